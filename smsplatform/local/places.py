@@ -87,7 +87,7 @@ def data_root(*, local: Path = LOCAL, owner: Owner | None = None) -> Path:
     if owner.drop:
         if can_reach(local, owner):
             return _made(local)
-        return _private(Path("/var/tmp") / f"{NAME}-{clone_id(local.parent)}", mode=0o711)  # noqa: S108
+        return _private(Path("/var/tmp") / f"{NAME}-{clone_id(local.parent)}", mode=0o711)
     if _holds_private_folders(local):
         return local
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
