@@ -1,0 +1,28 @@
+"""The clocks of the platform.
+
+Owns `now` (what is stored and shown) and `boot_s` (what leases of this machine are judged by). Time
+zones of accounts and recipients are not here, nor is the database's clock, which gives leases
+their ends.
+"""
+
+import time
+from datetime import UTC, datetime
+
+# Linux only. Elsewhere (a developer's macOS) the monotonic clock stands in: it stops while the
+# machine sleeps, which a laptop's development worker survives and a server never does.
+_BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def now() -> datetime:
+    """The present, as an aware UTC datetime."""
+    return datetime.now(UTC)
+
+
+def boot_s() -> float:
+    """Seconds since this machine started, counting the time it was suspended.
+
+    Never steps when the wall clock is set, and goes on while a virtual machine is frozen, so a
+    worker that wakes up sees that its lease has run out. Only differences on one machine mean
+    anything.
+    """
+    return time.clock_gettime(_BOOT_CLOCK)
