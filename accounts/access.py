@@ -1,0 +1,72 @@
+"""Who may open which page: the one decorator every dashboard view carries.
+
+Owns the order of roles and the scoping of requests to an account. The permission matrix in
+`tests/contracts` walks every URL against it.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from accounts.choices import Role
+from accounts.models import Account, Membership, User
+
+RANKS = {Role.VIEWER: 0, Role.MARKETER: 1, Role.ADMIN: 2, Role.OWNER: 3}
+
+M = TypeVar("M", bound=Model)
+View = Callable[..., HttpResponse]
+
+
+class AccountRequest(HttpRequest):
+    """What a view behind `requires` is given: a user at work in an account."""
+
+    user: User  # type: ignore[assignment]
+    account: Account
+    membership: Membership
+
+
+def role_includes(role: str, needed: str) -> bool:
+    """Whether `role` may do what `needed` may."""
+    return RANKS[Role(role)] >= RANKS[Role(needed)]
+
+
+def requires(role: Role) -> Callable[[View], View]:
+    """Let in members with at least `role`; sets `request.account`.
+
+    Strangers are sent to log-in, users without an account to a page that says so, members with a
+    lesser role get 403 with a sentence.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        @login_required
+        def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.membership:
+                return redirect("account_none")
+            if not role_includes(request.membership.role, role):
+                raise PermissionDenied("Your role does not allow this. Ask an admin.")
+            request.account = request.membership.account
+            return view(request, *args, **kwargs)
+
+        wrapped.required_role = role  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+def owned(queryset: QuerySet[M], account: Account, **lookup: Any) -> M:
+    """One row of the account; another account's row does not exist here.
+
+    Raises:
+        Http404: if the account has no such row.
+    """
+    row = queryset.filter(account=account, **lookup).first()
+    if row is None:
+        raise Http404("There is no such thing in this account.")
+    return row

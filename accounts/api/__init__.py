@@ -1,0 +1,1 @@
+"""How programs get into the REST API."""

@@ -1,0 +1,216 @@
+"""Accounts (tenants), users, roles, API keys, the credit ledger and the audit trail.
+
+Every account-owned row of every app carries `account_id`. Contacts, messages and anything that is
+texted are owned by apps above this one.
+"""
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from accounts.choices import AccountStatus, CreditKind, Role
+from common.clock import now
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates people, keyed by their e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
+        """Create a user with a normalised address; without a password log-in is impossible."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str, **fields: object) -> "User":
+        """Create a member of the platform's staff."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find a user by address, whatever its case."""
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who logs in by e-mail. May be a member of several accounts."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    date_joined = models.DateTimeField(default=now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def display_name(self) -> str:
+        """The name people see beside what this user did."""
+        return self.name or self.email.split("@")[0]
+
+
+class Account(models.Model):
+    """A tenant: one shop, with its own contacts, numbers, credits and reports.
+
+    `credit_balance` is what may still be reserved; it changes only together with a CreditEntry.
+    """
+
+    name = models.CharField(max_length=120)
+    timezone = models.CharField(max_length=64, default="America/New_York")
+    default_country = models.CharField(max_length=2, default="US")
+    status = models.CharField(
+        max_length=12, choices=AccountStatus.choices, default=AccountStatus.TRIAL
+    )
+    brand = models.CharField(
+        max_length=60, blank=True, help_text="How the account names itself in automatic answers."
+    )
+    help_text = models.CharField(max_length=320, blank=True)
+    requires_consent = models.BooleanField(
+        default=False, help_text="Text only contacts whose consent is on record."
+    )
+    quiet_start = models.TimeField(default="21:00", help_text="No bulk texts from this local time")
+    quiet_end = models.TimeField(default="08:00", help_text="until this local time.")
+    attribution_hours = models.PositiveSmallIntegerField(default=72)
+    credit_balance = models.BigIntegerField(default=0)
+    credit_price_cents = models.DecimalField(max_digits=8, decimal_places=3, default=2)
+    created_at = models.DateTimeField(default=now)
+    last_served_at = models.DateTimeField(
+        default=now, help_text="When a worker last took work of this account (fairness)."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(credit_balance__gte=0), name="credits_not_negative")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user's role in an account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role.choices)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user"], name="one_membership_per_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role}) in {self.account}"
+
+
+class Invitation(models.Model):
+    """An admin's offer of a role to an address; the link's secret is kept only as a hash."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=12, choices=Role.choices)
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+
+class ApiKey(models.Model):
+    """A program's way in. Only the hash is kept; the prefix tells keys apart in lists."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12)
+    key_hash = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+
+class VerifiedNumber(models.Model):
+    """A phone that a trial account proved to hold, by a code texted to it."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="verified_numbers")
+    phone = models.CharField(max_length=16)
+    code_hash = models.CharField(max_length=64)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    requested_at = models.DateTimeField(default=now)
+    verified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "phone"], name="one_verification_per_phone")
+        ]
+
+
+class CreditEntry(models.Model):
+    """One movement of credits. Append-only; written in the transaction that changes the balance.
+
+    Two columns tell the whole story: `available` is the change of `Account.credit_balance`,
+    `held` the change of what is reserved for sends under way.
+
+    ========  =========  =====
+    kind      available  held
+    ========  =========  =====
+    trial, purchase, grant, refund   +n   0
+    reserve   -n         +n
+    settle    0          -n
+    release   +n         -n
+    adjust    +-n        0
+    ========  =========  =====
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credit_entries")
+    kind = models.CharField(max_length=12, choices=CreditKind.choices)
+    available = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    balance_after = models.BigIntegerField()
+    idempotency_key = models.CharField(max_length=120)
+    batch_id = models.BigIntegerField(null=True, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "idempotency_key"], name="credit_entry_once"
+            ),
+            models.CheckConstraint(condition=Q(balance_after__gte=0), name="balance_not_negative"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="credit_statement"),
+            models.Index(
+                fields=["batch_id"], name="credit_by_batch", condition=Q(batch_id__isnull=False)
+            ),
+        ]
+        ordering = ["-id"]
+
+
+class AuditEvent(models.Model):
+    """Who did what, when: append-only, shown to admins."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="audit_events")
+    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    action = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120, blank=True)
+    data = models.JSONField(default=dict)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-id"], name="audit_by_account")]

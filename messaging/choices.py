@@ -1,0 +1,114 @@
+"""Vocabulary of messaging: one meaning per word, the same in rows, reports and the API."""
+
+from django.db.models import TextChoices
+
+
+class Direction(TextChoices):
+    """Which way a message went."""
+
+    OUT = "out", "Sent"
+    IN = "in", "Received"
+
+
+class MessageState(TextChoices):
+    """Where a message stands; drawn in `messaging.models.Message`."""
+
+    PENDING = "pending", "Waiting"  # nobody has asked the carrier yet
+    UNKNOWN = "unknown", "Unknown"  # the carrier's answer was lost; never re-sent by itself
+    ACCEPTED = "accepted", "Accepted"  # the carrier took it
+    SENT = "sent", "Sent"  # the carrier handed it on; may be its last word
+    DELIVERED = "delivered", "Delivered"  # the phone's carrier says it arrived
+    UNDELIVERED = "undelivered", "Not delivered"  # handed on, came back
+    FAILED = "failed", "Failed"  # taken by the carrier, never left it
+    REFUSED = "refused", "Refused"  # not taken by the carrier
+    SKIPPED = "skipped", "Not texted"  # we did not ask the carrier, see the reason
+    RECEIVED = "received", "Received"  # inbound
+
+
+class Reason(TextChoices):
+    """Why a message was skipped, refused or not delivered. Empty where nothing went wrong."""
+
+    # Skipped, by us
+    OPTED_OUT = "opted_out", "Opted out"
+    NO_CONSENT = "no_consent", "No consent on record"
+    LANDLINE = "landline", "Landline"
+    DUPLICATE = "duplicate", "Duplicate"
+    BLANK_FIELD = "blank_field", "Blank merge field"
+    INVALID_NUMBER = "invalid_number", "Impossible number"
+    UNVERIFIED_TRIAL = "unverified_trial", "Trial: number not verified"
+    EMAIL_UNVERIFIED = "email_unverified", "E-mail not verified"
+    QUIET_HOURS_MISSED = "quiet_hours_missed", "Allowed hours passed"
+    CAPPED = "capped", "Texted too often"
+    NO_CREDITS = "no_credits", "No credits"
+    SUSPENDED = "suspended", "Account suspended"
+    CANCELED = "canceled", "Canceled"
+    TOO_LONG = "too_long", "Longer than 1,600 characters"
+    # Refused or not delivered, by carriers
+    UNREACHABLE = "unreachable", "Phone unreachable"
+    BLOCKED = "blocked", "Blocked"
+    FILTERED = "filtered", "Filtered as spam"
+    BAD_SENDER = "bad_sender", "Sender cannot be used"
+    REGION = "region", "Country not enabled"
+    RATE = "rate", "Over a carrier's limit"
+    EXPIRED = "expired", "Expired"
+    CARRIER_ACCOUNT = "carrier_account", "Carrier account problem"
+    PROVIDER = "provider", "Carrier problem"
+    OTHER = "other", "Other"
+
+
+class BatchKind(TextChoices):
+    """What asked for the messages."""
+
+    BLAST = "blast", "Blast"
+    REPLY = "reply", "Inbox reply"
+    API = "api", "API message"
+    AUTO = "auto", "Automatic answer"  # opt-out confirmation, HELP
+    TEST = "test", "Test or verification"
+
+
+class BatchState(TextChoices):
+    """Life of a batch: running <-> paused -> done; canceled skips what is still pending."""
+
+    RUNNING = "running", "Sending"
+    PAUSED = "paused", "Paused"
+    CANCELED = "canceled", "Canceled"
+    DONE = "done", "Done"
+
+
+class ChunkState(TextChoices):
+    """Life of a chunk: ready -> leased -> ready ... -> done; an expired lease is judged first."""
+
+    READY = "ready", "Ready"
+    LEASED = "leased", "Leased"
+    DONE = "done", "Done"
+
+
+class Outcome(TextChoices):
+    """What one request to a carrier came to."""
+
+    ACCEPTED = "accepted", "Accepted"
+    REJECTED = "rejected", "Rejected"  # with a reason; the message was not taken
+    RETRYABLE = "retryable", "Retryable"  # proven not processed (429)
+    UNKNOWN = "unknown", "Unknown"  # timeout, reset, 5xx: may have been taken
+
+
+class EventKind(TextChoices):
+    """What a carrier's webhook told."""
+
+    STATUS = "status", "Status"
+    INBOUND = "inbound", "Inbound"
+    CLICK = "click", "Click"
+
+
+class GatewayName(TextChoices):
+    """Carriers that have a gateway."""
+
+    TWILIO = "twilio", "Twilio"
+
+
+class Priority:
+    """Order of work inside an account; lower goes first."""
+
+    REPLY = 0
+    SINGLE = 10
+    BULK = 20

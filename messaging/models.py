@@ -1,0 +1,371 @@
+"""Sender numbers, batches, messages, attempts, carrier events and kept totals.
+
+Owns everything between "text these people" and the carrier's last word. Blasts and campaigns
+(the marketer's view) and conversations (the inbox) live above and point down to these rows.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Account, User
+from common.clock import now
+from contacts.models import Contact
+from messaging.choices import (
+    BatchKind,
+    BatchState,
+    ChunkState,
+    Direction,
+    EventKind,
+    GatewayName,
+    MessageState,
+    Outcome,
+    Priority,
+    Reason,
+)
+
+
+class CarrierAccount(models.Model):
+    """Log-in at a carrier; its id stands in the webhook URLs. Credentials are encrypted.
+
+    `account` is empty for the platform's own, which every account may use.
+    """
+
+    account = models.ForeignKey(
+        Account, null=True, blank=True, on_delete=models.CASCADE, related_name="carrier_accounts"
+    )
+    gateway = models.CharField(
+        max_length=12, choices=GatewayName.choices, default=GatewayName.TWILIO
+    )
+    name = models.CharField(max_length=80)
+    external_id = models.CharField(max_length=64, help_text="The carrier's id: AccountSid.")
+    secret_encrypted = models.BinaryField()
+    previous_secret_encrypted = models.BinaryField(
+        null=True, blank=True, help_text="Still accepted in signatures while secrets rotate."
+    )
+    api_base_url = models.CharField(max_length=200)
+    is_simulated = models.BooleanField(
+        default=False, help_text="carriersim: trial accounts may text any number."
+    )
+    list_delay_s = models.FloatField(default=600.0)
+    created_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SenderNumber(models.Model):
+    """A number an account texts from, with the rate its carrier allows (segments a second)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sender_numbers")
+    carrier_account = models.ForeignKey(
+        CarrierAccount, on_delete=models.PROTECT, related_name="sender_numbers"
+    )
+    phone = models.CharField(max_length=16)
+    label = models.CharField(max_length=60, blank=True)
+    rate_per_s = models.FloatField(default=1.0)
+    daily_cap = models.PositiveIntegerField(null=True, blank=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=now)
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["carrier_account", "phone"],
+                condition=Q(released_at__isnull=True),
+                name="sender_phone_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.phone
+
+
+class SenderDay(models.Model):
+    """Segments a sender used on one day of its account's zone, for daily caps."""
+
+    sender = models.ForeignKey(SenderNumber, on_delete=models.CASCADE, related_name="days")
+    day_on = models.DateField()
+    segments = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sender", "day_on"], name="sender_day")]
+
+
+class Batch(models.Model):
+    """Messages asked for together: a blast, a reply, an API call, an automatic answer.
+
+    Content is frozen here at launch: `body` is the template, `sender` the number, `created_by` who.
+    `request_key` makes asking twice ask once.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="batches")
+    kind = models.CharField(max_length=8, choices=BatchKind.choices)
+    name = models.CharField(max_length=160, blank=True)
+    body = models.TextField()
+    sender = models.ForeignKey(SenderNumber, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.RUNNING)
+    state_reason = models.CharField(max_length=300, blank=True)
+    priority = models.PositiveSmallIntegerField(default=Priority.BULK)
+    ignores_quiet_hours = models.BooleanField(default=False)
+    size = models.PositiveIntegerField(default=0)
+    credits_reserved = models.BigIntegerField(default=0)
+    credits_settled = models.BigIntegerField(default=0)
+    request_key = models.CharField(max_length=120)
+    launched_at = models.DateTimeField(default=now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what was reserved and not used went back."
+    )
+    reconciled_at = models.DateTimeField(null=True, blank=True)
+    reconciled_differences = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "request_key"], name="batch_asked_once")
+        ]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="batch_list"),
+            models.Index(
+                fields=["id"], name="batch_unsettled", condition=Q(settled_at__isnull=True)
+            ),
+        ]
+
+
+class Chunk(models.Model):
+    """A range of recipient numbers of a batch, and the lease under which a worker serves it.
+
+    The work of a chunk is whatever messages in [first_no, last_no] are still `pending`; nothing
+    else is remembered, so giving a message back to `pending` (a 429, a proof of absence) is enough.
+
+    ready --claim (conditional UPDATE, lease token, window)--> leased --results--> ready | done
+    leased --lease end + request timeout + list delay--> judged: what is pending in the window
+    becomes `unknown`, and the chunk is ready for the rest.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="chunks")
+    account_id = models.BigIntegerField()
+    first_no = models.PositiveIntegerField()
+    last_no = models.PositiveIntegerField()
+    next_no = models.PositiveIntegerField(help_text="No pending message stands before this one.")
+    state = models.CharField(max_length=8, choices=ChunkState.choices, default=ChunkState.READY)
+    priority = models.PositiveSmallIntegerField(default=Priority.BULK)
+    not_before = models.DateTimeField(default=now)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    window_last_no = models.PositiveIntegerField(null=True, blank=True)
+    carrier_account = models.ForeignKey(
+        CarrierAccount, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["account_id", "priority", "id"],
+                name="chunk_ready",
+                condition=Q(state=ChunkState.READY),
+            ),
+            models.Index(
+                fields=["lease_until"], name="chunk_leased", condition=Q(state=ChunkState.LEASED)
+            ),
+        ]
+
+
+class Message(models.Model):
+    """One text to or from one phone. Everybody in an audience has a row, also who is not texted.
+
+    ::
+
+        pending -> accepted -> sent -> delivered | undelivered | failed
+           |-> refused                   (not taken by the carrier: reason)
+           |-> unknown (answer lost) -> accepted ... | pending (proven not accepted: next attempt)
+           \\-> skipped                   (not asked for: reason)
+        received                         (inbound)
+
+    Within one attempt the rank (`messaging.state`) never falls. `phone` is always the other
+    party's, `our_number` the account's sender, whichever way the text went. No index stands on a
+    column that changes, so updates stay HOT (fillfactor 70). Its references carry no constraint in the
+    database: a million deferred checks would take longer than the launch they follow.
+    """
+
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        db_index=False,
+        db_constraint=False,
+    )
+    batch = models.ForeignKey(
+        Batch,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        db_index=False,
+        db_constraint=False,
+    )
+    recipient_no = models.PositiveIntegerField(null=True, blank=True)
+    contact = models.ForeignKey(
+        Contact,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="messages",
+        db_index=False,
+    )
+    direction = models.CharField(max_length=3, choices=Direction.choices, default=Direction.OUT)
+    phone = models.CharField(max_length=16)
+    our_number = models.CharField(max_length=16)
+    created_by = models.ForeignKey(
+        User,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+        db_index=False,
+    )
+    merge = models.JSONField(null=True, blank=True, help_text="Merge values frozen at launch.")
+    body = models.TextField(blank=True, help_text="As sent; empty until then.")
+    segments = models.PositiveSmallIntegerField(default=0)
+    credits = models.PositiveIntegerField(default=0)
+    state = models.CharField(
+        max_length=11, choices=MessageState.choices, default=MessageState.PENDING
+    )
+    rank = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    carrier_code = models.CharField(max_length=12, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=now)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    final_at = models.DateTimeField(null=True, blank=True)
+    first_click_at = models.DateTimeField(null=True, blank=True)
+    human_click_at = models.DateTimeField(null=True, blank=True)
+    clicks = models.PositiveIntegerField(default=0)
+    replied_at = models.DateTimeField(null=True, blank=True)
+    opted_out_at = models.DateTimeField(null=True, blank=True)
+    answers_batch_id = models.BigIntegerField(
+        null=True, blank=True, help_text="Inbound: the batch this reply is attributed to."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "recipient_no"], name="message_recipient_unique"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="message_log"),
+            models.Index(fields=["account", "phone", "-id"], name="message_by_phone"),
+        ]
+
+
+class Attempt(models.Model):
+    """One request that was made to a carrier. Append-only but for a carrier id learned late."""
+
+    message = models.ForeignKey(
+        Message,
+        on_delete=models.CASCADE,
+        related_name="attempt_rows",
+        db_index=False,
+        db_constraint=False,
+    )
+    n = models.PositiveSmallIntegerField()
+    carrier_account = models.ForeignKey(
+        CarrierAccount,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    carrier_id = models.CharField(max_length=64, null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    carrier_code = models.CharField(max_length=12, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    requested_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    looked_up_at = models.DateTimeField(
+        null=True, blank=True, help_text="First look at the carrier's list that did not find it."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["message", "n"], name="attempt_number_unique"),
+            models.UniqueConstraint(
+                fields=["carrier_account", "carrier_id"], name="attempt_carrier_id_unique"
+            ),
+        ]
+
+
+class CarrierEvent(models.Model):
+    """Every webhook whose signature was right, as received. Append-only, but for how it ended."""
+
+    carrier_account = models.ForeignKey(
+        CarrierAccount,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    kind = models.CharField(max_length=8, choices=EventKind.choices)
+    message_id = models.BigIntegerField(null=True, blank=True)
+    attempt_n = models.PositiveSmallIntegerField(null=True, blank=True)
+    payload = models.JSONField()
+    received_at = models.DateTimeField()
+    ended = models.CharField(
+        max_length=12, blank=True, help_text="applied, duplicate, late, set_aside."
+    )
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["message_id"],
+                name="event_by_message",
+                condition=Q(message_id__isnull=False),
+            ),
+            models.Index(fields=["id"], name="event_set_aside", condition=Q(ended="set_aside")),
+        ]
+
+
+class CarrierEventQueue(models.Model):
+    """Events not applied yet; drained by DELETE ... SKIP LOCKED in the applying transaction."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+
+
+class BatchTally(models.Model):
+    """Kept count of a batch's messages per state and reason; always equals a recount."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tallies")
+    state = models.CharField(max_length=11, choices=MessageState.choices)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    messages = models.BigIntegerField(default=0)
+    segments = models.BigIntegerField(default=0)
+    credits = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "state", "reason"], name="tally_unique")
+        ]
+
+
+class BatchTotals(models.Model):
+    """Kept count of what a batch's recipients did afterwards; always equals a recount.
+
+    clicked: recipients with a human click; hit: with any hit; replied: recipients who replied other
+    than with opt-out words; opted_out: recipients who left.
+    """
+
+    batch = models.OneToOneField(
+        Batch, primary_key=True, on_delete=models.CASCADE, related_name="totals"
+    )
+    clicked = models.BigIntegerField(default=0)
+    hit = models.BigIntegerField(default=0)
+    clicks_total = models.BigIntegerField(default=0)
+    clicks_human = models.BigIntegerField(default=0)
+    replied = models.BigIntegerField(default=0)
+    opted_out = models.BigIntegerField(default=0)

@@ -1,0 +1,30 @@
+"""Addresses of the `web` process: dashboard, log-in, staff admin and REST API.
+
+Carrier webhooks and short links are served by the `edge` process (smsplatform.edge), not here.
+"""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+api = [
+    path("", include("contacts.api_urls")),
+    path("", include("tracking.api_urls")),
+    path("", include("messaging.api_urls")),
+    path("", include("campaigns.api_urls")),
+    path("", include("inbox.api_urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api_schema"), name="api_docs"),
+]
+
+urlpatterns = [
+    path("", include("campaigns.urls")),
+    path("inbox/", include("inbox.urls")),
+    path("contacts/", include("contacts.urls")),
+    path("links/", include("tracking.urls")),
+    path("messages/", include("messaging.urls")),
+    path("settings/", include("accounts.urls")),
+    path("auth/", include("allauth.urls")),
+    path("api/v1/", include(api)),
+    path("staff/", admin.site.urls),
+]

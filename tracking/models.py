@@ -1,0 +1,72 @@
+"""Links and the hits on them.
+
+There is no row per recipient and link: the short code is an encrypted (link id, recipient number),
+see `tracking.codes`. A hit is joined to its message later, by messaging, through (batch_id,
+recipient_no).
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Account
+from common.clock import now
+from tracking.choices import Verdict
+
+
+class Link(models.Model):
+    """A destination as it stands in one batch of messages (`ordinal`: its place in the text).
+
+    The kept counts are moved in the transaction that judges the hits they count.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links")
+    destination = models.URLField(max_length=2000)
+    label = models.CharField(max_length=160, blank=True)
+    batch_id = models.BigIntegerField(null=True, blank=True)
+    ordinal = models.PositiveSmallIntegerField(default=0)
+    recipients = models.PositiveIntegerField(default=0)
+    clicks_total = models.BigIntegerField(default=0)
+    clicks_human = models.BigIntegerField(default=0)
+    recipients_clicked = models.BigIntegerField(default=0)
+    recipients_human = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch_id", "ordinal"], name="link_place_unique")
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="link_list")]
+
+    def __str__(self) -> str:
+        return self.destination
+
+
+class Click(models.Model):
+    """One hit on a short link, as the edge stored it; judged when applied, re-judged at will.
+
+    The address is kept only as a keyed hash that rotates daily.
+    """
+
+    account_id = models.BigIntegerField()
+    link = models.ForeignKey(
+        Link, on_delete=models.CASCADE, related_name="clicks", db_index=False, db_constraint=False
+    )
+    recipient_no = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    method = models.CharField(max_length=8)
+    user_agent = models.CharField(max_length=500, blank=True)
+    browser_headers = models.BooleanField(
+        default=False, help_text="Came with Accept and Accept-Language as browsers send them."
+    )
+    ip_hash = models.BinaryField(max_length=16)
+    verdict = models.CharField(max_length=8, choices=Verdict.choices, default=Verdict.PENDING)
+    reasons = models.JSONField(default=list)
+    rules_version = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["link", "at"], name="click_by_link"),
+            models.Index(fields=["link", "recipient_no"], name="click_by_recipient"),
+            models.Index(fields=["id"], name="click_pending", condition=Q(verdict=Verdict.PENDING)),
+            models.Index(fields=["ip_hash", "at"], name="click_by_address"),
+        ]
