@@ -26,7 +26,7 @@ View = Callable[..., HttpResponse]
 class AccountRequest(HttpRequest):
     """What a view behind `requires` is given: a user at work in an account."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     account: Account
     membership: Membership
 

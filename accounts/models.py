@@ -62,7 +62,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Account(models.Model):
     """A tenant: one shop, with its own contacts, numbers, credits and reports.
 
-    `credit_balance` is what may still be reserved; it changes only together with a CreditEntry.
+    `credit_balance` is what may still be reserved, `credit_held` what is reserved for sends under
+    way; both change only together with a CreditEntry, so they equal the ledger's sums.
     """
 
     name = models.CharField(max_length=120)
@@ -82,6 +83,7 @@ class Account(models.Model):
     quiet_end = models.TimeField(default="08:00", help_text="until this local time.")
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     credit_balance = models.BigIntegerField(default=0)
+    credit_held = models.BigIntegerField(default=0)
     credit_price_cents = models.DecimalField(max_digits=8, decimal_places=3, default=2)
     created_at = models.DateTimeField(default=now)
     last_served_at = models.DateTimeField(
@@ -90,7 +92,8 @@ class Account(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(credit_balance__gte=0), name="credits_not_negative")
+            models.CheckConstraint(condition=Q(credit_balance__gte=0), name="credits_not_negative"),
+            models.CheckConstraint(condition=Q(credit_held__gte=0), name="held_not_negative"),
         ]
 
     def __str__(self) -> str:
@@ -143,12 +146,18 @@ class ApiKey(models.Model):
 
 
 class VerifiedNumber(models.Model):
-    """A phone that a trial account proved to hold, by a code texted to it."""
+    """A phone that a trial account proved to hold, by a code texted to it.
+
+    `attempts` counts wrong codes since the last code was made; `codes` how many codes were made
+    since `window_at`, so that asking again and again does not add up to guessing.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="verified_numbers")
     phone = models.CharField(max_length=16)
     code_hash = models.CharField(max_length=64)
     attempts = models.PositiveSmallIntegerField(default=0)
+    codes = models.PositiveSmallIntegerField(default=0)
+    window_at = models.DateTimeField(default=now)
     requested_at = models.DateTimeField(default=now)
     verified_at = models.DateTimeField(null=True, blank=True)
 

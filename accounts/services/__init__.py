@@ -1,0 +1,36 @@
+"""Writes of the accounts app: one module a matter, all reachable from here.
+
+Owns accounts, team, keys, verified numbers, the credit ledger and the audit trail. Texting a code
+or mailing anything but an invitation is not here.
+"""
+
+from accounts.services.audit import audit_record
+from accounts.services.credits import (
+    credits_adjust,
+    credits_grant,
+    credits_release,
+    credits_reserve,
+    credits_settle,
+)
+from accounts.services.keys import apikey_create, apikey_revoke
+from accounts.services.tenants import (
+    account_create,
+    account_status_set,
+    account_update,
+    user_create,
+)
+
+__all__ = [
+    "account_create",
+    "account_status_set",
+    "account_update",
+    "apikey_create",
+    "apikey_revoke",
+    "audit_record",
+    "credits_adjust",
+    "credits_grant",
+    "credits_release",
+    "credits_reserve",
+    "credits_settle",
+    "user_create",
+]

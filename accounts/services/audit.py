@@ -1,0 +1,27 @@
+"""The audit trail: one append-only row for each act that an admin may later ask about."""
+
+from typing import Any
+
+from accounts.models import Account, AuditEvent, User
+
+
+def audit_record(
+    *,
+    account: Account,
+    actor: User | None,
+    action: str,
+    subject: str = "",
+    data: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """Write down who did what. Call it in the transaction of the act, so both or neither exist.
+
+    Args:
+        account: Whose trail it belongs to.
+        actor: Who did it; None for the platform itself.
+        action: Stable slug, `<thing>.<done>`, for example ``blast.launched``.
+        subject: What it was done to, in words a person recognises.
+        data: JSON-serialisable particulars, for example the old and the new value.
+    """
+    return AuditEvent.objects.create(
+        account=account, actor=actor, action=action, subject=subject[:120], data=data or {}
+    )

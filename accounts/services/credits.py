@@ -1,0 +1,165 @@
+"""The credit ledger: every movement is one append-only row beside the columns it changes.
+
+Owns `CreditEntry`, `Account.credit_balance` and `Account.credit_held`; nothing else writes them.
+How many credits a message costs is decided by messaging.
+
+Every function is idempotent on (account, key): a second call with the same key changes nothing and
+answers the first call's entry. Except for `credits_grant` they must run in the caller's
+transaction, because a movement without the act that caused it would be a wrong statement.
+
+Locks: the account's row (FOR NO KEY UPDATE, so that inserts referring to the account go on), which
+is the last lock of every transaction (docs/locks.md).
+"""
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.choices import CreditKind
+from accounts.errors import InsufficientCredits
+from accounts.models import Account, CreditEntry, User
+
+GRANTS = (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT, CreditKind.REFUND)
+
+
+def credits_reserve(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
+    """Set `credits` aside for a send: balance down, held up.
+
+    Raises:
+        InsufficientCredits: the balance is smaller; nothing was changed.
+    """
+    return _move(
+        account=account,
+        kind=CreditKind.RESERVE,
+        available=-_positive(credits),
+        held=credits,
+        key=key,
+        batch_id=batch_id,
+    )
+
+
+def credits_settle(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
+    """Use up `credits` of what is held: the carrier took the messages they were reserved for.
+
+    Raises:
+        IntegrityError: more than is held, which is a defect of the caller (the reservation is an
+            upper bound), so the caller's whole transaction has to go.
+    """
+    return _move(
+        account=account,
+        kind=CreditKind.SETTLE,
+        available=0,
+        held=-_positive(credits),
+        key=key,
+        batch_id=batch_id,
+    )
+
+
+def credits_release(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
+    """Give back `credits` of what is held: refused, skipped, or reserved above the real count.
+
+    Raises:
+        IntegrityError: more than is held (see `credits_settle`).
+    """
+    return _move(
+        account=account,
+        kind=CreditKind.RELEASE,
+        available=_positive(credits),
+        held=-credits,
+        key=key,
+        batch_id=batch_id,
+    )
+
+
+def credits_adjust(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
+    """Follow the carrier's own count of segments after a batch was settled.
+
+    Args:
+        account: The tenant.
+        batch_id: The batch whose count differs.
+        credits: The carrier's count minus ours. Positive charges more, but never more than the
+            balance: the platform bears the rest, and the entry's note says so. Negative gives back.
+        key: Idempotency key.
+    """
+    return _move(
+        account=account,
+        kind=CreditKind.ADJUST,
+        available=-credits,
+        held=0,
+        key=key,
+        batch_id=batch_id,
+        capped=True,
+    )
+
+
+@transaction.atomic
+def credits_grant(
+    *, account: Account, credits: int, kind: str, key: str, actor: User | None, note: str = ""
+) -> CreditEntry:
+    """Add credits: trial, purchase, grant by staff, or refund.
+
+    Raises:
+        ValueError: `kind` is not one of those four, or `credits` is not positive.
+    """
+    if kind not in GRANTS:
+        raise ValueError(f"{kind} does not add credits")
+    return _move(
+        account=account,
+        kind=CreditKind(kind),
+        available=_positive(credits),
+        held=0,
+        key=key,
+        actor=actor,
+        note=note,
+    )
+
+
+def _positive(credits: int) -> int:
+    if credits <= 0:
+        raise ValueError(f"{credits} is not a positive number of credits")
+    return credits
+
+
+def _move(
+    *,
+    account: Account,
+    kind: CreditKind,
+    available: int,
+    held: int,
+    key: str,
+    batch_id: int | None = None,
+    actor: User | None = None,
+    note: str = "",
+    capped: bool = False,
+) -> CreditEntry:
+    """Lock the account, look for the key, change both columns and write the row. 4 queries.
+
+    The key is looked for under the lock: a twin that ran at the same time has committed by then,
+    so neither a unique violation nor a second movement can happen.
+    """
+    balance = (
+        Account.objects.select_for_update(no_key=True)
+        .values_list("credit_balance", flat=True)
+        .get(pk=account.pk)
+    )
+    done = CreditEntry.objects.filter(account=account, idempotency_key=key).first()
+    if done:
+        return done
+    if balance + available < 0:
+        if not capped:
+            raise InsufficientCredits(needed=-available, balance=balance)
+        note = f"{-available - balance:,} more were borne by the platform"
+        available = -balance
+    Account.objects.filter(pk=account.pk).update(
+        credit_balance=F("credit_balance") + available, credit_held=F("credit_held") + held
+    )
+    return CreditEntry.objects.create(
+        account=account,
+        kind=kind,
+        available=available,
+        held=held,
+        balance_after=balance + available,
+        idempotency_key=key,
+        batch_id=batch_id,
+        actor=actor,
+        note=note,
+    )

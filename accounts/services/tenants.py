@@ -1,0 +1,166 @@
+"""Accounts (tenants) themselves, and the people who log in.
+
+Owns creating an account with its first owner and trial credits, its settings and its status. The
+team is in `team.py`; the sender number of a new account is given by messaging, which listens to
+`accounts.signals.account_created`.
+"""
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+
+from accounts.choices import AccountStatus, CreditKind, Role
+from accounts.models import Account, Membership, User
+from accounts.services.audit import audit_record
+from accounts.services.credits import credits_grant
+from accounts.signals import account_created
+from common.errors import Conflict, Invalid, NotFound
+
+DEFAULT_TIMEZONE = "America/New_York"
+SETTINGS = (
+    "name",
+    "brand",
+    "timezone",
+    "help_text",
+    "quiet_start",
+    "quiet_end",
+    "attribution_hours",
+    "requires_consent",
+)
+
+
+def timezone_checked(name: str) -> str:
+    """`name` if it is a zone of the tz database.
+
+    Raises:
+        Invalid: it is not.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid(fields={"timezone": "Choose a time zone from the list."}) from error
+    return name
+
+
+@transaction.atomic
+def account_create(
+    *,
+    name: str,
+    owner: User,
+    timezone: str = DEFAULT_TIMEZONE,
+    trial_credits: int | None = None,
+    status: str = AccountStatus.TRIAL,
+) -> Account:
+    """Make an account with its own empty space.
+
+    Args:
+        name: The business.
+        owner: Its first member, with the role owner.
+        timezone: IANA name.
+        trial_credits: Credits to begin with; None means TRIAL_CREDITS.
+        status: Trial until staff approve it.
+
+    Raises:
+        Invalid: no name, or no such time zone.
+
+    Side effects:
+        Sends `account_created` in the transaction.
+    """
+    if not name.strip():
+        raise Invalid(fields={"name": "Give the account a name."})
+    account = Account.objects.create(
+        name=name.strip()[:120],
+        brand=name.strip()[:60],
+        timezone=timezone_checked(timezone),
+        status=status,
+    )
+    Membership.objects.create(account=account, user=owner, role=Role.OWNER)
+    credits = settings.TRIAL_CREDITS if trial_credits is None else trial_credits
+    if credits:
+        credits_grant(
+            account=account, credits=credits, kind=CreditKind.TRIAL, key="trial", actor=None
+        )
+    audit_record(account=account, actor=owner, action="account.created", subject=account.name)
+    account_created.send(sender=Account, account=account)
+    account.refresh_from_db()
+    return account
+
+
+@transaction.atomic
+def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
+    """Change settings of the account; only what really differs is stored and audited.
+
+    Args:
+        account: The tenant.
+        actor: Who changes it.
+        changes: Any of `SETTINGS`.
+
+    Raises:
+        Invalid: a value that cannot be used.
+    """
+    unknown = set(changes) - set(SETTINGS)
+    if unknown:
+        raise ValueError(f"not a setting: {', '.join(sorted(unknown))}")
+    if "timezone" in changes:
+        timezone_checked(changes["timezone"])
+    if "name" in changes and not changes["name"].strip():
+        raise Invalid(fields={"name": "Give the account a name."})
+    if "attribution_hours" in changes and not 1 <= changes["attribution_hours"] <= 720:
+        raise Invalid(fields={"attribution_hours": "Between 1 and 720 hours (30 days)."})
+    row = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    before = {name: getattr(row, name) for name in changes if getattr(row, name) != changes[name]}
+    if not before:
+        return row
+    for name in before:
+        setattr(row, name, changes[name])
+    row.save(update_fields=list(before))
+    audit_record(
+        account=row,
+        actor=actor,
+        action="account.changed",
+        subject=row.name,
+        data={name: [str(old), str(changes[name])] for name, old in before.items()},
+    )
+    return row
+
+
+@transaction.atomic
+def account_status_set(*, account: Account, actor: User | None, status: str) -> Account:
+    """Approve a trial, suspend an account, or let it go on. For the platform's staff."""
+    row = Account.objects.select_for_update(no_key=True).filter(pk=account.pk).first()
+    if row is None:
+        raise NotFound()
+    if row.status != status:
+        before, row.status = row.status, AccountStatus(status)
+        row.save(update_fields=["status"])
+        audit_record(
+            account=row,
+            actor=actor,
+            action="account.status",
+            subject=row.name,
+            data={"status": [before, status]},
+        )
+    return row
+
+
+@transaction.atomic
+def user_create(*, email: str, password: str | None, name: str, email_verified: bool) -> User:
+    """Make a person who can log in, with the address allauth sends mail to.
+
+    Args:
+        email: The log-in.
+        password: None makes log-in impossible until one is set.
+        name: Shown beside what they do.
+        email_verified: True only where the address was proven (an invitation link, staff).
+
+    Raises:
+        Conflict: somebody has this address.
+    """
+    if User.objects.filter(email__iexact=email).exists():
+        raise Conflict("Somebody with this e-mail address exists already. Log in instead.")
+    user = User.objects.create_user(email, password, name=name.strip()[:120])
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=email_verified)
+    return user
