@@ -88,7 +88,7 @@ def _npm_ci(*, development: bool) -> None:
     if done.returncode != 0:
         raise AssetError(
             "The front-end files could not be fetched from the npm registry. Nothing else was "
-            f"changed; start again when it can be reached.\n{done.stdout}{done.stderr}"
+            f"changed; start again when it can be reached.\n{done.stdout!s}{done.stderr!s}"
         )
 
 

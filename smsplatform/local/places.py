@@ -1,9 +1,9 @@
 """Where the embedded parts keep their data, and as whom PostgreSQL runs.
 
-Owns the rule; starts nothing. PostgreSQL refuses to run as root, so root starts it as an unprivileged
-user, and that user must be able to reach the data. The permissions of folders that this project did
-not make are never changed: where the user cannot reach the clone, the data lives elsewhere, and
-`make run` says where.
+Owns the rule; starts nothing. PostgreSQL refuses to run as root, so root starts it as an
+unprivileged user, and that user must be able to reach the data. The permissions of folders that
+this project did not make are never changed: where the user cannot reach the clone, the data lives
+elsewhere, and `make run` says where.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOCAL = ROOT / ".local"
 UNPRIVILEGED_USER = "nobody"
 NAME = "textledger"
+UNREACHABLE = "PostgreSQL's own user, or a private folder, is not possible in this clone."
 
 
 class PlaceError(Exception):
@@ -47,7 +48,7 @@ def database_owner() -> Owner:
 
 
 def clone_id(root: Path = ROOT) -> str:
-    """Eight hex digits that differ between two clones on one machine."""
+    """Eight hex digits that differ between two folders on one machine."""
     return hashlib.sha256(str(root).encode()).hexdigest()[:8]
 
 
@@ -95,7 +96,9 @@ def data_root(*, local: Path = LOCAL, owner: Owner | None = None) -> Path:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        folder.mkdir()
+        folder.chmod(0o711)  # whatever the umask: the unprivileged user passes through
     return folder
 
 

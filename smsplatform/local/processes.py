@@ -1,0 +1,109 @@
+"""The processes of one machine: what each is started with, and how all stop together.
+
+Owns the commands of `make run`. docker-compose.yml starts the same ones in production.
+"""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from honcho.manager import Manager
+
+from smsplatform.local.environment import Ports, for_carriersim
+from smsplatform.local.places import ROOT
+from smsplatform.local.ports import LOOPBACK
+
+# Beat's and the workers' own start-up chatter about clocks and neighbours is of no use on one host.
+_CELERY = ["celery", "-A", "smsplatform"]
+_ALONE = ["--without-gossip", "--without-mingle"]
+
+
+def granian(target: str, *, interface: str, port: int, options: tuple[str, ...] = ()) -> list[str]:
+    """The command that serves `target` on `port` of loopback with one granian worker process."""
+    return module(
+        "granian", target, "--interface", interface, "--host", LOOPBACK, "--port", str(port),
+        "--workers", "1", "--no-access-log", *options,
+    )  # fmt: skip
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this Python."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def web(port: int) -> list[str]:
+    """The dashboard and the REST API."""
+    return granian(
+        "smsplatform.wsgi:application",
+        interface="wsgi",
+        port=port,
+        options=("--blocking-threads", "8"),
+    )
+
+
+def edge(port: int) -> list[str]:
+    """Carrier webhooks and short links."""
+    return granian("smsplatform.edge.app:app", interface="asgi", port=port)
+
+
+def carriersim(port: int) -> list[str]:
+    """The stand-in carrier."""
+    return granian("carriersim.app:app", interface="asgi", port=port)
+
+
+def worker(*, concurrency: int) -> list[str]:
+    """A Celery worker on all queues."""
+    return module(
+        *_CELERY, "worker", "-Q", "send,events,default", "--concurrency", str(concurrency),
+        "--loglevel", "WARNING", *_ALONE,
+    )  # fmt: skip
+
+
+def beat(folder: Path) -> list[str]:
+    """Celery beat, which remembers in `folder` what it last did."""
+    schedule = str(folder / "celerybeat-schedule")
+    return module(*_CELERY, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "WARNING")
+
+
+def manage(*arguments: str) -> list[str]:
+    """A management command."""
+    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+
+def run_once(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run `command` to its end.
+
+    Raises:
+        subprocess.CalledProcessError: if it fails.
+    """
+    subprocess.run(command, cwd=ROOT, env=dict(environment), check=True)
+
+
+def manager(
+    environment: dict[str, str], *, listen: Ports, folder: Path, with_carriersim: bool
+) -> Manager:
+    """All processes of `make run`, not started yet; when one ends, honcho stops the others."""
+    runner = Manager()
+    commands = {
+        "web": web(listen.web),
+        "edge": edge(listen.edge),
+        "worker": worker(concurrency=3),
+        "beat": beat(folder),
+    }
+    for name, command in commands.items():
+        runner.add_process(name, _shell(command), env=environment, cwd=str(ROOT))
+    if with_carriersim:
+        runner.add_process(
+            "carriersim",
+            _shell(carriersim(listen.carriersim)),
+            env=for_carriersim(environment, folder=folder),
+            cwd=str(ROOT),
+        )
+    return runner
+
+
+def _shell(command: list[str]) -> str:
+    """As a line for honcho's shell, which gives its place to the command itself."""
+    return f"exec {shlex.join(command)}"
