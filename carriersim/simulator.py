@@ -1,0 +1,294 @@
+"""The carrier as a whole: puts store, scheduler, callbacks and phones together.
+
+Owns accepting, receiving, flushing and resetting. The HTTP sides (`messages_api`, `control`) parse,
+call one method here, and render.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from carriersim import behaviours
+from carriersim.behaviours import Draws, Plan
+from carriersim.callbacks import API_VERSION, StatusCallbacks
+from carriersim.journal import Journal
+from carriersim.outgoing import Answer
+from carriersim.people import Hit, People
+from carriersim.scheduler import Scheduler
+from carriersim.settings import DEFAULTS, Settings, merged
+from carriersim.store import INBOUND, OUTBOUND, REPLY, Account, Message, Number, Store
+from carriersim.webhooks import Counts, Post, Sender, Webhooks
+
+# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out (default keywords, long codes)
+STOP_WORDS = frozenset("STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT".split())
+START_WORDS = frozenset("START YES UNSTOP".split())
+STOP_ANSWER = (
+    "You have successfully been unsubscribed. You will not receive any more messages from this "
+    "number. Reply START to resubscribe."
+)
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counters since the start or the last reset."""
+
+    accepted: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    callbacks: Counts = field(default_factory=Counts)
+    inbound: Counts = field(default_factory=Counts)
+    clicks: Counts = field(default_factory=Counts)
+
+
+class Simulator:
+    """One carrier. Lives in one event loop; not thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        accounts: dict[str, str] | None = None,
+        settings: dict[str, Any] | None = None,
+        data_dir: str = "",
+    ) -> None:
+        """
+        Args:
+            accounts: auth token by account sid.
+            settings: changes to the default settings.
+            data_dir: folder of the record; empty for memory only.
+        """
+        self._first_settings = merged(DEFAULTS, settings or {})
+        self.store = Store()
+        self.journal = Journal(data_dir)
+        self.journal.load(self.store)
+        self.hits: list[Hit] = []
+        self.stats = Stats()
+        self.scheduler = Scheduler()
+        self.sender = Sender(0)
+        self.webhooks = Webhooks(self.sender, self.scheduler)
+        self.callbacks = StatusCallbacks(self)
+        self.people = People(self)
+        # How often a (To, Body) was refused for a passing fault; forgotten once it is accepted.
+        self.tries: dict[int, int] = {}
+        self._use(self._first_settings)
+        for sid, auth_token in (accounts or {}).items():
+            self.put_account(Account(sid, auth_token))
+
+    def change_settings(self, changes: dict[str, Any]) -> None:
+        """Merge changes into the settings; they count for what is accepted from now on.
+
+        Raises:
+            SettingsError: and nothing is changed.
+        """
+        self._use(merged(self.settings_data, changes))
+
+    def _use(self, data: dict[str, Any]) -> None:
+        self.settings_data = data
+        self.settings = Settings.from_dict(data)
+        self.webhooks.speed = self.settings.speed
+        self.sender.limit = self.settings.callback_concurrency
+
+    def put_account(self, account: Account) -> None:
+        """Add an account, or change the one with its sid."""
+        known = self.store.accounts.get(account.sid)
+        if known is None:
+            self.store.accounts[account.sid] = account
+        else:
+            known.auth_token, known.trial = account.auth_token, account.trial
+            known.active = account.active
+        self.journal.account(account)
+
+    def put_number(self, number: Number) -> None:
+        """Register one of our numbers, or change it."""
+        self.store.numbers[number.number] = number
+        self.journal.number(number)
+
+    def accept(self, message: Message, plan: Plan, draws: Draws) -> asyncio.Future[None] | None:
+        """Take a message on: set its times, record it, schedule what follows.
+
+        Returns:
+            What the answer has to wait for (the first callback, where it is to come before), or None.
+        """
+        settings = self.settings
+        message.outcome = plan.outcome
+        start = message.starts_at or message.created_at
+        sent_s = draws.between(behaviours.SENT, settings.delays.sent) / settings.speed
+        final_s = draws.between(behaviours.FINAL, settings.delays.final) / settings.speed
+        if plan.callback_fault == "early":
+            sent_s = 0.0
+        if plan.outcome.is_sent:
+            message.sent_at = start + sent_s
+        if plan.outcome.is_final:
+            message.final_at = start + sent_s + final_s
+        self.store.add(message)
+        self.journal.message(message)
+        if message.direction == OUTBOUND:
+            self.stats.accepted += 1
+        if plan.hits or plan.replies:
+            self.people.begin(message, plan, draws)
+        return self.callbacks.begin(message, plan.callback_fault)
+
+    def receive(
+        self, *, account: Account, sender: str, to: str, body: str, media: int = 0
+    ) -> Message:
+        """A phone texts one of our numbers: note opt-outs, record it, post it to the inbound URL."""
+        now = time.time()
+        message = Message(
+            index=len(self.store.messages),
+            prefix=self.store.prefix,
+            account=account,
+            sender=sender,
+            to=to,
+            body=body,
+            direction=INBOUND,
+            created_at=now,
+            sent_at=now,
+            final_at=now,
+            media=media,
+        )
+        self.store.add(message)
+        self.journal.message(message)
+        self._note_keyword(message)
+        number = self.store.numbers.get(to)
+        if number is not None and number.inbound_url:
+            post = Post(
+                url=number.inbound_url,
+                params=_inbound_params(message),
+                auth_token=account.auth_token,
+                counts=self.stats.inbound,
+                last=lambda answer: self._answered(message, answer),
+            )
+            self.webhooks.enqueue(post, message)
+        return message
+
+    def _note_keyword(self, message: Message) -> None:
+        word, pair = message.body.strip().upper(), (message.to, message.sender)
+        if word in STOP_WORDS and pair not in self.store.opt_outs:
+            self.store.opt_outs.add(pair)
+            self.journal.note("opt_out", number=message.to, phone=message.sender)
+            if self.settings.opt_out_reply:
+                self._reply(message, STOP_ANSWER)
+        elif word in START_WORDS and pair in self.store.opt_outs:
+            self.store.opt_outs.discard(pair)
+            self.journal.note("opt_in", number=message.to, phone=message.sender)
+
+    def is_blocked(self, *, number: str, phone: str) -> bool:
+        """Whether the carrier refuses to text a phone from a number."""
+        return self.settings.opt_out_block and (number, phone) in self.store.opt_outs
+
+    def _answered(self, message: Message, answer: Answer) -> None:
+        """Send what the TwiML answer to an inbound webhook asks for."""
+        if not answer.is_ok or b"<Message" not in answer.body:
+            return
+        try:
+            root = ET.fromstring(answer.body)
+        except ET.ParseError:
+            return
+        for verb in root.iter("Message"):
+            text = (verb.findtext("Body") or verb.text or "").strip()
+            if text and not self.is_blocked(number=message.to, phone=message.sender):
+                self._reply(message, text)
+
+    def _reply(self, message: Message, text: str) -> None:
+        reply = Message(
+            index=len(self.store.messages),
+            prefix=self.store.prefix,
+            account=message.account,
+            sender=message.to,
+            to=message.sender,
+            body=text,
+            direction=REPLY,
+            created_at=time.time(),
+        )
+        draws = Draws(seed=self.settings.seed, to=reply.to, body=text, tries=0)
+        self.accept(reply, Plan(), draws)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is outstanding."""
+        return not (self.scheduler.waiting or self.sender.queued or self.sender.client.in_flight)
+
+    async def flush(self, timeout_s: float) -> None:
+        """Let everything outstanding happen now, also while paused."""
+        was_paused, self.sender.paused = self.sender.paused, False
+        end = time.monotonic() + timeout_s
+        now = time.time()
+        self.store.settle(now)
+        self.journal.note("settled", at=now)
+        self.sender.pump()
+        while not self.is_idle() and time.monotonic() < end:
+            self.scheduler.run_all()
+            await asyncio.sleep(0.005)
+        self.sender.paused = was_paused
+
+    def reset(self, *, settings: bool) -> None:
+        """Forget messages, opt-outs, outstanding events and counters."""
+        self.scheduler.clear()
+        self.sender.clear()
+        self.sender.paused = False
+        self.store.forget()
+        self.hits.clear()
+        self.tries.clear()
+        self.stats = Stats()
+        self.journal.restart(self.store)
+        if settings:
+            self._use(self._first_settings)
+
+    def report(self) -> dict[str, Any]:
+        """The statistics as /sim/stats shows them."""
+        stats = asdict(self.stats)
+        for kind, without in (("inbound", ("dropped",)), ("clicks", ("dropped", "retried"))):
+            for name in without:
+                del stats[kind][name]
+        return {
+            **stats,
+            "scheduled": self.scheduler.waiting,
+            "queued": self.sender.queued,
+            "in_flight": self.sender.client.in_flight,
+            "paused": self.sender.paused,
+            "idle": self.is_idle(),
+        }
+
+    def close(self) -> None:
+        """Stop everything outgoing and close the file."""
+        self.scheduler.clear()
+        self.sender.clear()
+        self.journal.close()
+
+
+def _inbound_params(message: Message) -> dict[str, str]:
+    """The form of an inbound webhook; places are empty, as for numbers Twilio knows nothing of."""
+    sid = message.sid
+    params = {
+        "ToCountry": "US",
+        "ToState": "",
+        "SmsMessageSid": sid,
+        "NumMedia": str(message.media),
+        "ToCity": "",
+        "FromZip": "",
+        "SmsSid": sid,
+        "FromState": "",
+        "SmsStatus": "received",
+        "FromCity": "",
+        "Body": message.body,
+        "FromCountry": "US",
+        "To": message.to,
+        "ToZip": "",
+        "NumSegments": str(message.segments()),
+        "MessageSid": sid,
+        "AccountSid": message.account.sid,
+        "From": message.sender,
+        "ApiVersion": API_VERSION,
+    }
+    for place in range(message.media):
+        params[f"MediaUrl{place}"] = (
+            f"https://api.twilio.com/{API_VERSION}/Accounts/{message.account.sid}"
+            f"/Messages/{sid}/Media/ME{place:032x}"
+        )
+        params[f"MediaContentType{place}"] = "image/jpeg"
+    return params
+
+
