@@ -100,6 +100,12 @@ class EventKind(TextChoices):
     CLICK = "click", "Click"
 
 
+class EventEnd(TextChoices):
+    """How an event ended when it was not simply applied."""
+
+    SET_ASIDE = "set_aside", "Set aside"  # could not be applied; its error says why
+
+
 class GatewayName(TextChoices):
     """Carriers that have a gateway."""
 

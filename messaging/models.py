@@ -15,6 +15,7 @@ from messaging.choices import (
     BatchState,
     ChunkState,
     Direction,
+    EventEnd,
     EventKind,
     GatewayName,
     MessageState,
@@ -185,8 +186,8 @@ class Message(models.Model):
 
     Within one attempt the rank (`messaging.state`) never falls. `phone` is always the other
     party's, `our_number` the account's sender, whichever way the text went. No index stands on a
-    column that changes, so updates stay HOT (fillfactor 70). Its references carry no constraint in the
-    database: a million deferred checks would take longer than the launch they follow.
+    column that changes, so updates stay HOT (fillfactor 70). References carry no constraint in
+    the database: a million deferred checks would take longer than the launch they follow.
     """
 
     account = models.ForeignKey(
@@ -249,12 +250,23 @@ class Message(models.Model):
     answers_batch_id = models.BigIntegerField(
         null=True, blank=True, help_text="Inbound: the batch this reply is attributed to."
     )
+    carrier_id = models.CharField(
+        max_length=64,
+        null=True,
+        blank=True,
+        help_text="Inbound: the carrier's id, by which a repeated webhook is known.",
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["batch", "recipient_no"], name="message_recipient_unique"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["account", "carrier_id"],
+                name="message_inbound_unique",
+                condition=Q(carrier_id__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(fields=["account", "-id"], name="message_log"),
@@ -301,7 +313,13 @@ class Attempt(models.Model):
 
 
 class CarrierEvent(models.Model):
-    """Every webhook whose signature was right, as received. Append-only, but for how it ended."""
+    """Every webhook whose signature was right, as received. Append-only, but for how it ended.
+
+    The edge stores the raw payload and beside it what the gateway's translator made of it
+    (`carrier_id` to `reason`), so that applying thousands is work for the database alone. An event
+    that is no longer queued was applied or changed nothing (a repetition, a late word); one that
+    could not be applied says `set_aside` and why.
+    """
 
     carrier_account = models.ForeignKey(
         CarrierAccount,
@@ -313,11 +331,17 @@ class CarrierEvent(models.Model):
     kind = models.CharField(max_length=8, choices=EventKind.choices)
     message_id = models.BigIntegerField(null=True, blank=True)
     attempt_n = models.PositiveSmallIntegerField(null=True, blank=True)
-    payload = models.JSONField()
-    received_at = models.DateTimeField()
-    ended = models.CharField(
-        max_length=12, blank=True, help_text="applied, duplicate, late, set_aside."
+    carrier_id = models.CharField(max_length=64, blank=True)
+    account_ref = models.CharField(max_length=64, blank=True)
+    word = models.CharField(max_length=24, blank=True, help_text="The carrier's own word.")
+    state = models.CharField(
+        max_length=11, blank=True, help_text="What it means; empty for an unknown word."
     )
+    code = models.CharField(max_length=12, blank=True)
+    reason = models.CharField(max_length=20, blank=True)
+    payload = models.JSONField()
+    received_at = models.DateTimeField(default=now)
+    ended = models.CharField(max_length=12, choices=EventEnd.choices, blank=True)
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -327,14 +351,29 @@ class CarrierEvent(models.Model):
                 name="event_by_message",
                 condition=Q(message_id__isnull=False),
             ),
-            models.Index(fields=["id"], name="event_set_aside", condition=Q(ended="set_aside")),
+            models.Index(
+                fields=["id"], name="event_set_aside", condition=Q(ended=EventEnd.SET_ASIDE)
+            ),
         ]
 
 
 class CarrierEventQueue(models.Model):
-    """Events not applied yet; drained by DELETE ... SKIP LOCKED in the applying transaction."""
+    """Events not applied yet; drained by DELETE ... SKIP LOCKED in the applying transaction.
+
+    `kind` lets a STOP overtake a hundred thousand status callbacks.
+    """
 
     event_id = models.BigIntegerField(primary_key=True)
+    kind = models.CharField(max_length=8, choices=EventKind.choices, default=EventKind.STATUS)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["event_id"],
+                name="queue_of_texts",
+                condition=~Q(kind=EventKind.STATUS),
+            )
+        ]
 
 
 class BatchTally(models.Model):

@@ -1,0 +1,75 @@
+"""What carriers tell in webhooks, in one vocabulary: a status, an inbound text, a tap on a link.
+
+Owns the normalised shapes only. Each gateway has a pure translator (`twilio_webhooks.py`) from its
+raw payload to these; the raw payload is always stored beside them. A word a gateway does not know
+is no error: it becomes `state=""`, is kept as `word`, and still proves that the carrier has the
+message.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """A carrier's word on one outbound message.
+
+    Attributes:
+        carrier_id: The carrier's id of the message; empty when it named none.
+        account_ref: The carrier account the payload claims to come from (AccountSid).
+        word: The carrier's own word, as received.
+        state: The `MessageState` it means, or "" for a word this gateway does not know.
+        code: The carrier's error code, or "".
+        reason: The `Reason` of that code, or "" where nothing went wrong.
+    """
+
+    carrier_id: str
+    account_ref: str
+    word: str
+    state: str
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundText:
+    """A text that a phone sent to one of our numbers.
+
+    Attributes:
+        carrier_id: The carrier's id of the text, by which a repeated webhook is known.
+        account_ref: The carrier account the payload claims to come from.
+        phone: Who sent it.
+        our_number: Whom it was sent to.
+        body: What it says; media are listed below it by their addresses.
+        segments: As the carrier counted.
+        opt_out_word: `STOP`, `START` or `HELP` when the carrier has recognised and answered it
+            itself, else "".
+    """
+
+    carrier_id: str
+    account_ref: str
+    phone: str
+    our_number: str
+    body: str
+    segments: int = 1
+    opt_out_word: str = ""
+    media: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class LinkClick:
+    """A tap on a link that the carrier shortened.
+
+    Attributes:
+        carrier_id: The carrier's id of the message the link stood in.
+        account_ref: The carrier account the payload claims to come from.
+        destination: The address behind the link.
+        at: When it was tapped, or None where the carrier does not say.
+        user_agent: Of whoever fetched it; robots are not filtered by carriers.
+    """
+
+    carrier_id: str
+    account_ref: str
+    destination: str
+    at: datetime | None
+    user_agent: str
