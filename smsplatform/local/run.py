@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from smsplatform.local import assets, environment, places, processes, services, static
+from smsplatform.local import assets, environment, places, processes, services, static, strays
 from smsplatform.local import secrets as local_secrets
 from smsplatform.local.environment import Ports
 from smsplatform.local.lock import Held
@@ -52,6 +52,7 @@ def run(*, local: Path = places.LOCAL, stop_with_parent: bool = False) -> int:
                     return _serve(parts, listen=listen, stop_with_parent=stop_with_parent)
                 finally:
                     _ignore_signals()
+                    strays.end(strays.marked(parts.mark))  # the demo's filling, and grandchildren
                     (folder / "run.env").unlink(missing_ok=True)
                     print("Stopping PostgreSQL and Redis ...", flush=True)
     except Held as held:
@@ -126,8 +127,10 @@ def _serve(parts: services.Services, *, listen: Ports, stop_with_parent: bool) -
     if stop_with_parent:
         threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
     runner.loop()
-    stopped_by_person = runner.returncode in {130, 143}
-    return 0 if stopped_by_person else int(runner.returncode or 1)
+    if runner.returncode in {130, 143}:
+        return 0
+    print("One process ended by itself, so all were stopped; its last words are above.", flush=True)
+    return int(runner.returncode or 1)
 
 
 def _settings(parts: services.Services, *, listen: Ports) -> dict[str, str]:

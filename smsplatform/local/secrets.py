@@ -23,6 +23,10 @@ _MAKERS: dict[str, Callable[[], str]] = {
 }
 
 
+# What `.env` of a production installation has to hold.
+PRODUCTION = ("SECRET_KEY", "ENCRYPTION_KEYS", "LINK_KEY", "POSTGRES_PASSWORD")
+
+
 def fresh() -> dict[str, str]:
     """New secrets that are written nowhere."""
     return {name: make() for name, make in _MAKERS.items()}
