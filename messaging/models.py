@@ -82,6 +82,21 @@ class SenderNumber(models.Model):
         return self.phone
 
 
+class Lane(models.Model):
+    """When a sender was last served and may be served again: the send engine's order of work.
+
+    A row of its own, because every window touches it and an account's row is the last lock of the
+    transactions that move credits (docs/locks.md).
+    """
+
+    sender = models.OneToOneField(
+        SenderNumber, primary_key=True, on_delete=models.CASCADE, related_name="lane"
+    )
+    account_id = models.BigIntegerField(db_index=True)
+    served_at = models.DateTimeField(default=now)
+    not_before = models.DateTimeField(default=now, help_text="Its bucket is dry until then.")
+
+
 class SenderDay(models.Model):
     """Segments a sender used on one day of its account's zone, for daily caps."""
 
@@ -104,6 +119,9 @@ class Batch(models.Model):
     kind = models.CharField(max_length=8, choices=BatchKind.choices)
     name = models.CharField(max_length=160, blank=True)
     body = models.TextField()
+    is_template = models.BooleanField(
+        default=True, help_text="Merge fields are filled and links shortened; else sent as it is."
+    )
     sender = models.ForeignKey(SenderNumber, on_delete=models.PROTECT, related_name="+")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.RUNNING)
@@ -137,8 +155,9 @@ class Batch(models.Model):
 class Chunk(models.Model):
     """A range of recipient numbers of a batch, and the lease under which a worker serves it.
 
-    The work of a chunk is whatever messages in [first_no, last_no] are still `pending`; nothing
-    else is remembered, so giving a message back to `pending` (a 429, a proof of absence) is enough.
+    The work of a chunk is whatever messages in [first_no, last_no] are still `pending`. It is gone
+    through in passes: `next_no` is how far this pass has come, `held_no` the first message it left
+    pending on purpose (a 429, outside allowed hours) and `held_until` when to begin the next pass.
 
     ready --claim (conditional UPDATE, lease token, window)--> leased --results--> ready | done
     leased --lease end + request timeout + list delay--> judged: what is pending in the window
@@ -147,9 +166,18 @@ class Chunk(models.Model):
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="chunks")
     account_id = models.BigIntegerField()
+    sender = models.ForeignKey(
+        SenderNumber, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     first_no = models.PositiveIntegerField()
     last_no = models.PositiveIntegerField()
-    next_no = models.PositiveIntegerField(help_text="No pending message stands before this one.")
+    next_no = models.PositiveIntegerField(
+        help_text="This pass has dealt with every message before this one."
+    )
+    held_no = models.PositiveIntegerField(
+        null=True, blank=True, help_text="No pending message stands before this one, if set."
+    )
+    held_until = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=ChunkState.choices, default=ChunkState.READY)
     priority = models.PositiveSmallIntegerField(default=Priority.BULK)
     not_before = models.DateTimeField(default=now)
@@ -163,7 +191,7 @@ class Chunk(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["account_id", "priority", "id"],
+                fields=["sender", "priority", "id"],
                 name="chunk_ready",
                 condition=Q(state=ChunkState.READY),
             ),
@@ -309,6 +337,11 @@ class Attempt(models.Model):
             models.UniqueConstraint(
                 fields=["carrier_account", "carrier_id"], name="attempt_carrier_id_unique"
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], name="attempt_unknown", condition=Q(outcome=Outcome.UNKNOWN)
+            )
         ]
 
 

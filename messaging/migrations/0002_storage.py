@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
         for sql in (
             "ALTER TABLE messaging_message SET (fillfactor = 70)",
             "ALTER TABLE messaging_chunk SET (fillfactor = 70)",
+            "ALTER TABLE messaging_lane SET (fillfactor = 50)",
             "ALTER TABLE messaging_batchtally SET (fillfactor = 50)",
             "ALTER TABLE messaging_batchtotals SET (fillfactor = 50)",
             "ALTER TABLE messaging_carriereventqueue SET "
