@@ -7,12 +7,14 @@ Owns the order of roles and the scoping of requests to an account. The permissio
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from accounts.choices import Role
 from accounts.models import Account, Membership, User
@@ -37,7 +39,7 @@ def role_includes(role: str, needed: str) -> bool:
 
 
 def requires(role: Role) -> Callable[[View], View]:
-    """Let in members with at least `role`; sets `request.account`.
+    """Let in members with at least `role`; sets `request.account` and the account's time zone.
 
     Strangers are sent to log-in, users without an account to a page that says so, members with a
     lesser role get 403 with a sentence.
@@ -52,7 +54,8 @@ def requires(role: Role) -> Callable[[View], View]:
             if not role_includes(request.membership.role, role):
                 raise PermissionDenied("Your role does not allow this. Ask an admin.")
             request.account = request.membership.account
-            return view(request, *args, **kwargs)
+            with timezone.override(ZoneInfo(request.account.timezone)):
+                return view(request, *args, **kwargs)
 
         wrapped.required_role = role  # type: ignore[attr-defined]
         return wrapped

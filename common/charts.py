@@ -1,0 +1,87 @@
+"""What a chart shows, before it is drawn.
+
+Owns the neutral description that a page makes, `templates/_parts/_chart.html` shows as sentence and
+table, and `static/js/charts.js` draws with ECharts. Colours are named by role (delivered, clicked
+...), never here by value, so that both themes and every badge agree. No database.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["line", "bar", "stack", "rows"]
+Role = Literal["delivered", "clicked", "replied", "unsubscribed", "failed", "waiting", "accent"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One measured thing: `values` stand in the order of the chart's `x`; None is a gap."""
+
+    name: str
+    role: Role
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table behind the chart."""
+
+    label: str
+    values: list[float | None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with its sentence.
+
+    Attributes:
+        kind: `line`; `bar`, side by side; `stack`, on top of each other; `rows`, lying bars.
+        sentence: What the picture shows, in words; read out instead of the picture.
+        x: Labels, in order; ready to read ("Tue 5 May", "10:00").
+        series: One or more, each as long as `x`.
+        unit: Word on the value axis ("people", "texts"), or "%" for ratios between 0 and 1.
+        x_name: Head of the table's first column.
+        zone: Name of the time zone that `x` is told in; empty where `x` is no time.
+        none_yet: Shown instead while every value is 0 or missing.
+        y_max: Top of the value axis, to keep small multiples on one scale.
+    """
+
+    kind: Kind
+    sentence: str
+    x: Sequence[str]
+    series: Sequence[Series]
+    unit: str
+    x_name: str = "Time"
+    zone: str = ""
+    none_yet: str = "Nothing to show yet."
+    height_px: int = 240
+    y_max: float | None = None
+    hrefs: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(value for one in self.series for value in one.values)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The table behind: one row for each place on the x axis."""
+        return [
+            Row(label, [one.values[index] for one in self.series])
+            for index, label in enumerate(self.x)
+        ]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the script draws from; JSON-serialisable."""
+        return {
+            "kind": self.kind,
+            "x": list(self.x),
+            "unit": self.unit,
+            "yMax": self.y_max,
+            "hrefs": list(self.hrefs),
+            "series": [
+                {"name": one.name, "role": one.role, "values": list(one.values)}
+                for one in self.series
+            ],
+        }

@@ -1,0 +1,130 @@
+/* Behaviour that every page shares: theme buttons, confirmations, flash lines, tooltips, rows that open,
+   and what htmx reports. Pages stay usable without it. */
+(() => {
+  "use strict";
+
+  // ---- Theme -------------------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-theme-set]");
+    if (!button) return;
+    event.stopPropagation();
+    window.setTheme(button.dataset.themeSet);
+  });
+
+  // ---- Confirmation ------------------------------------------------------------------------------
+  // <form data-confirm="Cancel the rest?" data-confirm-text="..." data-confirm-yes="Cancel 512 texts">
+  const dialog = document.getElementById("confirm");
+
+  function ask(source, title) {
+    dialog.querySelector("#confirm-title").textContent = title;
+    dialog.querySelector("#confirm-text").textContent = source.dataset.confirmText || "";
+    const yes = dialog.querySelector("[data-confirm-yes]");
+    yes.textContent = source.dataset.confirmYes || "Yes";
+    yes.classList.toggle("btn-danger", "confirmDanger" in source.dataset);
+    yes.classList.toggle("btn-primary", !("confirmDanger" in source.dataset));
+    dialog.querySelector("[data-confirm-no]").textContent =
+      source.dataset.confirmNo || "Keep as it is";
+    dialog.returnValue = "no";
+    dialog.showModal();
+    return new Promise((answer) => {
+      dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true });
+    });
+  }
+
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const form = event.target;
+      const source = event.submitter?.dataset.confirm ? event.submitter : form;
+      if (!dialog || !source.dataset?.confirm || form.dataset.confirmed) return;
+      event.preventDefault();
+      event.stopPropagation();
+      ask(source, source.dataset.confirm).then((yes) => {
+        if (!yes) return;
+        form.dataset.confirmed = "yes";
+        form.requestSubmit(event.submitter || undefined);
+        delete form.dataset.confirmed;
+      });
+    },
+    true,
+  );
+
+  document.addEventListener("htmx:confirm", (event) => {
+    if (!dialog || !event.detail.question) return;
+    event.preventDefault();
+    ask(event.detail.elt, event.detail.question).then((yes) => {
+      if (yes) event.detail.issueRequest(true);
+    });
+  });
+
+  // ---- Flash lines and toasts --------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    event.target.closest("[data-dismiss]")?.closest(".flash-line")?.remove();
+  });
+
+  window.toast = (words, kind = "info") => {
+    const line = document.createElement("div");
+    line.className = `flash-line flash-${kind}`;
+    const text = document.createElement("span");
+    text.textContent = words;
+    line.append(text);
+    document.getElementById("toasts")?.append(line);
+    setTimeout(() => line.remove(), 6000);
+  };
+
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    if (status === 403) window.toast("Your role does not allow this. Nothing was changed.", "error");
+    else if (status === 404) window.toast("This is no longer there. Reload the page.", "error");
+    else window.toast("The server could not answer. Nothing was lost; try again.", "error");
+  });
+  document.addEventListener("htmx:sendError", () => {
+    window.toast("No connection to the server. What you typed is still here.", "error");
+  });
+  // A form answered 422 brings its own sentences; show them.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status !== 422) return;
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  });
+
+  // ---- Rows that open, copy buttons, tooltips ----------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      navigator.clipboard.writeText(copy.dataset.copy).then(() => window.toast("Copied.", "success"));
+      return;
+    }
+    const row = event.target.closest("tr[data-href]");
+    if (!row || event.target.closest("a, button, input, label, select")) return;
+    if (window.getSelection().toString()) return;
+    if (event.metaKey || event.ctrlKey) window.open(row.dataset.href, "_blank", "noopener");
+    else window.location.assign(row.dataset.href);
+  });
+
+  function dress(root) {
+    const Tooltip = (window.bootstrap || window.tabler?.bootstrap || {}).Tooltip;
+    if (!Tooltip) return;
+    for (const element of root.querySelectorAll('[data-bs-toggle="tooltip"]')) {
+      Tooltip.getOrCreateInstance(element, { trigger: "hover focus" });
+    }
+  }
+  dress(document);
+  document.addEventListener("htmx:load", (event) => dress(event.detail.elt));
+  document.addEventListener("htmx:beforeCleanupElement", (event) => {
+    const Tooltip = (window.bootstrap || window.tabler?.bootstrap || {}).Tooltip;
+    Tooltip?.getInstance(event.detail.elt)?.dispose();
+  });
+
+  // A blocked double press: a form is sent once.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || event.target.method === "dialog") return;
+    const button = event.submitter;
+    if (button) setTimeout(() => { button.disabled = true; }, 0);
+  });
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("button[disabled][type=submit], form button[disabled]")) {
+      if (!button.hasAttribute("data-stays-disabled")) button.disabled = false;
+    }
+  });
+})();

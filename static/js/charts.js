@@ -1,0 +1,144 @@
+/* Draws every <div data-chart="id"> from the JSON of that id (common/charts.py) with ECharts.
+   Colours come from the style sheet's roles, so charts, badges and both themes agree. The library is
+   fetched only on pages with a chart. */
+(() => {
+  "use strict";
+
+  const LIBRARY = document.currentScript.dataset.echarts;
+  const drawn = new Map();
+  let loading = null;
+
+  function library() {
+    if (window.echarts) return Promise.resolve(window.echarts);
+    loading ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = LIBRARY;
+      script.onload = () => resolve(window.echarts);
+      script.onerror = reject;
+      document.head.append(script);
+    });
+    return loading;
+  }
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  function roleColour(role) {
+    return colour(role === "accent" ? "--accent" : `--role-${role}`);
+  }
+
+  function words(value, unit) {
+    if (value === null || value === undefined) return "–";
+    if (unit === "%") return `${(value * 100).toFixed(1)}%`;
+    return value.toLocaleString("en-US");
+  }
+
+  function axisWords(value, unit) {
+    if (unit === "%") return `${Math.round(value * 1000) / 10}%`;
+    if (value >= 1e6) return `${value / 1e6}M`;
+    return value >= 1e4 ? `${value / 1e3}k` : value.toLocaleString("en-US");
+  }
+
+  function option(spec) {
+    const lying = spec.kind === "rows";
+    const line = spec.kind === "line";
+    const ink = colour("--ink-3");
+    const many = spec.series.length > 1;
+    const names = {
+      type: "category",
+      data: spec.x,
+      inverse: lying,
+      boundaryGap: !line,
+      axisLine: { lineStyle: { color: colour("--line-strong") } },
+      axisTick: { show: false },
+      axisLabel: { color: ink, hideOverlap: true, width: lying ? 150 : undefined, overflow: "truncate" },
+    };
+    const values = {
+      type: "value",
+      min: 0,
+      max: spec.yMax ?? undefined,
+      minInterval: spec.unit === "%" ? 0 : 1,
+      splitNumber: 4,
+      name: lying ? "" : spec.unit === "%" ? "" : spec.unit,
+      nameTextStyle: { color: ink, align: "left", padding: [0, 0, 0, -24] },
+      nameGap: 12,
+      axisLabel: { color: ink, formatter: (value) => axisWords(value, spec.unit) },
+      splitLine: { lineStyle: { color: colour("--line") } },
+    };
+    return {
+      animationDuration: 300,
+      animationDurationUpdate: 400,
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 },
+      grid: { left: 8, right: lying ? 56 : line && many ? 84 : 16, top: lying ? 8 : 30, bottom: 4, containLabel: true },
+      legend: many && !line
+        ? { top: 0, right: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: colour("--ink-2") } }
+        : undefined,
+      tooltip: {
+        trigger: "axis",
+        axisPointer: { type: line ? "line" : "shadow", lineStyle: { color: colour("--line-strong") }, shadowStyle: { color: "rgba(120,140,150,.08)" } },
+        backgroundColor: colour("--surface"),
+        borderColor: colour("--line-strong"),
+        textStyle: { color: colour("--ink") },
+        valueFormatter: (value) => words(value, spec.unit),
+        confine: true,
+      },
+      [lying ? "yAxis" : "xAxis"]: names,
+      [lying ? "xAxis" : "yAxis"]: lying ? { ...values, axisLabel: { show: false }, splitLine: { show: false } } : values,
+      series: spec.series.map((one) => ({
+        name: one.name,
+        type: line ? "line" : "bar",
+        data: one.values,
+        stack: spec.kind === "stack" ? "all" : undefined,
+        smooth: false,
+        showSymbol: spec.x.length < 3,
+        symbolSize: 6,
+        lineStyle: { width: 2 },
+        areaStyle: line && !many ? { opacity: 0.08 } : undefined,
+        barMaxWidth: lying ? 18 : 36,
+        barGap: "20%",
+        itemStyle: { color: roleColour(one.role), borderRadius: spec.kind === "stack" ? 0 : lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
+        endLabel: line && many ? { show: true, formatter: "{a}", color: roleColour(one.role), fontWeight: 500 } : undefined,
+        labelLayout: line && many ? { moveOverlap: "shiftY" } : undefined,
+        label: lying ? { show: true, position: "right", color: colour("--ink-2"), formatter: (p) => words(p.value, spec.unit) } : undefined,
+        emphasis: { focus: many ? "series" : "none" },
+      })),
+    };
+  }
+
+  async function draw(element) {
+    const source = document.getElementById(element.dataset.chart);
+    if (!source) return;
+    const spec = JSON.parse(source.textContent);
+    const echarts = await library();
+    if (!element.isConnected) return;
+    let chart = drawn.get(element);
+    if (!chart) {
+      chart = echarts.init(element, null, { renderer: "svg" });
+      drawn.set(element, chart);
+      new ResizeObserver(() => chart.resize()).observe(element);
+      chart.on("click", (event) => {
+        const href = spec.hrefs?.[event.dataIndex];
+        if (href) window.location.assign(href);
+      });
+    }
+    chart.setOption(option(spec), true);
+  }
+
+  function drawAll(root) {
+    const all = root.matches?.("[data-chart]") ? [root] : root.querySelectorAll("[data-chart]");
+    for (const element of all) draw(element);
+  }
+
+  drawAll(document);
+  document.addEventListener("htmx:load", (event) => drawAll(event.detail.elt));
+  document.addEventListener("themechange", () => {
+    for (const [element, chart] of drawn) {
+      if (element.isConnected) draw(element);
+      else {
+        chart.dispose();
+        drawn.delete(element);
+      }
+    }
+  });
+})();
