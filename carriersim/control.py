@@ -107,8 +107,7 @@ class Control:
             chosen = [
                 hit
                 for hit in self._sim.hits
-                if selection.since <= hit.at <= selection.until
-                and selection.to in ("", hit.phone)
+                if selection.since <= hit.at <= selection.until and selection.to in ("", hit.phone)
             ]
             await answer_lines(send, map(record.hit_line, chosen))
         else:

@@ -145,7 +145,10 @@ class MessagesApi:
             await _client_left(receive, settings.lost_answer_s)
             raise CarrierError(20503)
         else:
-            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", b"%d" % len(body)),
+            ]
             await send({"type": "http.response.start", "status": 201, "headers": headers})
             await send({"type": "http.response.body", "body": body[:9], "more_body": True})
 

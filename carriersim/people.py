@@ -88,13 +88,17 @@ class People:
         tapped_at = over
         for kind in plan.hits:
             if kind == "human":
-                tapped_at += draws.between(behaviours.CLICK_DELAY, settings.delays.click) / settings.speed
+                tapped_at += (
+                    draws.between(behaviours.CLICK_DELAY, settings.delays.click) / settings.speed
+                )
             for url in links:
                 for hit in _hits(message.to, url, kind, draws):
                     scheduler.at(self._hit_at(hit, over, tapped_at, draws), self._hit, message, hit)
         replied_at = tapped_at
         for reply in plan.replies:
-            replied_at += draws.between(behaviours.REPLY_DELAY, settings.delays.reply) / settings.speed
+            replied_at += (
+                draws.between(behaviours.REPLY_DELAY, settings.delays.reply) / settings.speed
+            )
             scheduler.at(replied_at, self._reply, message, _words(reply, draws))
 
     def _links(self, body: str) -> list[str]:

@@ -50,7 +50,7 @@ def running(
     Raises:
         RuntimeError: it did not start; with what it printed.
     """
-    port = port or _free_port()
+    port = port or free_port()
     environment = {
         **os.environ,
         "CARRIERSIM_ACCOUNTS": ",".join(f"{sid}:{token}" for sid, token in accounts.items()),
@@ -84,7 +84,8 @@ def running(
                 process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -7,6 +7,7 @@ call one method here, and render.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -250,6 +251,8 @@ class Simulator:
             "in_flight": self.sender.client.in_flight,
             "paused": self.sender.paused,
             "idle": self.is_idle(),
+            "cpu_s": time.process_time(),
+            "memory_bytes": _memory_bytes(),
         }
 
     def close(self) -> None:
@@ -257,6 +260,15 @@ class Simulator:
         self.scheduler.clear()
         self.sender.clear()
         self.journal.close()
+
+
+def _memory_bytes() -> int:
+    """Resident memory of this process; 0 where /proc does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _inbound_params(message: Message) -> dict[str, str]:
@@ -290,5 +302,3 @@ def _inbound_params(message: Message) -> dict[str, str]:
         )
         params[f"MediaContentType{place}"] = "image/jpeg"
     return params
-
-

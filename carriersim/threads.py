@@ -24,7 +24,9 @@ def phones(store: Store, params: dict[str, str], now: float) -> list[dict[str, A
 
 def thread(store: Store, params: dict[str, str], now: float) -> list[dict[str, Any]]:
     """The last texts from and to one phone, oldest first, each with our number."""
-    messages = [one for one in store.thread(as_phone(params.get("phone", ""))) if _has_arrived(one, now)]
+    messages = [
+        one for one in store.thread(as_phone(params.get("phone", ""))) if _has_arrived(one, now)
+    ]
     return [_bubble(message, now) for message in messages[-_limit(params, 100) :]]
 
 

@@ -38,13 +38,17 @@ def parse_form(data: bytes) -> dict[str, list[str]]:
     for pair in data.decode("utf-8", "replace").split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            form.setdefault(unquote_plus(name), []).append(
-                unquote_plus(value) if "%" in value or "+" in value else value
-            )
+            form.setdefault(_plain(name), []).append(_plain(value))
     return form
 
 
-def read_order(form: dict[str, list[str]], *, account: Account, store: Store, known_only: bool) -> Order:
+def _plain(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
+def read_order(
+    form: dict[str, list[str]], *, account: Account, store: Store, known_only: bool
+) -> Order:
     """Check a create request.
 
     Args:
