@@ -1,8 +1,8 @@
 """What becomes of a message: the scripts by number, and the shares of the profile.
 
-Pure: a `Plan` follows from the settings, To, Body and how often that pair was refused before, so a run
-repeats with the same seed. When things happen is `timing`'s, sending them out is `callbacks`' and
-`people`'s. docs/carriersim.md holds the same table for readers; a test keeps the two equal.
+Pure: a `Plan` follows from the settings, To, Body and how often that pair was refused before, so a
+run repeats with the same seed. Doing it is for `simulator`, `callbacks` and `people`.
+docs/carriersim.md holds the same table for readers; a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ SCRIPTS: dict[str, Plan] = {
     "foreign_sid": Plan(callback_fault="foreign_sid"),
 }
 
-# The table: +1 (any area code) 555 01NN, the numbers set aside for fiction. NN under 50 is ordinary.
+# The table: +1 (any area code) 555 01NN, the numbers set aside for fiction; NN < 50 is ordinary.
 NUMBERED_SCRIPTS: dict[int, str] = {
     50: "delivered", 51: "landline", 52: "filtered", 53: "unreachable", 54: "unknown_handset",
     55: "unknown_error", 56: "queue_overflow", 57: "opted_out", 58: "invalid", 59: "not_mobile",
@@ -143,12 +143,12 @@ class Draws:
 
     def share(self, purpose: int) -> float:
         """The number kept for this purpose (a constant of this package)."""
-        return self._values[purpose] / 4294967296.0
+        return float(self._values[purpose] / 4294967296.0)
 
     def between(self, purpose: int, bounds: tuple[float, float]) -> float:
         """A value between two bounds."""
         least, most = bounds
-        return least + (most - least) * self._values[purpose] / 4294967296.0
+        return least + (most - least) * self.share(purpose)
 
 
 # One draw a purpose, so that changing one share leaves everything else as it was.
@@ -157,7 +157,7 @@ REPLY_TEXT, REPLY_DELAY, CLICK, CLICK_DELAY, PREVIEW, PREVIEW_DELAY, AGENT, METH
 
 
 def script_of(settings: Settings, to: str) -> Plan | None:
-    """The plan scripted for a number, by the longest ending that matches; None for an ordinary one."""
+    """The plan scripted for a number, by the longest ending that matches; None for no script."""
     if settings.scripts:
         for start in range(len(to)):
             name = settings.scripts.get(to[start:])

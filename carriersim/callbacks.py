@@ -1,7 +1,8 @@
 """Status callbacks: which, in what order and when, and what they carry.
 
-A message's callbacks are a program of steps shared by all messages of its kind. A step is put into the
-queue when the try of the one before is over, so they arrive in order unless a script disorders them.
+A message's callbacks are a program of steps shared by all messages of its kind. A step is put into
+the queue when the first try of the one before is over, so they arrive in order unless a script
+disorders them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ API_VERSION = "2010-04-01"
 
 
 class Step(NamedTuple):
-    """One callback: `moment` is `start`, `sent` or `final`, `delay_s` after it before the speed factor."""
+    """One callback.
+
+    `moment` is `start`, `sent` or `final`; `delay_s` is how long after it, before the speed factor.
+    """
 
     moment: str
     status: str

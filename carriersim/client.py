@@ -1,4 +1,4 @@
-"""A blocking client of the control API, standard library only, for tests, benchmarks and the demo."""
+"""A blocking client of the control API, standard library only, for tests, benchmarks, the demo."""
 
 from __future__ import annotations
 

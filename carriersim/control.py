@@ -1,7 +1,7 @@
 """The control API under /sim/: for tests, benchmarks, the demo, and the page with the phones.
 
-Has no log-in: the process listens on loopback or inside a test network only. Writing calls insist on a
-JSON content type, so that a web page open elsewhere cannot make them.
+Has no log-in: the process listens on loopback or inside a test network only. Writing calls insist
+on a JSON content type, so that a web page open elsewhere cannot make them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Twilio's side: log-in, rate, and the Messages resource (plus the few resources a set-up reads)."""
+"""Twilio's side: log-in, rate, the Messages resource, and the few others that a set-up reads."""
 
 from __future__ import annotations
 

@@ -290,7 +290,7 @@ class _Connection(asyncio.Protocol):
 
 def _unchunked(buffer: bytes, start: int) -> bytes | None:
     """The body of a chunked answer, or None while some of it is missing."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         line_end = buffer.find(b"\r\n", start)
         if line_end < 0:

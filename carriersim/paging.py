@@ -1,7 +1,8 @@
 """Twilio's lists: filters, pages, tokens.
 
-Newest first. A page token names the message next to the page, so pages stay right while new messages
-come in. A message is not in a list before `list_delay_s`, and under no DateSent filter while unsent.
+Newest first. A page token names the message next to the page, so pages stay right while new
+messages come in. A message is not in a list before `list_delay_s`, and under no DateSent filter
+while unsent.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Query:
 
     def matches(self, message: Message, now: float) -> bool:
         """Whether a message is in the list."""
-        if self.to and message.to != self.to or self.sender and message.sender != self.sender:
+        if self.to and message.to != self.to:
+            return False
+        if self.sender and message.sender != self.sender:
             return False
         if self.sent_from is None and self.sent_until is None:
             return True

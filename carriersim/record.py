@@ -1,4 +1,4 @@
-"""The carrier's own record, for whoever has to judge: what was accepted, for whom, what became of it.
+"""The carrier's own record, for whoever has to judge: what was accepted, and what became of it.
 
 Counts what was accepted, also what was deleted or redacted afterwards.
 """

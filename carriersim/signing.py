@@ -1,7 +1,7 @@
 """Signs what the carrier posts, as Twilio does, and encodes its forms.
 
-Rule: base64(HMAC-SHA1(auth token, URL without fragment + name and value of every parameter, names in
-byte order)). https://www.twilio.com/docs/usage/webhooks/webhooks-security
+Rule: base64(HMAC-SHA1(auth token, URL without fragment + name and value of every parameter, names
+in byte order)). https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
 import base64

@@ -26,8 +26,10 @@ from carriersim.store import INBOUND, OUTBOUND, REPLY, Account, Message, Number,
 from carriersim.webhooks import Counts, Post, Sender, Webhooks
 
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out (default keywords, long codes)
-STOP_WORDS = frozenset("STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT".split())
-START_WORDS = frozenset("START YES UNSTOP".split())
+STOP_WORDS = frozenset(
+    {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
+)
+START_WORDS = frozenset({"START", "YES", "UNSTOP"})
 STOP_ANSWER = (
     "You have successfully been unsubscribed. You will not receive any more messages from this "
     "number. Reply START to resubscribe."
@@ -112,7 +114,7 @@ class Simulator:
         """Take a message on: set its times, record it, schedule what follows.
 
         Returns:
-            What the answer has to wait for (the first callback, where it is to come before), or None.
+            What the answer has to wait for (a first callback that is to come before), or None.
         """
         settings = self.settings
         message.outcome = plan.outcome
@@ -136,7 +138,7 @@ class Simulator:
     def receive(
         self, *, account: Account, sender: str, to: str, body: str, media: int = 0
     ) -> Message:
-        """A phone texts one of our numbers: note opt-outs, record it, post it to the inbound URL."""
+        """A phone texts one of our numbers: record it, note opt-outs, post it to its URL."""
         now = time.time()
         message = Message(
             index=len(self.store.messages),

@@ -1,8 +1,8 @@
 """What the carrier knows: accounts, numbers, messages, opt-outs. In memory; `journal` keeps a copy.
 
-A message's status is not stored but follows from its times, so that a million messages need no timer
-when nobody asked for callbacks. A sid is worked out from the message's place in the list and back, so
-it needs no index either.
+A message's status is not stored but follows from its times, so that a million messages need no
+timer when nobody asked for callbacks. A sid is worked out from the message's place in the list and
+back, so it needs no index either.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Message:
         return self.outcome.code if not self.canceled and self._is_final(now) else None
 
     def shown_body(self) -> str:
-        """The text as the carrier sends and shows it: with trial prefix, smart-encoded, redacted."""
+        """The text as the carrier shows it: with trial prefix, smart-encoded, redacted."""
         if self.redacted:
             return ""
         text = TRIAL_PREFIX + self.body if self.trial else self.body
@@ -168,7 +168,7 @@ class Store:
         return [self.messages[index] for index in ([known] if isinstance(known, int) else known)]
 
     def before(self, end: int, *, to: str = "") -> Iterator[Message]:
-        """Messages with an index below `end`, newest first; only those to a number if one is given."""
+        """Messages with an index below `end`, newest first; only those to a number if given."""
         if not to:
             for index in range(end - 1, -1, -1):
                 yield self.messages[index]

@@ -1,4 +1,4 @@
-"""What the page with the phones reads: the phones, and one phone's texts as its screen shows them."""
+"""What the page with the phones reads: the phones, and one phone's texts as it shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from carriersim.store import INBOUND, Message, Store
 
 
 def phones(store: Store, params: dict[str, str], now: float) -> list[dict[str, Any]]:
-    """Phones with their last text, newest first. `search` matches digits; `limit` is 50 by default."""
+    """Phones with their last text, newest first. `search` matches digits; 50 unless `limit` says so."""
     digits = "".join(char for char in params.get("search", "") if char.isdigit())
     limit = _limit(params, 50)
     found: dict[str, Message] = {}

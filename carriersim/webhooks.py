@@ -52,7 +52,7 @@ class Policy:
 
 @lru_cache(maxsize=256)
 def policy_of(fragment: str) -> Policy:
-    """The policy that an URL's fragment asks for; what it does not say, or says wrongly, is default."""
+    """The policy that an URL's fragment asks for; what it leaves out or gets wrong is default."""
     asked = {name: values[-1] for name, values in parse_qs(fragment).items()}
 
     def number(name: str, least: int, most: int, default: int) -> int:
@@ -139,7 +139,8 @@ class Webhooks:
         body = form_encode(post.params)
         signed = signature(auth_token=post.auth_token, url=url, params=post.params)
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: TwilioProxy/1.1\r\nAccept: */*\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n"
+            "User-Agent: TwilioProxy/1.1\r\n"
             "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n"
             f"Content-Length: {len(body)}\r\nX-Twilio-Signature: {signed}\r\n"
             f"I-Twilio-Idempotency-Token: {post.token}\r\n\r\n"
