@@ -41,10 +41,30 @@ class ConsentSource(TextChoices):
 
 
 class ImportStatus(TextChoices):
-    """Life of a contact import."""
+    """Life of a contact import.
 
-    UPLOADED = "uploaded", "Waiting"
+    uploaded --the user confirms the columns--> queued --a worker claims it--> running --> done
+    running --heartbeat stale (crash)--> running again, from the first line, under a new run number
+    uploaded | queued | running --the user--> canceled;  running --cannot be read--> failed
+    """
+
+    UPLOADED = "uploaded", "Columns to confirm"
+    QUEUED = "queued", "Waiting"
     RUNNING = "running", "Importing"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
     CANCELED = "canceled", "Canceled"
+
+
+class RefusalReason(TextChoices):
+    """Why a row of an import was not taken; the label stands in the table by reason."""
+
+    NO_PHONE = "no_phone", "No phone number"
+    BAD_PHONE = "bad_phone", "Impossible phone number"
+    BAD_EMAIL = "bad_email", "Not an e-mail address"
+    BAD_TIMEZONE = "bad_timezone", "Unknown time zone"
+    TOO_LONG = "too_long", "A cell is too long"
+    EXTRA_CELLS = "extra_cells", "More cells than columns"
+    BROKEN_QUOTES = "broken_quotes", "Quotation marks out of place"
+    LINE_TOO_LONG = "line_too_long", "The line is too long"
+    UNREADABLE = "unreadable", "Characters that cannot be read"

@@ -1,23 +1,36 @@
 """People, groups, consent and imports.
 
 An OptOut is keyed by (account, phone), not by contact: it survives deletion and re-import. What was
-texted to a contact is owned by messaging.
+texted to a contact is owned by messaging. Foreign keys whose column leads another index, or is
+never searched by, have no index of their own: a list of a million people pays for each one.
 """
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
 
 from accounts.models import Account, User
 from common.clock import now
-from contacts.choices import Consent, ConsentKind, ConsentSource, ImportStatus, LineType
+from contacts.choices import (
+    Consent,
+    ConsentKind,
+    ConsentSource,
+    ImportStatus,
+    LineType,
+    RefusalReason,
+)
 
 
 class Contact(models.Model):
-    """A person with a phone. `phone` is E.164 and unique in the account, also when deleted."""
+    """A person with a phone. `phone` is E.164 and unique in the account, also when deleted.
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="contacts")
+    `consent` is derived from ConsentEvents; every phone with an OptOut has a contact, a deleted one
+    if need be, so this row is the lock under which consent and merges of one phone take turns.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="contacts", db_index=False
+    )
     phone = models.CharField(max_length=16)
     first_name = models.CharField(max_length=80, blank=True)
     last_name = models.CharField(max_length=80, blank=True)
@@ -53,10 +66,31 @@ class Contact(models.Model):
         return f"{self.first_name} {self.last_name}".strip()
 
 
+class CustomField(models.Model):
+    """A field an account added to its contacts; `key` is its name in Contact.custom."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="custom_fields", db_index=False
+    )
+    key = models.CharField(max_length=40)
+    label = models.CharField(max_length=80)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "key"], name="custom_field_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class Group(models.Model):
     """A named list of contacts."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="groups")
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="groups", db_index=False
+    )
     name = models.CharField(max_length=80)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
@@ -71,10 +105,12 @@ class Group(models.Model):
 
 
 class GroupMember(models.Model):
-    """A contact's place in a group."""
+    """A live contact's place in a group; deleting the contact ends it."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
-    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="members")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    group = models.ForeignKey(
+        Group, on_delete=models.CASCADE, related_name="members", db_index=False
+    )
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="group_members")
     added_at = models.DateTimeField(default=now)
 
@@ -85,16 +121,18 @@ class GroupMember(models.Model):
 
 
 class ConsentEvent(models.Model):
-    """One opt-in or opt-out with its proof. Append-only."""
+    """One opt-in or opt-out with its proof. Append-only; keyed by phone, like OptOut."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
     phone = models.CharField(max_length=16)
     kind = models.CharField(max_length=3, choices=ConsentKind.choices)
     source = models.CharField(max_length=10, choices=ConsentSource.choices)
     wording = models.CharField(max_length=500, blank=True)
     message_id = models.BigIntegerField(null=True, blank=True)
     import_id = models.BigIntegerField(null=True, blank=True)
-    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    actor = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     at = models.DateTimeField(default=now)
 
     class Meta:
@@ -104,7 +142,9 @@ class ConsentEvent(models.Model):
 class OptOut(models.Model):
     """A phone that must not be texted by this account, whatever becomes of the contact."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="opt_outs")
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="opt_outs", db_index=False
+    )
     phone = models.CharField(max_length=16)
     source = models.CharField(max_length=10, choices=ConsentSource.choices)
     at = models.DateTimeField(default=now)
@@ -116,25 +156,32 @@ class OptOut(models.Model):
 
 
 class ContactImport(models.Model):
-    """One uploaded file and what became of each of its rows.
+    """One uploaded file and what became of each of its rows (the states: see ImportStatus).
 
     Once done: rows_read = rows_new + rows_updated + rows_unchanged + rows_duplicate + rows_refused.
+    `mapping` has one entry a column: a field, ``custom.<key>``, or an empty string for "leave out".
+    `run_no` counts the claims; a worker whose number is no longer the newest writes nothing.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="imports")
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="imports", db_index=False
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     group = models.ForeignKey(Group, null=True, blank=True, on_delete=models.SET_NULL)
     filename = models.CharField(max_length=200)
-    path = models.CharField(max_length=300)
+    path = models.CharField(max_length=300, help_text="Under MEDIA_ROOT; empty once removed.")
+    size_bytes = models.BigIntegerField(default=0)
     encoding = models.CharField(max_length=40, blank=True)
     delimiter = models.CharField(max_length=2, blank=True)
     has_header = models.BooleanField(default=True)
-    mapping = models.JSONField(default=dict)
+    mapping = models.JSONField(default=list)
     consent_wording = models.CharField(max_length=500, blank=True)
     status = models.CharField(
         max_length=10, choices=ImportStatus.choices, default=ImportStatus.UPLOADED
     )
     error = models.CharField(max_length=300, blank=True)
+    run_no = models.PositiveIntegerField(default=0)
+    read_bytes = models.BigIntegerField(default=0)
     rows_read = models.BigIntegerField(default=0)
     rows_new = models.BigIntegerField(default=0)
     rows_updated = models.BigIntegerField(default=0)
@@ -148,15 +195,23 @@ class ContactImport(models.Model):
     class Meta:
         indexes = [models.Index(fields=["account", "-id"], name="import_list")]
 
+    def __str__(self) -> str:
+        return self.filename
+
+    @property
+    def rows_accepted(self) -> int:
+        """Rows that ended in a contact: every row read but the refused ones."""
+        return self.rows_read - self.rows_refused
+
 
 class ImportRefusal(models.Model):
     """A row of an import that was not taken, with its line number and the reason."""
 
     contact_import = models.ForeignKey(
-        ContactImport, on_delete=models.CASCADE, related_name="refusals"
+        ContactImport, on_delete=models.CASCADE, related_name="refusals", db_index=False
     )
     line = models.BigIntegerField()
-    reason = models.CharField(max_length=40)
+    reason = models.CharField(max_length=40, choices=RefusalReason.choices)
     sentence = models.CharField(max_length=300)
     raw = models.TextField(blank=True)
 
@@ -165,10 +220,18 @@ class ImportRefusal(models.Model):
 
 
 class ImportRow(models.Model):
-    """Staging of an import under way; filled by COPY, merged in SQL, deleted afterwards."""
+    """Staging of an import under way; filled by COPY, merged in SQL, deleted afterwards.
+
+    Unlogged (0002_storage): what a crash of PostgreSQL empties is read again from the file. No
+    index: a merge reads and sorts all of its rows anyway.
+    """
 
     contact_import = models.ForeignKey(
-        ContactImport, on_delete=models.CASCADE, related_name="+", db_index=False
+        ContactImport,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     line = models.BigIntegerField()
     phone = models.CharField(max_length=16)
@@ -179,11 +242,3 @@ class ImportRow(models.Model):
     custom = models.JSONField(default=dict)
     line_type = models.CharField(max_length=10)
     region = models.CharField(max_length=2)
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["contact_import", "phone", "line"], name="import_row_phone")
-        ]
-        constraints = [
-            models.CheckConstraint(condition=Q(line__gte=1), name="import_row_line_positive")
-        ]

@@ -1,0 +1,94 @@
+"""Why the contacts app refuses something. Each is a fact with a sentence for a person."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from common.errors import Conflict, DomainError, Invalid
+
+
+class ContactInvalid(Invalid):
+    """Fields of a contact that cannot be used; `fields` has a sentence for each."""
+
+    code = "contact_invalid"
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(" ".join(fields.values()) + " Nothing was changed.", fields=fields)
+
+
+class PhoneTaken(Conflict):
+    """Another live contact of the account has this number."""
+
+    code = "phone_taken"
+
+    def __init__(self, *, contact_id: int) -> None:
+        self.contact_id = contact_id
+        sentence = "Another contact has this number. Nothing was changed. Open that one instead."
+        super().__init__(sentence, fields={"phone": sentence})
+
+
+class GroupNameTaken(Conflict):
+    """Two groups of an account cannot have the same name."""
+
+    code = "group_name_taken"
+
+    def __init__(self, name: str) -> None:
+        sentence = f"There is a group called “{name}” already. Choose another name."
+        super().__init__(sentence, fields={"name": sentence})
+
+
+class OptedOut(Conflict):
+    """The person left by their own act; only the person can come back."""
+
+    code = "opted_out"
+
+    def __init__(self, *, at: datetime, how: str) -> None:
+        super().__init__(
+            f"This number opted out on {at:%d %b %Y} ({how.lower()}), and only the person can undo"
+            " that, by texting START. Nothing was changed."
+        )
+
+
+class ProofMissing(Invalid):
+    """An opt-in entered by hand states how the person agreed."""
+
+    code = "proof_missing"
+
+    def __init__(self) -> None:
+        sentence = "Say how and when this person agreed to get texts. Nothing was changed."
+        super().__init__(sentence, fields={"wording": sentence})
+
+
+class TooManyRows(Invalid):
+    """More rows in one request than it may carry."""
+
+    code = "too_many_rows"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(
+            f"Send at most {limit:,} rows at a time. Nothing was changed. Larger lists: import a"
+            " CSV file."
+        )
+
+
+class FileUnusable(Invalid):
+    """An uploaded file that holds no readable rows."""
+
+    code = "file_unusable"
+
+
+class MappingInvalid(Invalid):
+    """The chosen columns cannot be imported."""
+
+    code = "mapping_invalid"
+
+
+class ImportNotOpen(Conflict):
+    """The import is past the step that was asked for."""
+
+    code = "import_not_open"
+
+
+class StaleRun(DomainError):
+    """This run of an import was canceled or taken over; its worker stops and writes nothing."""
+
+    code = "stale_run"

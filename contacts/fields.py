@@ -1,0 +1,205 @@
+"""What a contact's fields may hold, and how what people type becomes it. No database.
+
+One cleaning for forms, API and import, so that they refuse the same things in the same words.
+Phones themselves are read by common.phone.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from zoneinfo import available_timezones
+
+from common.phone import Phone, PhoneError, normalise
+from contacts.choices import RefusalReason
+
+TEXT_LENGTHS: Final[Mapping[str, int]] = {"first_name": 80, "last_name": 80, "email": 254}
+LABELS: Final[Mapping[str, str]] = {
+    "phone": "Phone",
+    "first_name": "First name",
+    "last_name": "Last name",
+    "email": "E-mail",
+    "timezone": "Time zone",
+}
+CUSTOM_PREFIX: Final = "custom."
+CUSTOM_VALUE_LENGTH: Final = 500
+CUSTOM_FIELDS_MAX: Final = 50
+_CUSTOM_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# Not a full grammar (an address may be stranger than any pattern), only what is surely a mistake.
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+# Control characters have no place in a name; PostgreSQL refuses NUL in any text.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_ZONES: Final = {name.lower(): name for name in available_timezones()}
+
+
+class FieldError(ValueError):
+    """A value that a field cannot hold: which field, why (as import refusals say it), in words."""
+
+    def __init__(self, field: str, reason: RefusalReason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+        self.reason = reason
+        self.sentence = sentence
+
+
+class Person(NamedTuple):
+    """Cleaned fields of one contact, in the order of ImportRow's columns."""
+
+    phone: str
+    first_name: str
+    last_name: str
+    email: str
+    timezone: str
+    custom: Mapping[str, str]
+    line_type: str
+    region: str
+
+
+def clean(raw: Mapping[str, Any], *, country: str) -> Person:
+    """Clean all fields of a contact, stopping at the first that cannot be used.
+
+    Args:
+        raw: ``phone``, and any of first_name, last_name, email, timezone, custom (key to value).
+        country: Where a number without + is dialled (ISO 3166, two letters).
+
+    Raises:
+        FieldError: a value cannot be used.
+    """
+    phone = clean_phone(str(raw.get("phone") or ""), country)
+    return Person(
+        phone=phone.e164,
+        first_name=clean_text("first_name", str(raw.get("first_name") or "")),
+        last_name=clean_text("last_name", str(raw.get("last_name") or "")),
+        email=clean_email(str(raw.get("email") or "")),
+        timezone=clean_timezone(str(raw.get("timezone") or "")),
+        custom=clean_custom(raw.get("custom") or {}),
+        line_type=phone.line_type,
+        region=phone.region,
+    )
+
+
+def clean_phone(text: str, country: str) -> Phone:
+    """The number and what metadata knows of it.
+
+    Raises:
+        FieldError: empty, or no number that can be texted.
+    """
+    if not text.strip():
+        raise FieldError("phone", RefusalReason.NO_PHONE, "The phone number is missing.")
+    try:
+        return normalise(text, country)
+    except PhoneError as error:
+        raise FieldError("phone", RefusalReason.BAD_PHONE, error.message) from error
+
+
+def clean_text(field: str, text: str) -> str:
+    """A name: one line, no surrounding space, within the field's length.
+
+    Raises:
+        FieldError: too long.
+    """
+    text = _one_line(text)
+    limit = TEXT_LENGTHS[field]
+    if len(text) > limit:
+        raise _too_long(field, LABELS[field], limit)
+    return text
+
+
+def clean_email(text: str) -> str:
+    """An e-mail address, or an empty string.
+
+    Raises:
+        FieldError: too long, or surely no address.
+    """
+    text = clean_text("email", text)
+    if text and not _EMAIL.fullmatch(text):
+        raise FieldError(
+            "email",
+            RefusalReason.BAD_EMAIL,
+            f"“{shorten(text)}” is not an e-mail address. Correct it or leave it empty.",
+        )
+    return text
+
+
+def clean_timezone(text: str) -> str:
+    """An IANA time zone name, in its usual spelling, or an empty string.
+
+    Raises:
+        FieldError: no such zone.
+    """
+    text = _one_line(text)
+    if not text:
+        return ""
+    zone = _ZONES.get(text.lower().replace(" ", "_"))
+    if zone is None:
+        raise FieldError(
+            "timezone",
+            RefusalReason.BAD_TIMEZONE,
+            f"“{shorten(text)}” is not a time zone. Write it like America/New_York, or leave it"
+            " empty.",
+        )
+    return zone
+
+
+def clean_custom(values: Mapping[str, Any]) -> dict[str, str]:
+    """Custom fields without the blank ones.
+
+    Raises:
+        FieldError: a key that is no slug, too many keys, a value that is too long.
+    """
+    if len(values) > CUSTOM_FIELDS_MAX:
+        raise FieldError(
+            "custom",
+            RefusalReason.TOO_LONG,
+            f"A contact can have at most {CUSTOM_FIELDS_MAX} fields of its own.",
+        )
+    cleaned = {}
+    for key, value in values.items():
+        if not _CUSTOM_KEY.fullmatch(key):
+            raise FieldError(
+                "custom",
+                RefusalReason.UNREADABLE,
+                f"“{shorten(key)}” cannot be a field's name. Use small letters, digits and _, and"
+                " begin with a letter.",
+            )
+        text = _one_line("" if value is None else str(value))
+        if len(text) > CUSTOM_VALUE_LENGTH:
+            raise _too_long("custom", key, CUSTOM_VALUE_LENGTH)
+        if text:
+            cleaned[key] = text
+    return cleaned
+
+
+def custom_key(label: str) -> str:
+    """A field key for a column heading: ``Loyalty points`` is ``loyalty_points``; "" if none."""
+    ascii_text = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+    key = re.sub(r"[^a-z0-9]+", "_", ascii_text.lower()).strip("_")
+    if key and not key[0].isalpha():
+        key = f"field_{key}"
+    return key[:40].rstrip("_")
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """First and last name of a full one: ``Lee, Ann`` and ``Ann Lee`` are both (Ann, Lee)."""
+    text = _one_line(text)
+    last, comma, first = text.partition(",")
+    if comma:
+        return first.strip(), last.strip()
+    first, _, last = text.partition(" ")
+    return first, last.strip()
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """`text` on one line, cut to `limit` characters, for sentences."""
+    text = _one_line(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _one_line(text: str) -> str:
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _too_long(field: str, label: str, limit: int) -> FieldError:
+    return FieldError(
+        field, RefusalReason.TOO_LONG, f"{label} is longer than {limit} characters. Shorten it."
+    )

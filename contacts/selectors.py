@@ -1,0 +1,224 @@
+"""Reads of people, groups, consent and imports.
+
+Deleted contacts exist for no reader here; who may be texted is decided by messaging's gate.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import phonenumbers
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.models import Account
+from common.errors import NotFound
+from contacts.choices import Consent
+from contacts.fields import CUSTOM_PREFIX, LABELS
+from contacts.models import (
+    ConsentEvent,
+    Contact,
+    ContactImport,
+    CustomField,
+    Group,
+    GroupMember,
+    ImportRefusal,
+    OptOut,
+)
+
+# Spelled like the index `contact_search`, or PostgreSQL does not use it.
+_SEARCHED = SearchVector("first_name", "last_name", "phone", "email", config="simple")
+_TERM = re.compile(r"[^\s'\\&|!():*<>\0]+")
+_PHONE_LIKE = re.compile(r"[0-9+()./ -]{3,}")
+
+
+class _Lexemes(SearchQuery):
+    """A query whose words are taken as they stand: ``ann@x`` begins an address, not two words."""
+
+    SEARCH_TYPES = {"lexemes": "tsquery"}
+
+
+class MergeField(NamedTuple):
+    """A field a text may use: ``{{name}}``, and what it is called on pages."""
+
+    name: str
+    label: str
+
+
+def audience(*, account: Account, group_ids: Sequence[int]) -> QuerySet[Contact]:
+    """Live contacts that are in any of the groups, each once, unordered.
+
+    Groups of other accounts have no members here. Meant to be compiled into messaging's
+    INSERT ... SELECT; nothing is loaded.
+    """
+    members = GroupMember.objects.filter(account=account, group_id__in=list(group_ids))
+    return _live(account).filter(pk__in=members.values("contact_id"))
+
+
+def contacts_list(
+    *,
+    account: Account,
+    search: str = "",
+    group: int | None = None,
+    consent: str = "",
+) -> QuerySet[Contact]:
+    """Live contacts, unordered (page them by key).
+
+    Args:
+        account: Whose contacts.
+        search: Beginnings of names, e-mail and phone, all of which must fit; a phone may be typed
+            in any form, with or without country code.
+        group: Only members of this group of the account.
+        consent: Only this word on consent; anything else is no filter.
+    """
+    contacts = _live(account)
+    if search.strip():
+        contacts = contacts.alias(searched=_SEARCHED).filter(_matches(account, search))
+    if group is not None:
+        members = GroupMember.objects.filter(account=account, group_id=group)
+        contacts = contacts.filter(pk__in=members.values("contact_id"))
+    if consent in Consent.values:
+        contacts = contacts.filter(consent=consent)
+    return contacts
+
+
+def contacts_count(*, account: Account) -> int:
+    """How many live contacts the account has. One query."""
+    return _live(account).count()
+
+
+def contact_get(*, account: Account, contact_id: int) -> Contact:
+    """A live contact of the account. One query.
+
+    Raises:
+        NotFound: deleted, never there, or another account's.
+    """
+    contact = _live(account).filter(pk=contact_id).first()
+    if contact is None:
+        raise NotFound
+    return contact
+
+
+def contact_by_phone(*, account: Account, phone: str) -> Contact | None:
+    """The live contact with this E.164 number, if any. One query."""
+    return _live(account).filter(phone=phone).first()
+
+
+def consent_history(*, account: Account, phone: str) -> QuerySet[ConsentEvent]:
+    """Opt-ins and opt-outs of a phone, newest first, with the account users who entered them."""
+    events = ConsentEvent.objects.filter(account=account, phone=phone)
+    return events.select_related("actor").order_by("-id")
+
+
+def opt_out_get(*, account: Account, phone: str) -> OptOut | None:
+    """The phone's standing opt-out, if any. One query."""
+    return OptOut.objects.filter(account=account, phone=phone).first()
+
+
+def opted_out(*, account: Account, phone: str) -> bool:
+    """Whether the phone must not be texted by this account. One query."""
+    return OptOut.objects.filter(account=account, phone=phone).exists()
+
+
+def merge_fields(*, account: Account) -> list[MergeField]:
+    """Fields a text may use: the fixed ones, then the account's own by label. One query."""
+    fixed = [MergeField(name, LABELS[name]) for name in ("first_name", "last_name", "email")]
+    own = [
+        MergeField(CUSTOM_PREFIX + field.key, field.label)
+        for field in custom_fields(account=account)
+    ]
+    return [*fixed, MergeField("phone", LABELS["phone"]), *own]
+
+
+def custom_fields(*, account: Account) -> QuerySet[CustomField]:
+    """The account's own contact fields, by label."""
+    return CustomField.objects.filter(account=account).order_by("label", "id")
+
+
+def groups_list(*, account: Account) -> QuerySet[Group]:
+    """Groups by name, each with `size`, the number of its members. One query."""
+    sizes = (
+        GroupMember.objects.filter(group=OuterRef("pk"))
+        .order_by()
+        .values("group")
+        .annotate(size=Count("pk"))
+        .values("size")
+    )
+    size = Coalesce(Subquery(sizes, output_field=IntegerField()), 0)
+    return Group.objects.filter(account=account).annotate(size=size).order_by("name")
+
+
+def group_get(*, account: Account, group_id: int) -> Group:
+    """A group of the account with `size`. One query.
+
+    Raises:
+        NotFound: never there, or another account's.
+    """
+    group = groups_list(account=account).filter(pk=group_id).first()
+    if group is None:
+        raise NotFound
+    return group
+
+
+def groups_of(*, account: Account, contact: Contact) -> QuerySet[Group]:
+    """The groups a contact is in, by name."""
+    return Group.objects.filter(account=account, members__contact=contact).order_by("name")
+
+
+def imports_list(*, account: Account) -> QuerySet[ContactImport]:
+    """The account's imports, unordered (page them by key), with who made them and their group."""
+    return ContactImport.objects.filter(account=account).select_related("created_by", "group")
+
+
+def import_get(*, account: Account, import_id: int) -> ContactImport:
+    """An import of the account, with who made it and its group. One query.
+
+    Raises:
+        NotFound: never there, or another account's.
+    """
+    found = imports_list(account=account).filter(pk=import_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def refusal_counts(*, contact_import: ContactImport) -> list[tuple[str, int]]:
+    """(reason, rows) of an import, most rows first. One query."""
+    counts = contact_import.refusals.values_list("reason").annotate(rows=Count("pk"))
+    return [(reason, rows) for reason, rows in counts.order_by("-rows", "reason")]
+
+
+def refusals(*, contact_import: ContactImport) -> Iterator[ImportRefusal]:
+    """Refused rows in the order of the file, streamed from PostgreSQL by the thousand."""
+    return contact_import.refusals.order_by("line", "id").iterator(chunk_size=1000)
+
+
+def _live(account: Account) -> QuerySet[Contact]:
+    return Contact.objects.filter(account=account, deleted_at=None)
+
+
+def _matches(account: Account, search: str) -> Q:
+    if _PHONE_LIKE.fullmatch(search.strip()):
+        return _phone_matches(account, search)
+    return _all_terms(_TERM.findall(search.lower()))
+
+
+def _phone_matches(account: Account, search: str) -> Q:
+    digits = "".join(c for c in search if c.isdigit())
+    if not digits:
+        return Q(pk__in=[])
+    national = digits.lstrip("0") or digits
+    code = _calling_code(account.default_country)
+    return _all_terms([f"+{digits}"]) | _all_terms([f"+{code}{national}"])
+
+
+def _calling_code(country: str) -> int:
+    return int(phonenumbers.country_code_for_region(country))
+
+
+def _all_terms(terms: Sequence[str]) -> Q:
+    if not terms:
+        return Q(pk__in=[])
+    query = " & ".join(f"'{term}':*" for term in terms[:8])
+    return Q(searched=_Lexemes(query, search_type="lexemes"))

@@ -1,0 +1,175 @@
+"""Opt-in and opt-out: the events with their proof, the opt-out list, and the word on the contact.
+
+Owns who may undo whose opt-out. Recognising a STOP in a text and answering it is the inbox's.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Account, User
+from accounts.services import audit_record
+from common.clock import now
+from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.errors import OptedOut, ProofMissing
+from contacts.models import ConsentEvent, Contact, OptOut
+
+# What a person did with their own phone, or the carrier says they did. Such an opt-out is undone
+# only by another act of that kind (47 CFR 64.1200(a)(10): a revocation stands until the consumer
+# consents anew), while one that the shop typed in can be corrected by the shop.
+OWN_ACTS = frozenset(
+    {
+        ConsentSource.KEYWORD,
+        ConsentSource.FREE_TEXT,
+        ConsentSource.CARRIER,
+        ConsentSource.FORM,
+    }
+)
+
+
+@transaction.atomic
+def consent_revoke(
+    *,
+    account: Account,
+    phone: str,
+    source: ConsentSource,
+    wording: str = "",
+    message_id: int | None = None,
+    actor: User | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """Opt a phone out, whether or not it is a contact. Doing it twice does it once.
+
+    Args:
+        account: Whose texts the person no longer wants.
+        phone: E.164.
+        source: Where the opt-out came from.
+        wording: The person's words, or a note of the account user.
+        message_id: The inbound message that said so.
+        actor: The account user who entered it, if one did.
+        at: When the person said so. One older than a later opt-in of the person's own is kept in
+            the history and changes nothing.
+
+    Returns:
+        Whether the phone was not opted out before.
+
+    Locks: the contact (made as a deleted one where there is none), then its opt-out.
+    Side effects: ConsentEvent, OptOut, Contact.consent.
+    """
+    at = at or now()
+    contact = _contact_lock(account=account, phone=phone)
+    opt_out = OptOut.objects.filter(account=account, phone=phone).first()
+    if opt_out and (opt_out.source in OWN_ACTS or source not in OWN_ACTS):
+        return False
+    _event(account, phone, ConsentKind.OUT, source, wording, message_id, actor, at)
+    if opt_out is None and _came_back_after(account, phone, at):
+        return False
+    OptOut.objects.update_or_create(
+        account=account, phone=phone, defaults={"source": source, "at": at}
+    )
+    Contact.objects.filter(pk=contact.pk).update(consent=Consent.OPTED_OUT, consent_at=at)
+    if actor:
+        audit_record(account=account, actor=actor, action="contact.opted_out", subject=phone)
+    return opt_out is None
+
+
+@transaction.atomic
+def consent_grant(
+    *,
+    account: Account,
+    phone: str,
+    source: ConsentSource,
+    wording: str = "",
+    message_id: int | None = None,
+    actor: User | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """Put an opt-in on record; lifts an opt-out only where `source` may. Twice does it once.
+
+    Args:
+        account: Whose texts the person agrees to.
+        phone: E.164.
+        source: Where the opt-in came from. The person's own act (a START, a form) lifts any
+            opt-out; an account user or the API only one that was not the person's own; an import
+            none.
+        wording: What the person agreed to; required when an account user enters it.
+        message_id: The inbound message that said so.
+        actor: The account user who entered it, if one did.
+        at: When the person agreed. One older than the opt-out it would lift changes nothing.
+
+    Returns:
+        Whether the phone was not opted in before.
+
+    Raises:
+        OptedOut: the opt-out cannot be lifted this way.
+        ProofMissing: entered by hand without wording.
+
+    Locks: the contact (made as a deleted one where there is none), then its opt-out.
+    Side effects: ConsentEvent, OptOut removed, Contact.consent.
+    """
+    at = at or now()
+    if source == ConsentSource.MANUAL and not wording.strip():
+        raise ProofMissing
+    contact = _contact_lock(account=account, phone=phone)
+    if contact.consent == Consent.OPTED_IN:
+        return False
+    opt_out = OptOut.objects.filter(account=account, phone=phone).first()
+    if opt_out and not _lifts(source, opt_out):
+        raise OptedOut(at=opt_out.at, how=ConsentSource(opt_out.source).label)
+    _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at)
+    if opt_out:
+        if at < opt_out.at:
+            return False
+        opt_out.delete()
+    Contact.objects.filter(pk=contact.pk).update(consent=Consent.OPTED_IN, consent_at=at)
+    if actor:
+        audit_record(account=account, actor=actor, action="contact.opted_in", subject=phone)
+    return True
+
+
+def _lifts(source: ConsentSource, opt_out: OptOut) -> bool:
+    if source in OWN_ACTS:
+        return True
+    return source != ConsentSource.IMPORT and opt_out.source not in OWN_ACTS
+
+
+def _came_back_after(account: Account, phone: str, at: datetime) -> bool:
+    return ConsentEvent.objects.filter(
+        account=account, phone=phone, kind=ConsentKind.IN, source__in=OWN_ACTS, at__gt=at
+    ).exists()
+
+
+def _contact_lock(*, account: Account, phone: str) -> Contact:
+    """The contact of this phone, locked; a deleted one is made where there is none."""
+    contacts = Contact.objects.select_for_update(no_key=True)
+    contact = contacts.filter(account=account, phone=phone).first()
+    if contact is None:
+        moment = now()
+        Contact.objects.bulk_create(
+            [Contact(account=account, phone=phone, created_at=moment, deleted_at=moment)],
+            ignore_conflicts=True,
+        )
+        contact = contacts.get(account=account, phone=phone)
+    return contact
+
+
+def _event(
+    account: Account,
+    phone: str,
+    kind: ConsentKind,
+    source: ConsentSource,
+    wording: str,
+    message_id: int | None,
+    actor: User | None,
+    at: datetime,
+) -> None:
+    ConsentEvent.objects.create(
+        account=account,
+        phone=phone,
+        kind=kind,
+        source=source,
+        wording=wording[:500],
+        message_id=message_id,
+        actor=actor,
+        at=at,
+    )

@@ -1,0 +1,248 @@
+"""Creating, changing and deleting contacts, one or up to a thousand at a time.
+
+Files of any size go through contacts.services.imports.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Account, User
+from accounts.services import audit_record
+from common.clock import now
+from common.errors import NotFound
+from contacts import fields
+from contacts.choices import ConsentSource
+from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
+from contacts.models import Contact, Group, GroupMember
+from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
+
+ROWS_MAX = 1000
+_SOURCE = """
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+        phone text, first_name text, last_name text, email text, timezone text, custom jsonb,
+        line_type text, region text
+    )
+"""
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What became of one row: `status` is new, updated, unchanged or refused.
+
+    A refused row has `code` and `message` and no contact.
+    """
+
+    status: str
+    phone: str = ""
+    contact_id: int | None = None
+    code: str = ""
+    message: str = ""
+
+
+@transaction.atomic
+def contact_upsert(
+    *,
+    account: Account,
+    actor: User | None,
+    phone: str,
+    group_ids: Sequence[int] = (),
+    consent_source: ConsentSource = ConsentSource.MANUAL,
+    consent_wording: str = "",
+    **values: Any,
+) -> Contact:
+    """Add a contact, or complete the one that has this phone: blanks erase nothing.
+
+    Args:
+        account: Whose contact.
+        actor: Who adds it.
+        phone: As people type it; read as dialled in the account's country.
+        group_ids: Groups of the account to put it into.
+        consent_source: Where the consent comes from, if `consent_wording` is given.
+        consent_wording: How the person agreed to be texted.
+        values: first_name, last_name, email, timezone, custom (a mapping).
+
+    Raises:
+        ContactInvalid: a field cannot be used.
+        NotFound: a group is not the account's.
+    """
+    row = {**values, "phone": phone}
+    (result,) = contacts_upsert_many(
+        account=account,
+        actor=actor,
+        rows=[row],
+        group_ids=group_ids,
+        consent_source=consent_source,
+        consent_wording=consent_wording,
+    )
+    if result.status == "refused":
+        raise ContactInvalid({result.code: result.message})
+    return Contact.objects.get(account=account, phone=result.phone)
+
+
+@transaction.atomic
+def contacts_upsert_many(
+    *,
+    account: Account,
+    actor: User | None,
+    rows: Sequence[Mapping[str, Any]],
+    group_ids: Sequence[int] = (),
+    consent_source: ConsentSource = ConsentSource.API,
+    consent_wording: str = "",
+) -> list[RowResult]:
+    """Add or complete many contacts in six queries; bad rows are refused one by one.
+
+    Args:
+        account: Whose contacts.
+        actor: Who adds them.
+        rows: At most 1,000, each with phone and any of first_name, last_name, email, timezone,
+            custom. Of rows with the same phone the last one counts.
+        group_ids: Groups of the account to put them into.
+        consent_source: Where the consent comes from, if `consent_wording` is given.
+        consent_wording: How these people agreed to be texted; those who opted out stay out.
+
+    Returns:
+        One result a row, in their order; for a refused one `code` is the field at fault.
+
+    Raises:
+        TooManyRows: more than 1,000.
+        NotFound: a group is not the account's.
+
+    Locks: the contacts, in the order of their phones.
+    """
+    if len(rows) > ROWS_MAX:
+        raise TooManyRows(limit=ROWS_MAX)
+    _groups_check(account, group_ids)
+    cleaned = [_clean(row, account.default_country) for row in rows]
+    people = {person.phone: person for person in cleaned if isinstance(person, fields.Person)}
+    if not people:
+        return [_result(person, {}, {}) for person in cleaned]
+    keys = {key for person in people.values() for key in person.custom}
+    custom_fields_register(account=account, labels={key: _label(key) for key in keys})
+    params = {"rows": json.dumps([person._asdict() for person in people.values()])}
+    changed = merge(
+        account=account,
+        actor=actor,
+        source=_SOURCE,
+        params=params,
+        grant=Grant(consent_source, consent_wording.strip()[:500]),
+        moment=now(),
+        answer="SELECT phone, is_new FROM merged",
+    )
+    if group_ids:
+        group_fill(account=account, group_ids=group_ids, source=_SOURCE, params=params)
+    ids = dict(Contact.objects.filter(account=account, phone__in=people).values_list("phone", "pk"))
+    states = {phone: "new" if is_new else "updated" for phone, is_new in changed}
+    return [_result(person, ids, states) for person in cleaned]
+
+
+@transaction.atomic
+def contact_update(
+    *, account: Account, actor: User | None, contact_id: int, **values: Any
+) -> Contact:
+    """Change exactly the given fields; an empty value erases the field.
+
+    Args:
+        account: Whose contact.
+        actor: Who changes it.
+        contact_id: A live contact of the account.
+        values: Any of phone, first_name, last_name, email, timezone, custom (replaced whole).
+
+    Raises:
+        ContactInvalid: a field cannot be used.
+        NotFound: no such live contact in the account.
+        PhoneTaken: another live contact has the new phone.
+
+    Locks: the contact. A new phone has its own word on consent: the opt-out list goes by phone.
+    """
+    contact = _contact_lock(account, contact_id)
+    raw = {
+        "phone": contact.phone,
+        "first_name": contact.first_name,
+        "last_name": contact.last_name,
+        "email": contact.email,
+        "timezone": contact.timezone,
+        "custom": contact.custom,
+        **values,
+    }
+    person = _clean(raw, account.default_country)
+    if isinstance(person, fields.FieldError):
+        raise ContactInvalid({person.field: person.sentence})
+    if person.phone != contact.phone:
+        return _contact_move(account, actor, contact, person)
+    custom_fields_register(account=account, labels={key: _label(key) for key in person.custom})
+    for name, value in person._asdict().items():
+        setattr(contact, name, value)
+    contact.updated_at = now()
+    contact.save(update_fields=[*person._fields, "updated_at"])
+    return contact
+
+
+@transaction.atomic
+def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> None:
+    """Take a contact out of lists and groups. Its opt-out and history of consent stay.
+
+    Adding the phone again brings it back as a new contact.
+
+    Raises:
+        NotFound: no such live contact in the account.
+
+    Locks: the contact.
+    """
+    contact = _contact_lock(account, contact_id)
+    GroupMember.objects.filter(contact=contact).delete()
+    contact.deleted_at = contact.updated_at = now()
+    contact.save(update_fields=["deleted_at", "updated_at"])
+    audit_record(account=account, actor=actor, action="contact.deleted", subject=contact.phone)
+
+
+def _contact_move(
+    account: Account, actor: User | None, contact: Contact, person: fields.Person
+) -> Contact:
+    """Give a contact another phone: a contact of that phone takes over fields and groups."""
+    taken = Contact.objects.filter(account=account, phone=person.phone, deleted_at=None).first()
+    if taken:
+        raise PhoneTaken(contact_id=taken.pk)
+    groups = list(contact.group_members.values_list("group_id", flat=True))
+    contact_delete(account=account, actor=actor, contact_id=contact.pk)
+    return contact_upsert(account=account, actor=actor, group_ids=groups, **person._asdict())
+
+
+def _contact_lock(account: Account, contact_id: int) -> Contact:
+    contact = (
+        Contact.objects.select_for_update(no_key=True)
+        .filter(account=account, pk=contact_id, deleted_at=None)
+        .first()
+    )
+    if contact is None:
+        raise NotFound
+    return contact
+
+
+def _groups_check(account: Account, group_ids: Sequence[int]) -> None:
+    wanted = set(group_ids)
+    if wanted and Group.objects.filter(account=account, pk__in=wanted).count() != len(wanted):
+        raise NotFound("One of these groups does not exist. Nothing was changed.")
+
+
+def _clean(row: Mapping[str, Any], country: str) -> fields.Person | fields.FieldError:
+    try:
+        return fields.clean(row, country=country)
+    except fields.FieldError as error:
+        return error
+
+
+def _result(
+    person: fields.Person | fields.FieldError, ids: Mapping[str, int], states: Mapping[str, str]
+) -> RowResult:
+    if isinstance(person, fields.FieldError):
+        return RowResult(status="refused", code=person.field, message=person.sentence)
+    phone = person.phone
+    return RowResult(states.get(phone, "unchanged"), phone=phone, contact_id=ids[phone])
+
+
+def _label(key: str) -> str:
+    return key.replace("_", " ").capitalize()
