@@ -50,7 +50,7 @@ def edge(port: int) -> list[str]:
 
 def carriersim(port: int) -> list[str]:
     """The stand-in carrier."""
-    return granian("carriersim.app:app", interface="asgi", port=port)
+    return module("carriersim", "--host", LOOPBACK, "--port", str(port))
 
 
 def worker(*, concurrency: int) -> list[str]:
