@@ -1,5 +1,10 @@
 """Addresses of the tracking app under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from tracking.api.views import LinkViewSet
+
+router = SimpleRouter()
+router.register("links", LinkViewSet, basename="api-link")
+
+urlpatterns = router.urls

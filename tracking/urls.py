@@ -1,5 +1,10 @@
-"""Dashboard addresses of the tracking app."""
+"""Dashboard addresses of the links."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from tracking import views
+
+urlpatterns = [
+    path("", views.link_list, name="link_list"),
+    path("<int:pk>/", views.link_report, name="link_report"),
+]

@@ -1,0 +1,71 @@
+"""Pages of the links: all tracked links, and one link's clicks."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from common.charts import Chart, Series
+from common.pagination import keyset_page
+from tracking import selectors
+from tracking.choices import Verdict
+from tracking.models import Link
+
+PAGE_SIZE = 50
+HITS_SHOWN = 50
+
+
+@requires(Role.VIEWER)
+@require_GET
+def link_list(request: AccountRequest) -> HttpResponse:
+    """Tracked links, newest first, people's clicks and robots' apart."""
+    search = request.GET.get("q", "").strip()
+    page = keyset_page(
+        selectors.links_list(account=request.account, search=search), request.GET, size=PAGE_SIZE
+    )
+    totals = selectors.links_totals(account=request.account)
+    return render(request, "tracking/list.html", {"page": page, "q": search, "totals": totals})
+
+
+@requires(Role.VIEWER)
+@require_GET
+def link_report(request: AccountRequest, pk: int) -> HttpResponse:
+    """One link: total, unique and human clicks, over time, by blast, and the newest hits."""
+    link = owned(Link.objects.all(), request.account, pk=pk)
+    verdict_names = dict(Verdict.choices)
+    context = {
+        "link": link,
+        "clicks_robots": link.clicks_total - link.clicks_human,
+        "rate": (
+            link.recipients_human,
+            link.recipients,
+            link.recipients_human / link.recipients if link.recipients else None,
+        ),
+        "over_time": _over_time(link, request.account.timezone),
+        "verdicts": [
+            (verdict, verdict_names.get(verdict, verdict), hits)
+            for verdict, hits in selectors.link_verdicts(link=link)
+        ],
+        "same_destination": selectors.links_same_destination(link=link),
+        "hits": selectors.link_hits(link=link)[:HITS_SHOWN],
+    }
+    return render(request, "tracking/report.html", context)
+
+
+def _over_time(link: Link, zone: str) -> Chart:
+    moments = selectors.link_activity(link=link)
+    best = max(moments, key=lambda moment: moment.human, default=None)
+    sentence = f"Most people clicked on {best.label}." if best and best.human else ""
+    return Chart(
+        kind="stack",
+        sentence=sentence,
+        x=[moment.label for moment in moments],
+        series=[
+            Series("People", "clicked", [moment.human for moment in moments]),
+            Series("Robots and unsure", "waiting", [moment.robots for moment in moments]),
+        ],
+        unit="clicks",
+        zone=zone,
+        none_yet="Nobody has opened this link yet.",
+    )
