@@ -1,0 +1,166 @@
+"""Many HTTP requests at once over kept connections, by libcurl's multi interface.
+
+Owns connections and time limits; knows nothing of carriers or messages. One process keeps one
+`Transport` for its life, so that connections stay open from window to window.
+
+Two properties matter more than speed:
+
+- **A request is written at most once.** libcurl by itself repeats a request, also a POST, when a
+  kept connection closes before the first byte of the answer ("Connection died, retrying a fresh
+  connect"): a carrier that took the message and then dropped the connection would get it twice.
+  The body is therefore handed over by a read callback that cannot be rewound; libcurl then gives
+  up with CURLE_SEND_FAIL_REWIND and the outcome is unknown. (tests/messaging/test_transport.py)
+- **It is known whether anything was written.** Only then is a failure ambiguous.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pycurl
+
+from messaging.gateways.base import Answer, Endpoint
+
+# Failures before the first byte of a request could be written, whatever the connection did.
+_NEVER_WRITTEN = frozenset(
+    {
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+    }
+)
+_POLL_S = 0.05
+
+
+class Transport:
+    """A pool of connections and the requests in flight on them. Used by one thread at a time."""
+
+    def __init__(self, *, concurrency: int, timeout_s: float) -> None:
+        """Open nothing yet.
+
+        Args:
+            concurrency: Most requests in flight.
+            timeout_s: A request without a complete answer by then has failed.
+        """
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, concurrency)
+        self._free = [_Slot(timeout_s) for _ in range(concurrency)]
+
+    def run(
+        self,
+        requests: Iterable[tuple[int, Endpoint, bytes]],
+        on_answer: Callable[[int, Answer, float, float], None],
+    ) -> None:
+        """Make all `requests` and call `on_answer` for each as it is answered or fails.
+
+        The iterable is asked for the next request only when it can start at once, so it is the
+        place to decide whether a request may still be made.
+
+        Args:
+            requests: (key, endpoint, body); an empty body makes a GET.
+            on_answer: Called with (key, answer, started, ended), the times as unix seconds.
+        """
+        source = iter(requests)
+        multi, free = self._multi, self._free
+        in_flight = self._start(source)
+        while in_flight:
+            multi.perform()
+            ended = self._ended(on_answer)
+            in_flight -= ended
+            if ended and free:
+                in_flight += self._start(source)
+            elif in_flight:
+                multi.select(_POLL_S)
+
+    def _start(self, source: Iterator[tuple[int, Endpoint, bytes]]) -> int:
+        started = 0
+        free, add = self._free, self._multi.add_handle
+        while free:
+            request = next(source, None)
+            if request is None:
+                break
+            slot = free.pop()
+            slot.load(*request)
+            add(slot.curl)
+            started += 1
+        return started
+
+    def _ended(self, on_answer: Callable[[int, Answer, float, float], None]) -> int:
+        multi, free = self._multi, self._free
+        ended = 0
+        queued = 1
+        while queued:
+            queued, done, failed = multi.info_read(len(free) + 64)
+            at = time.time()
+            for curl in done:
+                slot = curl.slot
+                answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), slot.answer())
+                multi.remove_handle(curl)
+                free.append(slot)
+                on_answer(slot.key, answer, slot.started_at, at)
+            for curl, error, words in failed:
+                slot = curl.slot
+                answer = Answer(0, b"", _may_be_written(curl, error), f"{error}: {words}")
+                multi.remove_handle(curl)
+                free.append(slot)
+                on_answer(slot.key, answer, slot.started_at, at)
+            ended += len(done) + len(failed)
+        return ended
+
+    def close(self) -> None:
+        """Close every connection."""
+        for slot in self._free:
+            slot.curl.close()
+        self._multi.close()
+
+
+class _Slot:
+    """A reusable request: libcurl's handle, the body it reads and the answer it writes."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.key = 0
+        self.started_at = 0.0
+        self._body = b""
+        self._parts: list[bytes] = []
+        self._endpoint: Endpoint | None = None
+        self.curl: Any = pycurl.Curl()
+        self.curl.slot = self
+        for option, value in (
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+            (pycurl.TIMEOUT_MS, int(timeout_s * 1000)),
+            (pycurl.CONNECTTIMEOUT_MS, int(timeout_s * 1000)),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.READFUNCTION, self._read),
+            (pycurl.WRITEFUNCTION, self._parts.append),
+        ):
+            self.curl.setopt(option, value)
+
+    def load(self, key: int, endpoint: Endpoint, body: bytes) -> None:
+        self.key = key
+        self._body = body
+        self._parts.clear()
+        if endpoint is not self._endpoint:
+            self.curl.setopt(pycurl.URL, endpoint.url)
+            # libcurl would wait a second for "100 Continue" before the body of a large POST.
+            self.curl.setopt(pycurl.HTTPHEADER, ["Expect:", *endpoint.headers])
+            self.curl.setopt(pycurl.HTTPGET if endpoint.method == "GET" else pycurl.POST, 1)
+            self._endpoint = endpoint
+        if body:
+            self.curl.setopt(pycurl.POSTFIELDSIZE, len(body))
+        self.started_at = time.time()
+
+    def answer(self) -> bytes:
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    def _read(self, most: int) -> bytes:
+        """Hand over the body once; a second reading (a repeated request) is not possible."""
+        part, self._body = self._body[:most], self._body[most:]
+        return part
+
+
+def _may_be_written(curl: Any, error: int) -> bool:
+    return error not in _NEVER_WRITTEN and curl.getinfo(pycurl.REQUEST_SIZE) > 0
