@@ -38,6 +38,11 @@ def role_includes(role: str, needed: str) -> bool:
     return RANKS[Role(role)] >= RANKS[Role(needed)]
 
 
+def roles_up_to(role: str) -> list[tuple[str, str]]:
+    """(value, label) of every role that `role` includes, the highest first."""
+    return [(value, label) for value, label in Role.choices if role_includes(role, value)]
+
+
 def requires(role: Role) -> Callable[[View], View]:
     """Let in members with at least `role`; sets `request.account` and the account's time zone.
 

@@ -1,16 +1,182 @@
-"""Forms of log-in, sign-up, team and settings."""
+"""Forms of sign-up, joining, team and settings: they parse and check the shape, services decide."""
+
+from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts import services
+from accounts.choices import Role, Scope
+from accounts.models import Account, User
+
+# The zones of the United States first: most accounts are there, the list of the world is long.
+_US_ZONES = (
+    ("America/New_York", "Eastern (New York)"),
+    ("America/Chicago", "Central (Chicago)"),
+    ("America/Denver", "Mountain (Denver)"),
+    ("America/Phoenix", "Mountain, no summer time (Phoenix)"),
+    ("America/Los_Angeles", "Pacific (Los Angeles)"),
+    ("America/Anchorage", "Alaska (Anchorage)"),
+    ("Pacific/Honolulu", "Hawaii (Honolulu)"),
+)
 
 
-class SignupForm(forms.Form):
-    """The extra questions of sign-up: your name and your shop's."""
+def timezone_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every zone of the tz database, grouped for a select."""
+    rest = sorted(zone for zone in available_timezones() if "/" in zone and zone[:3] != "Etc")
+    world = [(zone, zone.replace("_", " ")) for zone in rest if zone not in dict(_US_ZONES)]
+    return [("United States", list(_US_ZONES)), ("World", [*world, ("UTC", "UTC")])]
 
-    name = forms.CharField(max_length=120, label="Your name")
-    account_name = forms.CharField(max_length=120, label="Your business")
+
+def _text(**attrs: str) -> forms.TextInput:
+    return forms.TextInput(attrs=attrs)
+
+
+class AccountNameForm(forms.Form):
+    """What a new account needs: its name, and the zone the browser knows."""
+
+    account_name = forms.CharField(
+        max_length=120,
+        label="Your business",
+        widget=_text(placeholder="Rosie's Flowers", autocomplete="organization"),
+    )
+    timezone = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean_timezone(self) -> str:
+        """The browser's zone; one we do not know is no reason to refuse somebody."""
+        zone = self.cleaned_data["timezone"]
+        return zone if zone in available_timezones() else "America/New_York"
+
+
+class SignupForm(AccountNameForm):
+    """The extra questions of sign-up, asked beside allauth's address and password."""
+
+    name = forms.CharField(
+        max_length=120, label="Your name", widget=_text(autocomplete="name", autofocus="")
+    )
+    field_order = ["name", "account_name", "email", "password1", "timezone"]
 
     def signup(self, request: HttpRequest, user: User) -> None:
-        """Called by allauth once the user is stored."""
+        """Called by allauth once the user is stored: give them a space of their own."""
+        user.name = self.cleaned_data["name"]
+        user.save(update_fields=["name"])
+        services.account_create(
+            name=self.cleaned_data["account_name"],
+            owner=user,
+            timezone=self.cleaned_data["timezone"],
+        )
+
+
+class JoinForm(forms.Form):
+    """What an invited person who is new here has to tell."""
+
+    name = forms.CharField(max_length=120, label="Your name", widget=_text(autocomplete="name"))
+    password = forms.CharField(
+        label="Choose a password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        self.email = email
+        super().__init__(*args, **kwargs)
+
+    def clean_password(self) -> str:
+        """Hold it against the password rules, knowing who it is for."""
+        password = self.cleaned_data["password"]
+        person = User(email=self.email, name=self.cleaned_data.get("name", ""))
+        validate_password(password, person)
+        return password
+
+
+class InvitationForm(forms.Form):
+    """Invite somebody to the team."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        widget=forms.EmailInput(attrs={"placeholder": "bob@example.com", "autocomplete": "off"}),
+    )
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.MARKETER)
+
+    def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"] = forms.ChoiceField(choices=roles, initial=Role.MARKETER)
+
+
+class RoleForm(forms.Form):
+    """Give a member another role."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class AccountForm(forms.ModelForm):
+    """Settings of the account."""
+
+    timezone = forms.ChoiceField(
+        label="Time zone",
+        choices=timezone_choices,
+        help_text="Reports show times in this zone. Recipients have their own.",
+    )
+    attribution_hours = forms.IntegerField(
+        label="A reply counts for a blast for (hours)",
+        min_value=1,
+        max_value=720,
+        help_text="A reply belongs to the newest text between the two numbers in this time.",
+    )
+
+    class Meta:
+        model = Account
+        fields = [
+            "name",
+            "brand",
+            "timezone",
+            "quiet_start",
+            "quiet_end",
+            "requires_consent",
+            "help_text",
+            "attribution_hours",
+        ]
+        labels = {
+            "name": "Business name",
+            "brand": "Name in automatic answers",
+            "quiet_start": "No bulk texts from",
+            "quiet_end": "until",
+            "requires_consent": "Text only people whose consent is on record",
+            "help_text": "Answer to HELP",
+        }
+        help_texts = {
+            "brand": "People who text STOP or HELP read it.",
+            "quiet_start": "In the recipient's own time zone.",
+            "quiet_end": "In the recipient's own time zone.",
+            "requires_consent": "Everybody else is skipped with the reason “No consent on record”.",
+            "help_text": "Empty: your name, how to reach you by replying, and how to stop.",
+        }
+        widgets = {
+            "quiet_start": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+            "quiet_end": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+            "help_text": forms.Textarea(attrs={"rows": 3}),
+        }
+
+
+class ProfileForm(forms.Form):
+    """A person's own name."""
+
+    name = forms.CharField(max_length=120, label="Your name", widget=_text(autocomplete="name"))
+
+
+class ApiKeyForm(forms.Form):
+    """Make an API key."""
+
+    name = forms.CharField(
+        max_length=80,
+        label="What is it for?",
+        widget=_text(placeholder="Shop system", autocomplete="off"),
+    )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=Scope.choices,
+        initial=[Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+    )

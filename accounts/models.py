@@ -82,6 +82,9 @@ class Account(models.Model):
     quiet_start = models.TimeField(default="21:00", help_text="No bulk texts from this local time")
     quiet_end = models.TimeField(default="08:00", help_text="until this local time.")
     attribution_hours = models.PositiveSmallIntegerField(default=72)
+    is_platform = models.BooleanField(
+        default=False, help_text="The installation's own account: it texts verification codes."
+    )
     credit_balance = models.BigIntegerField(default=0)
     credit_held = models.BigIntegerField(default=0)
     credit_price_cents = models.DecimalField(max_digits=8, decimal_places=3, default=2)
@@ -94,6 +97,9 @@ class Account(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(credit_balance__gte=0), name="credits_not_negative"),
             models.CheckConstraint(condition=Q(credit_held__gte=0), name="held_not_negative"),
+            models.UniqueConstraint(
+                fields=["is_platform"], condition=Q(is_platform=True), name="one_platform_account"
+            ),
         ]
 
     def __str__(self) -> str:

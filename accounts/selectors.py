@@ -3,7 +3,16 @@
 from allauth.account.models import EmailAddress
 from django.db.models import F, QuerySet
 
-from accounts.models import Account, ApiKey, AuditEvent, CreditEntry, Invitation, Membership, User
+from accounts.models import (
+    Account,
+    ApiKey,
+    AuditEvent,
+    CreditEntry,
+    Invitation,
+    Membership,
+    User,
+    VerifiedNumber,
+)
 from common.clock import now
 
 
@@ -53,6 +62,11 @@ def invitations_pending(account: Account) -> QuerySet[Invitation]:
     )
 
 
+def user_by_email(email: str) -> User | None:
+    """Who logs in with this address, whatever its case. One query."""
+    return User.objects.filter(email__iexact=email).first()
+
+
 def user_may_send(user: User) -> bool:
     """Whether the user confirmed an e-mail address; without it nothing of theirs is sent."""
     return EmailAddress.objects.filter(user=user, verified=True).exists()
@@ -80,3 +94,8 @@ def apikeys_list(account: Account) -> QuerySet[ApiKey]:
 def audit_events(account: Account) -> QuerySet[AuditEvent]:
     """The trail, unordered (page it by key), with who acted."""
     return AuditEvent.objects.filter(account=account).select_related("actor")
+
+
+def verified_numbers(account: Account) -> QuerySet[VerifiedNumber]:
+    """Phones the account asked to verify, oldest first; `verified_at` says which it did."""
+    return VerifiedNumber.objects.filter(account=account).order_by("id")

@@ -1,5 +1,20 @@
-"""Dashboard addresses of the accounts app."""
+"""Dashboard addresses of the accounts app, below /settings/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from accounts.views import credits, keys, settings, team
+
+urlpatterns = [
+    path("", settings.settings_index, name="settings"),
+    path("account/", settings.account_settings, name="account_settings"),
+    path("profile/", settings.profile, name="profile"),
+    path("audit/", settings.audit_log, name="audit_log"),
+    path("credits/", credits.credits, name="credits"),
+    path("team/", team.team, name="team"),
+    path("team/invite/", team.team_invite, name="team_invite"),
+    path("team/<int:membership_id>/role/", team.team_role, name="team_role"),
+    path("team/<int:membership_id>/remove/", team.team_remove, name="team_remove"),
+    path("team/invitations/<int:invitation_id>/revoke/", team.team_uninvite, name="team_uninvite"),
+    path("api-keys/", keys.api_keys, name="api_keys"),
+    path("api-keys/<int:key_id>/revoke/", keys.api_key_revoke, name="api_key_revoke"),
+]

@@ -24,6 +24,8 @@ urlpatterns = [
     path("links/", include("tracking.urls")),
     path("messages/", include("messaging.urls")),
     path("settings/", include("accounts.urls")),
+    path("settings/", include("messaging.settings_urls")),
+    path("", include("accounts.public_urls")),
     path("auth/", include("allauth.urls")),
     path("api/v1/", include(api)),
     path("staff/", admin.site.urls),

@@ -18,7 +18,7 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the key's scopes include what the view needs for this method or action."""
-        key = request.auth
+        key: Any = request.auth
         if key is None:
             return False
         needed = getattr(view, "required_scopes", {}).get(

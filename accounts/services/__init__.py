@@ -13,15 +13,32 @@ from accounts.services.credits import (
     credits_settle,
 )
 from accounts.services.keys import apikey_create, apikey_revoke
+from accounts.services.team import (
+    invitation_accept,
+    invitation_accept_new,
+    invitation_by_token,
+    invitation_create,
+    invitation_revoke,
+    membership_change,
+    membership_remove,
+)
 from accounts.services.tenants import (
     account_create,
+    account_platform,
     account_status_set,
     account_update,
     user_create,
+    user_rename,
+)
+from accounts.services.verified import (
+    verifiednumber_confirm,
+    verifiednumber_remove,
+    verifiednumber_request,
 )
 
 __all__ = [
     "account_create",
+    "account_platform",
     "account_status_set",
     "account_update",
     "apikey_create",
@@ -32,5 +49,16 @@ __all__ = [
     "credits_release",
     "credits_reserve",
     "credits_settle",
+    "invitation_accept",
+    "invitation_accept_new",
+    "invitation_by_token",
+    "invitation_create",
+    "invitation_revoke",
+    "membership_change",
+    "membership_remove",
     "user_create",
+    "user_rename",
+    "verifiednumber_confirm",
+    "verifiednumber_remove",
+    "verifiednumber_request",
 ]

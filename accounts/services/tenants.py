@@ -17,9 +17,12 @@ from accounts.models import Account, Membership, User
 from accounts.services.audit import audit_record
 from accounts.services.credits import credits_grant
 from accounts.signals import account_created
+from common.clock import now
 from common.errors import Conflict, Invalid, NotFound
 
 DEFAULT_TIMEZONE = "America/New_York"
+PLATFORM_CREDITS = 10_000
+PLATFORM_CREDITS_LOW = 100
 SETTINGS = (
     "name",
     "brand",
@@ -86,6 +89,27 @@ def account_create(
     audit_record(account=account, actor=owner, action="account.created", subject=account.name)
     account_created.send(sender=Account, account=account)
     account.refresh_from_db()
+    return account
+
+
+def account_platform() -> Account:
+    """The installation's own account, which texts verification codes; made at the first call.
+
+    It has no members, so nobody reads those codes in a message log, and it is never short of
+    credits: the limits on codes (`verified.py`) are what bounds the cost.
+    """
+    account, _ = Account.objects.get_or_create(
+        is_platform=True, defaults={"name": "Textledger", "status": AccountStatus.ACTIVE}
+    )
+    if account.credit_balance < PLATFORM_CREDITS_LOW:
+        credits_grant(
+            account=account,
+            credits=PLATFORM_CREDITS,
+            kind=CreditKind.GRANT,
+            key=f"platform:{now().isoformat()}",
+            actor=None,
+            note="For verification codes",
+        )
     return account
 
 
@@ -163,4 +187,11 @@ def user_create(*, email: str, password: str | None, name: str, email_verified: 
         raise Conflict("Somebody with this e-mail address exists already. Log in instead.")
     user = User.objects.create_user(email, password, name=name.strip()[:120])
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=email_verified)
+    return user
+
+
+def user_rename(*, user: User, name: str) -> User:
+    """Change the name that stands beside what a person does."""
+    user.name = name.strip()[:120]
+    user.save(update_fields=["name"])
     return user

@@ -1,0 +1,1 @@
+"""Dashboard pages of the accounts app: parse, permit, call, render."""

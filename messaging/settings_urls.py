@@ -1,0 +1,19 @@
+"""Addresses of the messaging app below /settings/: numbers and carrier accounts."""
+
+from django.urls import path
+
+from messaging.views import numbers
+
+urlpatterns = [
+    path("numbers/", numbers.numbers, name="numbers"),
+    path("numbers/practice/", numbers.number_practice, name="number_practice"),
+    path("numbers/add/", numbers.number_add, name="number_add"),
+    path("numbers/<int:sender_id>/", numbers.number_edit, name="number_edit"),
+    path("numbers/<int:sender_id>/default/", numbers.number_default, name="number_default"),
+    path("numbers/<int:sender_id>/release/", numbers.number_release, name="number_release"),
+    path("carriers/add/", numbers.carrier_add, name="carrier_add"),
+    path("carriers/<int:carrier_account_id>/", numbers.carrier_edit, name="carrier_edit"),
+    path("numbers/verify/", numbers.verify_request, name="verify_request"),
+    path("numbers/verify/<int:number_id>/", numbers.verify_confirm, name="verify_confirm"),
+    path("numbers/verify/<int:number_id>/remove/", numbers.verify_remove, name="verify_remove"),
+]

@@ -1,0 +1,132 @@
+"""Forms of the numbers page: they parse and check the shape, services decide."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from common import phone as phones
+from common.errors import DomainError
+from messaging.models import CarrierAccount
+
+
+class RefusableForm(forms.Form):
+    """A form that can show why a service refused what it asked for."""
+
+    def refuse(self, error: DomainError) -> None:
+        """Put the error beside its fields, or above the form."""
+        fields = {name: text for name, text in error.fields.items() if name in self.fields}
+        for name, text in fields.items():
+            self.add_error(name, text)
+        if not fields:
+            self.add_error(None, error.message)
+
+
+class PhoneField(forms.CharField):
+    """A phone number as people type it; cleans to E.164."""
+
+    widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"})
+
+    def __init__(self, *, country: str = "US", **kwargs: Any) -> None:
+        self.country = country
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> str:
+        """Raise the sentence that says what is wrong with the number."""
+        try:
+            return phones.normalise(super().clean(value), self.country).e164
+        except phones.PhoneError as error:
+            raise forms.ValidationError(error.message) from error
+
+
+class SenderForm(RefusableForm):
+    """What can be changed about a number."""
+
+    label = forms.CharField(
+        max_length=60, required=False, help_text="What your team calls it, for example Shop line."
+    )
+    rate_per_s = forms.FloatField(
+        label="Segments a second",
+        min_value=0.01,
+        max_value=1000,
+        initial=1,
+        help_text="What your carrier allows: 1 for a plain US number, 3 for toll-free.",
+    )
+    daily_cap = forms.IntegerField(
+        label="Segments a day at most", min_value=1, max_value=2_000_000_000, required=False
+    )
+
+
+class NumberForm(SenderForm):
+    """Enter a number held at a carrier account."""
+
+    field_order = ["phone", "carrier_account", "label", "rate_per_s", "daily_cap"]
+
+    def __init__(
+        self, *args: Any, carriers: QuerySet[CarrierAccount], country: str, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["phone"] = PhoneField(label="Number", country=country)
+        self.fields["carrier_account"] = forms.ModelChoiceField(
+            carriers, label="Held at", empty_label=None
+        )
+        self.order_fields(self.field_order)
+
+
+class PhoneForm(forms.Form):
+    """A phone to verify."""
+
+    def __init__(self, *args: Any, country: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["phone"] = PhoneField(label="Phone", country=country)
+
+
+class CodeForm(RefusableForm):
+    """The code that was texted."""
+
+    code = forms.RegexField(
+        r"^\s*\d{6}\s*$",
+        label="Code",
+        error_messages={"invalid": "The code has six digits."},
+        widget=forms.TextInput(
+            attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": ""}
+        ),
+    )
+
+
+_SID = re.compile(r"^AC[0-9a-f]{32}$")
+_TOKEN = re.compile(r"^[0-9a-f]{32}$")
+
+
+class CarrierForm(RefusableForm):
+    """An account's own Twilio log-in."""
+
+    name = forms.CharField(max_length=80, label="Name", initial="Our Twilio account")
+    external_id = forms.RegexField(
+        _SID,
+        label="Account SID",
+        error_messages={"invalid": "It begins with AC and has 34 characters."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    secret = forms.RegexField(
+        _TOKEN,
+        label="Auth token",
+        help_text="Kept encrypted, and never shown again.",
+        error_messages={"invalid": "It has 32 digits and letters from a to f."},
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class CarrierEditForm(RefusableForm):
+    """What can be changed about a carrier account."""
+
+    name = forms.CharField(max_length=80, label="Name")
+    secret = forms.RegexField(
+        _TOKEN,
+        label="New auth token",
+        required=False,
+        help_text="Empty keeps the one we have. The old one still counts until Twilio drops it.",
+        error_messages={"invalid": "It has 32 digits and letters from a to f."},
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
