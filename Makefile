@@ -23,7 +23,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 run: $(STAMP)
-	$(LOCAL) run --stop-with-parent
+	$(LOCAL) run --stop-with-parent $(ARGS)
 
 test: $(STAMP)
 	$(LOCAL) test $(ARGS)

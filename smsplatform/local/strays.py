@@ -7,6 +7,7 @@ work in. Nothing is ever ended by its name alone.
 
 import hashlib
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -79,11 +80,29 @@ def end(
         except psutil.NoSuchProcess:
             continue
         asked.append(process)
-    _, left = psutil.wait_procs(asked, timeout=grace_s)
-    for process in left:
+    for process in _alive_after(asked, grace_s):
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(left, timeout=5)
+    _alive_after(asked, 5)
     return len(asked)
+
+
+def _alive_after(processes: list[psutil.Process], limit_s: float) -> list[psutil.Process]:
+    """Those of `processes` that still run when all have ended or `limit_s` is over.
+
+    An ended process whose parent has not asked for it yet counts as ended: the parent of a stray is
+    the system's first process, which in a container may be slow about it.
+    """
+    limit = time.monotonic() + limit_s
+    while (left := [p for p in processes if _runs(p)]) and time.monotonic() < limit:
+        time.sleep(0.02)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
