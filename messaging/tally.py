@@ -20,11 +20,18 @@ class TallyMoves:
         self.deltas: dict[TallyKey, list[int]] = defaultdict(lambda: [0, 0, 0])
 
     def leave(
-        self, batch_id: int, state: str, reason: str, segments: int = 0, credits: int = 0
+        self,
+        batch_id: int,
+        state: str,
+        reason: str,
+        segments: int = 0,
+        credits: int = 0,
+        *,
+        messages: int = 1,
     ) -> None:
-        """One message no longer counts under (state, reason) with these segments and credits."""
+        """Messages no longer count under (state, reason) with these segments and credits in all."""
         delta = self.deltas[batch_id, state, reason]
-        delta[0] -= 1
+        delta[0] -= messages
         delta[1] -= segments
         delta[2] -= credits
 

@@ -1,1 +1,1 @@
-"""Carriers behind one interface; `base.py` has the vocabulary of sending, `events.py` of hearing."""
+"""Carriers behind one interface: `base.py` for sending, `events.py` for what they tell."""

@@ -16,25 +16,25 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from messaging import carrier_codes
-from messaging.choices import EventKind, MessageState
+from messaging.choices import EventKind, MessageState, Reason
 from messaging.gateways.events import InboundText, LinkClick, StatusEvent
 
 Payload = dict[str, Any]
 
 # Twilio's status words. `sent` can be the last word for ever; `read` comes from other channels;
 # `canceled` is a scheduled message that was taken back and never left.
-STATES: Final[dict[str, str]] = {
-    "accepted": MessageState.ACCEPTED,
-    "scheduled": MessageState.ACCEPTED,
-    "queued": MessageState.ACCEPTED,
-    "sending": MessageState.ACCEPTED,
-    "sent": MessageState.SENT,
-    "delivered": MessageState.DELIVERED,
-    "partially_delivered": MessageState.DELIVERED,
-    "read": MessageState.DELIVERED,
-    "undelivered": MessageState.UNDELIVERED,
-    "failed": MessageState.FAILED,
-    "canceled": MessageState.FAILED,
+STATES: Final[dict[str, str]] = {  # plain strings: they are stored as they stand here
+    "accepted": MessageState.ACCEPTED.value,
+    "scheduled": MessageState.ACCEPTED.value,
+    "queued": MessageState.ACCEPTED.value,
+    "sending": MessageState.ACCEPTED.value,
+    "sent": MessageState.SENT.value,
+    "delivered": MessageState.DELIVERED.value,
+    "partially_delivered": MessageState.DELIVERED.value,
+    "read": MessageState.DELIVERED.value,
+    "undelivered": MessageState.UNDELIVERED.value,
+    "failed": MessageState.FAILED.value,
+    "canceled": MessageState.FAILED.value,
 }
 
 _BAD: Final[frozenset[str]] = frozenset({MessageState.UNDELIVERED, MessageState.FAILED})
@@ -45,7 +45,7 @@ _BAD: Final[frozenset[str]] = frozenset({MessageState.UNDELIVERED, MessageState.
 
 @lru_cache(maxsize=8)
 def _origins(origin: str) -> tuple[str, ...]:
-    """The two spellings of a public URL's origin that Twilio may sign: with and without its port."""
+    """The two spellings of an origin that Twilio may sign: with and without its port."""
     parts = urlsplit(origin)
     default = 443 if parts.scheme == "https" else 80
     host = parts.netloc.split(":")[0] if parts.port else parts.netloc
@@ -72,7 +72,7 @@ def _unquote(text: str) -> str:
 
 
 def signed_text(pairs: Sequence[tuple[str, str]]) -> str:
-    """What a form adds to the signed URL: names in byte order, each name's values once and sorted."""
+    """What a form adds to the signed URL: names in byte order, a name's values once, sorted."""
     return "".join([name + value for name, value in sorted(set(pairs))])
 
 
@@ -134,7 +134,7 @@ def payload_of_json(body: bytes) -> Payload | None:
     """A JSON body as stored (a list goes under `events`), or None when it is not JSON."""
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else {"events": parsed}
 
@@ -150,8 +150,14 @@ def parse_status(payload: Mapping[str, Any]) -> StatusEvent:
         word=word,
         state=state,
         code=code,
-        reason=carrier_codes.reason(code) if state in _BAD else "",
+        reason=_reason(word, code) if state in _BAD else "",
     )
+
+
+def _reason(word: str, code: str) -> str:
+    if word == "canceled":
+        return Reason.CANCELED.value
+    return carrier_codes.reason(code).value
 
 
 def parse_inbound(payload: Mapping[str, Any]) -> InboundText:

@@ -1,0 +1,46 @@
+"""The queue of carrier events: taking from it and setting aside what cannot be applied.
+
+Owns `CarrierEventQueue` and how an event ended. An event is taken by deleting its queue row inside
+the transaction that applies it: a crash puts it back, a commit ends it, and no event is ever found
+by "id above the last seen" (ids commit out of order).
+"""
+
+from collections.abc import Sequence
+
+from django.db.backends.utils import CursorWrapper
+
+from messaging.choices import EventEnd, EventKind
+from messaging.models import CarrierEvent
+
+# An error as staff read it; the column's width.
+_ERROR_LENGTH = 300
+
+
+def take(cursor: CursorWrapper, *, kinds: Sequence[EventKind], limit: int) -> list[int]:
+    """Take up to `limit` of the oldest events of `kinds` off the queue, oldest first.
+
+    Locks: the queue rows, skipping those another worker is applying.
+    """
+    of_kind = (
+        "kind = 'status'"
+        if list(kinds) == [EventKind.STATUS]
+        else "kind <> 'status' AND kind = ANY(%s)"
+    )
+    cursor.execute(
+        f"""
+        DELETE FROM messaging_carriereventqueue
+        WHERE event_id = ANY (ARRAY(
+            SELECT event_id FROM messaging_carriereventqueue WHERE {of_kind}
+            ORDER BY event_id LIMIT %s FOR UPDATE SKIP LOCKED))
+        RETURNING event_id
+        """,
+        [limit] if list(kinds) == [EventKind.STATUS] else [[kind.value for kind in kinds], limit],
+    )
+    return sorted(event_id for (event_id,) in cursor.fetchall())
+
+
+def set_aside(*, event_id: int, error: str) -> None:
+    """Keep an event that could not be applied, with the reason staff are shown."""
+    CarrierEvent.objects.filter(pk=event_id).update(
+        ended=EventEnd.SET_ASIDE, error=error[:_ERROR_LENGTH]
+    )

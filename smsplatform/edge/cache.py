@@ -1,0 +1,160 @@
+"""What the edge remembers of PostgreSQL: carrier accounts' secrets and links' destinations.
+
+Owns two bounded in-process caches. A known entry never waits for the database: when it is old it is
+refreshed behind the answer, and when PostgreSQL is away the old entry serves on. Only what is
+not known yet is looked up first.
+"""
+
+import asyncio
+import string
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from urllib.parse import quote
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+
+from common.crypto import decrypt
+from common.groupcommit import Unavailable
+from messaging.models import CarrierAccount
+from tracking.models import Link
+
+V = TypeVar("V")
+
+ACCOUNT_FRESH_S: Final = 10.0
+LINK_FRESH_S: Final = 60.0
+# An unknown id is remembered briefly: asking for it again and again must not become queries.
+UNKNOWN_FRESH_S: Final = 2.0
+MOST_ENTRIES: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    """A carrier account as the edge needs it: the secrets that may have signed, newest first."""
+
+    gateway: str
+    secrets: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLink:
+    """A link as the edge needs it."""
+
+    account_id: int
+    destination: bytes
+    recipients: int
+
+
+@dataclass(slots=True)
+class _Entry(Generic[V]):
+    value: V | None
+    asked_at: float
+
+
+class Cache(Generic[V]):
+    """Values by id, of one event loop. `None` means there is no such row.
+
+    Args:
+        load: Reads one value (blocking; run in a thread).
+        fresh_s: How old a value may be before it is refreshed.
+        threads: Where `load` runs.
+    """
+
+    def __init__(
+        self, load: Callable[[int], V | None], *, fresh_s: float, threads: ThreadPoolExecutor
+    ) -> None:
+        self._load = load
+        self._fresh_s = fresh_s
+        self._threads = threads
+        self._entries: OrderedDict[int, _Entry[V]] = OrderedDict()
+        self._loading: dict[int, asyncio.Task[V | None]] = {}
+
+    def peek(self, key: int) -> V | None:
+        """The value if it is known and fresh, else None: then `get` it."""
+        entry = self._entries.get(key)
+        if entry is None or time.monotonic() - entry.asked_at > self._fresh_s:
+            return None
+        return entry.value
+
+    async def get(self, key: int) -> V | None:
+        """The value, from memory where possible.
+
+        Raises:
+            Unavailable: it is not known and PostgreSQL is away.
+        """
+        entry = self._entries.get(key)
+        if entry is not None:
+            fresh_s = self._fresh_s if entry.value is not None else UNKNOWN_FRESH_S
+            age_s = time.monotonic() - entry.asked_at
+            if age_s <= fresh_s:
+                return entry.value
+            if entry.value is not None:
+                self._begin(key)
+                return entry.value
+        return await asyncio.shield(self._begin(key))
+
+    async def refreshed(self, key: int, *, older_than_s: float) -> V | None:
+        """The value read anew, unless it was read within `older_than_s`."""
+        entry = self._entries.get(key)
+        if entry is not None and time.monotonic() - entry.asked_at < older_than_s:
+            return entry.value
+        return await asyncio.shield(self._begin(key))
+
+    def _begin(self, key: int) -> "asyncio.Task[V | None]":
+        task = self._loading.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._read(key))
+            # A refresh behind an answer has nobody who waits for its error.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._loading[key] = task
+        return task
+
+    async def _read(self, key: int) -> V | None:
+        try:
+            loop = asyncio.get_running_loop()
+            value = await loop.run_in_executor(self._threads, self._load, key)
+        except DatabaseError as error:
+            entry = self._entries.get(key)
+            if entry is not None and entry.value is not None:
+                return entry.value
+            raise Unavailable from error
+        finally:
+            self._loading.pop(key, None)
+        self._entries[key] = _Entry(value, time.monotonic())
+        self._entries.move_to_end(key)
+        if len(self._entries) > MOST_ENTRIES:
+            self._entries.popitem(last=False)
+        return value
+
+
+def load_account(pk: int) -> KnownAccount | None:
+    """A carrier account and its secrets, decrypted. One query."""
+    close_old_connections()
+    account = CarrierAccount.objects.filter(pk=pk).first()
+    if account is None:
+        return None
+    tokens = [account.secret_encrypted, account.previous_secret_encrypted]
+    return KnownAccount(
+        gateway=account.gateway,
+        secrets=tuple(decrypt(token).encode() for token in tokens if token),
+    )
+
+
+def load_link(pk: int) -> KnownLink | None:
+    """A link's destination, as the bytes of a Location header. One query."""
+    close_old_connections()
+    row = Link.objects.filter(pk=pk).values_list("account_id", "destination", "recipients").first()
+    if row is None:
+        return None
+    account_id, destination, recipients = row
+    return KnownLink(account_id, location(destination), recipients)
+
+
+def location(destination: str) -> bytes:
+    """A destination as the bytes of a header: breaks left out, what is not ASCII percent-encoded."""
+    text = "".join(sign for sign in destination if sign > " " and sign != "\x7f")
+    return quote(text, safe=string.punctuation).encode()

@@ -1,0 +1,139 @@
+"""Short links: decode, record the hit, redirect.
+
+Owns `/<code>` and what a hit keeps of its request. Whether a person was behind it is judged later
+(`tracking.verdicts`): a robot's hit is recorded too, never dropped. The redirect waits for the commit
+of its hit, but no longer than PATIENCE_S: a recipient must not pay for our database. A hit that
+was not committed by then is held in bounded memory and counted (see `/healthz`); only a killed edge
+loses it.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from common.groupcommit import GroupCommit, Unavailable, Unstorable
+from smsplatform.edge.cache import Cache, KnownLink
+from smsplatform.edge.http import Answer, Scope, Send, page, text
+from smsplatform.edge.stores import ClickRow
+from tracking import codes
+
+PATIENCE_S: Final = 0.25
+HELD_HITS: Final = 100_000
+_DAY_S: Final = 86_400
+
+UNKNOWN: Final = page(
+    404,
+    "This link leads nowhere",
+    "It may have been mistyped or cut off. Ask whoever sent it to you for a new one.",
+)
+_AWAY: Final = page(
+    503, "One moment", "This link cannot be opened right now. Try again.", (b"retry-after", b"2")
+)
+_NOT_GET: Final = text(405, "Links are opened with GET.", (b"allow", b"GET, HEAD"))
+_UNCACHED: Final = (b"cache-control", b"no-store")
+# Whoever follows a link learns nothing of where it stood, and robots keep no list of codes.
+_UNLISTED: Final = (b"x-robots-tag", b"noindex")
+
+
+@dataclass(slots=True)
+class Counts:
+    """Redirects so far: `late` were answered before their hit was committed."""
+
+    redirected: int = 0
+    late: int = 0
+    unknown: int = 0
+
+
+class Redirects:
+    """Answers short links; one per event loop.
+
+    Args:
+        links: Destinations by link id.
+        clicks: Where hits are committed; keeps up to HELD_HITS while PostgreSQL is away.
+        hash_key: Secret under which addresses are hashed, see `address_hash`.
+        proxies: How many proxies of ours stand before us, each adding one X-Forwarded-For address.
+    """
+
+    def __init__(
+        self,
+        *,
+        links: Cache[KnownLink],
+        clicks: GroupCommit[ClickRow],
+        hash_key: bytes,
+        proxies: int,
+    ) -> None:
+        self.counts = Counts()
+        self._links = links
+        self._clicks = clicks
+        self._hash_key = hash_key
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, send: Send) -> None:
+        """Answer one request."""
+        answer = await self._answer(scope)
+        await answer.to(send, head_only=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Scope) -> Answer:
+        if scope["method"] not in ("GET", "HEAD"):
+            return _NOT_GET
+        found = codes.decode(scope["path"][1:])
+        if found is None:
+            self.counts.unknown += 1
+            return UNKNOWN
+        link_id, recipient_no = found
+        link = self._links.peek(link_id)
+        if link is None:
+            try:
+                link = await self._links.get(link_id)
+            except Unavailable:
+                return _AWAY
+        if link is None or not 0 < recipient_no <= link.recipients:
+            self.counts.unknown += 1
+            return UNKNOWN
+        try:
+            await self._clicks.submit(self._hit(scope, link, link_id, recipient_no))
+        except (Unavailable, Unstorable):
+            self.counts.late += 1
+        self.counts.redirected += 1
+        return Answer(302, b"", b"", (b"location", link.destination), _UNCACHED, _UNLISTED)
+
+    def _hit(self, scope: Scope, link: KnownLink, link_id: int, recipient_no: int) -> ClickRow:
+        agent = accept = language = forwarded = b""
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                agent = value
+            elif name == b"accept":
+                accept = value
+            elif name == b"accept-language":
+                language = value
+            elif name == b"x-forwarded-for":
+                forwarded = value
+        client = scope.get("client")
+        address = client[0] if client else ""
+        if self._proxies and forwarded:
+            hops = forwarded.split(b",")
+            address = hops[-min(self._proxies, len(hops))].strip().decode("latin-1")
+        at = time.time()
+        return ClickRow(
+            account_id=link.account_id,
+            link_id=link_id,
+            recipient_no=recipient_no,
+            at=at,
+            method=scope["method"],
+            user_agent=agent[:500].decode("latin-1").replace("\0", ""),
+            browser_headers=bool(language) and b"text/html" in accept,
+            ip_hash=address_hash(address, key=day_key(self._hash_key, int(at // _DAY_S))),
+        )
+
+
+@lru_cache(maxsize=4)
+def day_key(key: bytes, day: int) -> bytes:
+    """The key of one UTC day (days since 1970): a hash tells addresses apart within a day only."""
+    return hashlib.blake2b(b"address %d" % day, key=key[:64], digest_size=32).digest()
+
+
+def address_hash(address: str, *, key: bytes) -> bytes:
+    """16 bytes that stand for a visitor's address; without the key it cannot be tried out."""
+    return hashlib.blake2b(address.encode(), key=key, digest_size=16).digest()

@@ -1,0 +1,137 @@
+"""What the edge writes: carrier events with their queue rows, and hits on short links.
+
+Owns the two INSERT statements and the throttled hints that follow a commit. The rows' meaning is
+`messaging.receipts`'; nothing is applied here.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+from psycopg2.extensions import cursor as Cursor
+from redis.exceptions import RedisError
+
+from messaging.models import CarrierEvent, CarrierEventQueue
+from tracking.choices import Verdict
+from tracking.models import Click
+
+log = logging.getLogger(__name__)
+
+# Applying is by the batch: more hints a second would only make smaller batches.
+HINT_EVERY_S: Final = 0.2
+
+
+class EventRow(NamedTuple):
+    """A webhook about to be stored; the columns of CarrierEvent in the order of the INSERT."""
+
+    carrier_account_id: int
+    kind: str
+    message_id: int | None
+    attempt_n: int | None
+    carrier_id: str
+    account_ref: str
+    word: str
+    state: str
+    code: str
+    reason: str
+    payload: str
+
+
+class ClickRow(NamedTuple):
+    """A hit about to be stored; `at` in Unix seconds."""
+
+    account_id: int
+    link_id: int
+    recipient_no: int
+    at: float
+    method: str
+    user_agent: str
+    browser_headers: bool
+    ip_hash: bytes
+
+
+# The queue row goes with its event in one statement, so neither exists without the other.
+_EVENTS_SQL = f"""
+WITH stored AS (
+    INSERT INTO {CarrierEvent._meta.db_table} (
+        carrier_account_id, kind, message_id, attempt_n, carrier_id, account_ref, word, state,
+        code, reason, payload, received_at, ended, error)
+    SELECT carrier_account_id, kind, message_id, attempt_n, carrier_id, account_ref, word, state,
+        code, reason, payload::jsonb, statement_timestamp(), '', ''
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::smallint[], %s::text[], %s::text[],
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+        WITH ORDINALITY AS r(carrier_account_id, kind, message_id, attempt_n, carrier_id,
+            account_ref, word, state, code, reason, payload, place)
+    ORDER BY place
+    RETURNING id, kind
+)
+INSERT INTO {CarrierEventQueue._meta.db_table} (event_id, kind) SELECT id, kind FROM stored
+"""
+
+_CLICKS_SQL = f"""
+INSERT INTO {Click._meta.db_table} (
+    account_id, link_id, recipient_no, at, method, user_agent, browser_headers, ip_hash,
+    verdict, reasons, rules_version)
+SELECT account_id, link_id, recipient_no, to_timestamp(at), method, user_agent, browser_headers,
+    ip_hash, '{Verdict.PENDING.value}', '[]', 0
+FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::float8[], %s::text[], %s::text[],
+    %s::boolean[], %s::bytea[])
+    AS r(account_id, link_id, recipient_no, at, method, user_agent, browser_headers, ip_hash)
+"""
+
+
+def write_events(cursor: Cursor, rows: Sequence[EventRow]) -> None:
+    """Store events and queue them, in the order they came."""
+    cursor.execute(_EVENTS_SQL, _columns(rows))
+
+
+def write_clicks(cursor: Cursor, rows: Sequence[ClickRow]) -> None:
+    """Store hits; the partial index on pending ones is their queue."""
+    cursor.execute(_CLICKS_SQL, _columns(rows))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+class Hinter:
+    """Tells Celery that there is work, at most every HINT_EVERY_S, from a thread of its own.
+
+    A broker that is away costs nobody anything: the hint is lost and beat's sweep finds the work.
+    """
+
+    def __init__(self, task_name: str) -> None:
+        self._task_name = task_name
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"hint {task_name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a hint still wanted is dropped."""
+        self._stopping.set()
+        self._wanted.set()
+
+    def want(self) -> None:
+        """There is work. Never blocks."""
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            if self._stopping.is_set():
+                return
+            self._wanted.clear()
+            try:
+                current_app.send_task(self._task_name, retry=False)
+            except (OperationalError, RedisError, OSError) as error:
+                log.warning(
+                    "hint %s lost, the sweep will find the work: %s", self._task_name, error
+                )
+            self._stopping.wait(HINT_EVERY_S)

@@ -1,0 +1,174 @@
+"""A batch as the send engine leaves it once the carrier has taken its messages."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from common.clock import now
+from messaging.choices import (
+    BatchKind,
+    ChunkState,
+    Direction,
+    EventKind,
+    MessageState,
+    Outcome,
+)
+from messaging.gateways.twilio_webhooks import parse_status
+from messaging.models import (
+    Attempt,
+    Batch,
+    BatchTally,
+    BatchTotals,
+    CarrierAccount,
+    CarrierEvent,
+    CarrierEventQueue,
+    Chunk,
+    Message,
+    SenderNumber,
+)
+from messaging.state import RANKS
+
+MakeBatch = Callable[..., list[Message]]
+Queue = Callable[..., CarrierEvent]
+
+
+def sid(number: int) -> str:
+    """A carrier's message id."""
+    return f"SM{number:032x}"
+
+
+@pytest.fixture
+def make_batch(account: Account, sender: SenderNumber) -> MakeBatch:
+    """`make_batch(size, state=..., attempted=...)`: messages of a new batch, by recipient number."""
+
+    def make(
+        size: int,
+        *,
+        state: MessageState = MessageState.ACCEPTED,
+        attempted: bool = True,
+        chunk: ChunkState = ChunkState.DONE,
+        kind: BatchKind = BatchKind.BLAST,
+        first: int = 0,
+        at: Any = None,
+    ) -> list[Message]:
+        at = at or now() - timedelta(minutes=5)
+        batch = Batch.objects.create(
+            account=account,
+            kind=kind,
+            name="Flowers",
+            body="Hi {{first_name}}",
+            sender=sender,
+            size=size,
+            request_key=f"test-{Batch.objects.count()}",
+            launched_at=at,
+        )
+        BatchTotals.objects.create(batch=batch)
+        Chunk.objects.create(
+            batch=batch,
+            account_id=account.pk,
+            sender_id=sender.pk,
+            first_no=1,
+            last_no=size,
+            next_no=1,
+            state=chunk,
+            carrier_account=sender.carrier_account,
+        )
+        messages = Message.objects.bulk_create(
+            Message(
+                account=account,
+                batch=batch,
+                recipient_no=no,
+                direction=Direction.OUT,
+                phone=f"+1415555{first + no:04d}",
+                our_number=sender.phone,
+                body=f"Hi {no}" if attempted else "",
+                segments=1 if attempted else 0,
+                credits=1 if attempted else 0,
+                state=state,
+                rank=RANKS[state],
+                attempts=1 if attempted else 0,
+                created_at=at,
+                accepted_at=at if RANKS[state] >= RANKS[MessageState.ACCEPTED] else None,
+            )
+            for no in range(1, size + 1)
+        )
+        if attempted:
+            Attempt.objects.bulk_create(
+                Attempt(
+                    message=message,
+                    n=1,
+                    carrier_account=sender.carrier_account,
+                    carrier_id=None if state == MessageState.UNKNOWN else sid(message.pk),
+                    outcome=Outcome.UNKNOWN if state == MessageState.UNKNOWN else Outcome.ACCEPTED,
+                )
+                for message in messages
+            )
+        BatchTally.objects.create(
+            batch=batch,
+            state=state,
+            messages=size,
+            segments=size if attempted else 0,
+            credits=size if attempted else 0,
+        )
+        return messages
+
+    return make
+
+
+@pytest.fixture
+def queue(carrier: CarrierAccount) -> Queue:
+    """`queue(message, word, ...)`: a status callback as the edge stores it."""
+
+    def store(
+        message: Message | int,
+        word: str,
+        *,
+        code: str = "",
+        n: int = 1,
+        carrier_id: str | None = None,
+        through: CarrierAccount | None = None,
+        account_ref: str | None = None,
+    ) -> CarrierEvent:
+        through = through or carrier
+        message_id = message if isinstance(message, int) else message.pk
+        payload = {
+            "MessageSid": sid(message_id) if carrier_id is None else carrier_id,
+            "AccountSid": through.external_id if account_ref is None else account_ref,
+            "MessageStatus": word,
+            **({"ErrorCode": code} if code else {}),
+        }
+        status = parse_status(payload)
+        event = CarrierEvent.objects.create(
+            carrier_account=through,
+            kind=EventKind.STATUS,
+            message_id=message_id,
+            attempt_n=n,
+            carrier_id=status.carrier_id,
+            account_ref=status.account_ref,
+            word=status.word,
+            state=status.state,
+            code=status.code,
+            reason=status.reason,
+            payload=payload,
+        )
+        CarrierEventQueue.objects.create(event_id=event.pk, kind=EventKind.STATUS)
+        return event
+
+    return store
+
+
+def recount(batch_id: int) -> dict[tuple[str, str], int]:
+    """Messages of a batch per (state, reason), counted from the rows."""
+    return dict(
+        Counter(Message.objects.filter(batch_id=batch_id).values_list("state", "reason").iterator())
+    )
+
+
+def tally(batch_id: int) -> dict[tuple[str, str], int]:
+    """The same as kept."""
+    rows = BatchTally.objects.filter(batch_id=batch_id).exclude(messages=0)
+    return {(row.state, row.reason): row.messages for row in rows}
