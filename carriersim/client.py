@@ -84,9 +84,9 @@ class Client:
         """Everything outstanding happens now; answers when it is out."""
         return self._call("POST", "flush", {"timeout_s": timeout_s})
 
-    def reset(self, *, settings: bool = False) -> dict[str, Any]:
-        """Forget messages, opt-outs and counters."""
-        return self._call("POST", "reset", {"settings": settings})
+    def reset(self, *, settings: bool = False, numbers: bool = False) -> dict[str, Any]:
+        """Forget messages, opt-outs and counters; settings and numbers too where said."""
+        return self._call("POST", "reset", {"settings": settings, "numbers": numbers})
 
     def _call(self, method: str, name: str, data: dict[str, Any] | None = None) -> Any:
         return json.loads(self._fetch(method, name, data))

@@ -146,7 +146,7 @@ class Control:
         if number is None:
             raise ControlError(404, f"{data['to']} is not registered: POST /sim/numbers first")
         body, media = data.get("body", ""), data.get("media", 0)
-        if not isinstance(body, str) or not isinstance(media, int):
+        if not isinstance(body, str) or not isinstance(media, int) or not _is_text(body):
             raise ControlError(400, "body is text, media a whole number")
         message = self._sim.receive(
             account=self._sim.store.accounts[number.account_sid],
@@ -175,7 +175,9 @@ class Control:
         return self._sim.report()
 
     async def _reset(self, data: Data) -> Data:
-        self._sim.reset(settings=bool(data.get("settings", False)))
+        self._sim.reset(
+            settings=bool(data.get("settings", False)), numbers=bool(data.get("numbers", False))
+        )
         return self._sim.report()
 
 
@@ -190,6 +192,15 @@ def _number(number: Number) -> Data:
         "account_sid": number.account_sid,
         "inbound_url": number.inbound_url,
     }
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be sent: JSON can spell halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(data: Data, name: str) -> str:

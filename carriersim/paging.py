@@ -50,10 +50,10 @@ class Query:
 def read_query(params: dict[str, str]) -> Query:
     """The filters of a query string; `DateSent=` takes a day or a moment."""
     sent_from, sent_until = _bound(params, "DateSent>"), _bound(params, "DateSent<")
-    exact = params.get("DateSent")
-    if exact:
+    if params.get("DateSent"):
         sent_from = sent_until = _bound(params, "DateSent")
-        if len(exact) == len("2026-01-31") and sent_from is not None:
+        # The SDK writes a day as its midnight.
+        if sent_from is not None and sent_from % _DAY_S == 0:
             sent_until = sent_from + _DAY_S - 1
     return Query(params.get("To", ""), params.get("From", ""), sent_from, sent_until)
 

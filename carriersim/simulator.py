@@ -227,8 +227,10 @@ class Simulator:
             await asyncio.sleep(0.005)
         self.sender.paused = was_paused
 
-    def reset(self, *, settings: bool) -> None:
-        """Forget messages, opt-outs, outstanding events and counters."""
+    def reset(self, *, settings: bool, numbers: bool) -> None:
+        """Forget messages, opt-outs, outstanding events, counters; settings and numbers if said."""
+        if numbers:
+            self.store.numbers.clear()
         self.scheduler.clear()
         self.sender.clear()
         self.sender.paused = False
@@ -242,12 +244,14 @@ class Simulator:
 
     def report(self) -> dict[str, Any]:
         """The statistics as /sim/stats shows them."""
-        stats = asdict(self.stats)
-        for kind, without in (("inbound", ("dropped",)), ("clicks", ("dropped", "retried"))):
-            for name in without:
-                del stats[kind][name]
+        stats = self.stats
         return {
-            **stats,
+            "accepted": stats.accepted,
+            "refused": dict(stats.refused),
+            "faults": dict(stats.faults),
+            "callbacks": asdict(stats.callbacks),
+            "inbound": asdict(stats.inbound),
+            "clicks": asdict(stats.clicks),
             "scheduled": self.scheduler.waiting,
             "queued": self.sender.queued,
             "in_flight": self.sender.client.in_flight,

@@ -9,7 +9,7 @@ from carriersim.store import INBOUND, Message, Store
 
 
 def phones(store: Store, params: dict[str, str], now: float) -> list[dict[str, Any]]:
-    """Phones with their last text, newest first. `search` matches digits; 50 unless `limit` says so."""
+    """Phones with their last text, newest first. `search` matches digits; `limit` is 50."""
     digits = "".join(char for char in params.get("search", "") if char.isdigit())
     limit = _limit(params, 50)
     found: dict[str, Message] = {}
