@@ -52,6 +52,14 @@ class InvitationNotYours(NotAllowed):
     code = "invitation_not_yours"
 
 
+class InvitationNotMailed(DomainError):
+    """The mail server did not take the invitation."""
+
+    code = "invitation_not_mailed"
+    http_status = 502
+    message = "The mail could not be sent, so nobody was invited. Try again in some minutes."
+
+
 class TooManyInvitations(Conflict):
     """The account invited more people in a day than a team plausibly grows by."""
 

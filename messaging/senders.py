@@ -294,6 +294,23 @@ def _sender_store(
     return sender
 
 
+def simulated_register_all() -> int:
+    """Tell carriersim of every number in use; stops at the first that it does not answer.
+
+    Returns:
+        How many it was told of.
+    """
+    told = 0
+    numbers = SenderNumber.objects.filter(
+        carrier_account__is_simulated=True, released_at__isnull=True
+    ).select_related("carrier_account")
+    for sender in numbers.order_by("id"):
+        if not number_register(sender, webhook_url(sender.carrier_account, "inbound")):
+            break
+        told += 1
+    return told
+
+
 def _sender_locked(account: Account, sender_id: int) -> SenderNumber:
     sender = (
         SenderNumber.objects.select_for_update(of=("self",))

@@ -7,6 +7,7 @@ Locks: the account's memberships in pk order (FOR UPDATE), so that two owners wh
 at the same moment cannot leave the account without one.
 """
 
+import logging
 from datetime import timedelta
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from accounts.errors import (
     AlreadyMember,
     EmailUnverified,
     InvitationGone,
+    InvitationNotMailed,
     InvitationNotYours,
     LastOwner,
     RoleTooHigh,
@@ -34,6 +36,8 @@ from accounts.services.tenants import user_create
 from common.clock import now
 from common.errors import NotAllowed, NotFound
 from common.ids import secret_hash, secret_token
+
+log = logging.getLogger(__name__)
 
 VALID_FOR = timedelta(days=7)
 # A stolen log-in must not turn the installation into a sender of unwanted mail.
@@ -127,11 +131,12 @@ def membership_remove(*, account: Account, actor: User, membership_id: int) -> M
     return member
 
 
-@transaction.atomic
 def invitation_create(
     *, account: Account, actor: User, email: str, role: str
 ) -> tuple[Invitation, str]:
     """Offer somebody a role; the link goes out by mail once this is committed.
+
+    An invitation whose mail the server did not take is taken back.
 
     An older open invitation to the same address is taken back, so that only the newest link works.
 
@@ -143,7 +148,22 @@ def invitation_create(
         NotAllowed, RoleTooHigh: the actor is no admin, or the role is above the actor's.
         AlreadyMember: the address belongs to a member.
         TooManyInvitations: over INVITATIONS_PER_DAY.
+        InvitationNotMailed: the mail server refused.
     """
+    invitation, token = _invitation_store(account=account, actor=actor, email=email, role=role)
+    try:
+        _mail(invitation, token)
+    except OSError as error:  # SMTPException is one, too
+        Invitation.objects.filter(pk=invitation.pk).update(revoked_at=now())
+        log.warning("invitation %s was not mailed: %s", invitation.pk, error)
+        raise InvitationNotMailed() from error
+    return invitation, token
+
+
+@transaction.atomic
+def _invitation_store(
+    *, account: Account, actor: User, email: str, role: str
+) -> tuple[Invitation, str]:
     if not selectors.user_may_send(actor):
         raise EmailUnverified()
     email = email.strip().lower()
@@ -176,7 +196,6 @@ def invitation_create(
         subject=email,
         data={"role": role},
     )
-    transaction.on_commit(lambda: _mail(invitation, token))
     return invitation, token
 
 

@@ -48,6 +48,11 @@ def timezone_checked(name: str) -> str:
     return name
 
 
+def one_line(text: str, length: int) -> str:
+    """`text` without line breaks (names stand in subjects of mail), cut to `length`."""
+    return " ".join(text.split())[:length]
+
+
 @transaction.atomic
 def account_create(
     *,
@@ -75,8 +80,8 @@ def account_create(
     if not name.strip():
         raise Invalid(fields={"name": "Give the account a name."})
     account = Account.objects.create(
-        name=name.strip()[:120],
-        brand=name.strip()[:60],
+        name=one_line(name, 120),
+        brand=one_line(name, 60),
         timezone=timezone_checked(timezone),
         status=status,
     )
@@ -185,13 +190,13 @@ def user_create(*, email: str, password: str | None, name: str, email_verified: 
     """
     if User.objects.filter(email__iexact=email).exists():
         raise Conflict("Somebody with this e-mail address exists already. Log in instead.")
-    user = User.objects.create_user(email, password, name=name.strip()[:120])
+    user = User.objects.create_user(email, password, name=one_line(name, 120))
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=email_verified)
     return user
 
 
 def user_rename(*, user: User, name: str) -> User:
     """Change the name that stands beside what a person does."""
-    user.name = name.strip()[:120]
+    user.name = one_line(name, 120)
     user.save(update_fields=["name"])
     return user

@@ -1,5 +1,7 @@
 """Settings: the index, the account's own, one's profile, the audit trail."""
 
+from typing import Any
+
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.http import HttpResponse
@@ -68,4 +70,18 @@ def profile(request: AccountRequest) -> HttpResponse:
 def audit_log(request: AccountRequest) -> HttpResponse:
     """Who did what, newest first."""
     page = keyset_page(selectors.audit_events(request.account), request.GET)
-    return render(request, "accounts/audit.html", {"page": page})
+    events = [{"row": event, "particulars": _particulars(event.data)} for event in page.rows]
+    return render(request, "accounts/audit.html", {"page": page, "events": events})
+
+
+def _particulars(data: dict[str, Any]) -> list[str]:
+    """One line a fact; a pair is what was and what is."""
+    lines = []
+    for name, value in data.items():
+        words = name.replace("_", " ")
+        if isinstance(value, list) and len(value) == 2:
+            lines.append(f"{words}: {value[0]} → {value[1]}")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            lines.append(f"{words}: {shown}")
+    return lines

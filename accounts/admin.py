@@ -1,0 +1,161 @@
+"""Staff pages of the accounts app: approve, suspend, give credits. All through services.
+
+Rows are looked at, not edited: the ledger and the trail are append-only, and roles have rules.
+"""
+
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.forms import CharField, HiddenInput, IntegerField
+from django.http import HttpRequest
+
+from accounts import services
+from accounts.choices import AccountStatus, CreditKind
+from accounts.models import Account, AuditEvent, CreditEntry, Membership, User
+from common.ids import secret_token
+
+# Staff log in where everybody does: with limits on attempts, and the second step.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = "Textledger staff"
+admin.site.site_title = "Textledger staff"
+admin.site.index_title = "Accounts and people"
+admin.site.unregister(Group)
+
+
+class ReadOnly:
+    """Rows that only services write."""
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Nobody."""
+        return False
+
+
+class MembershipInline(ReadOnly, admin.TabularInline):
+    """Who is in the account."""
+
+    model = Membership
+    extra = 0
+    fields = ("user", "role", "created_at")
+
+
+class CreditsForm(ActionForm):
+    """What the act "give credits" needs."""
+
+    credits = IntegerField(required=False, min_value=1, label="Credits")
+    note = CharField(required=False, max_length=200, label="Why")
+    # Sent once a page: a form that is posted twice gives once.
+    once = CharField(required=False, initial=secret_token, widget=HiddenInput)
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnly, admin.ModelAdmin):
+    """Accounts, with the acts that staff may do."""
+
+    list_display = ("name", "status", "credit_balance", "credit_held", "timezone", "created_at")
+    list_filter = ("status",)
+    search_fields = ("name", "memberships__user__email")
+    ordering = ("-id",)
+    inlines = (MembershipInline,)
+    actions = ("approve", "suspend", "give_credits")
+    action_form = CreditsForm
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Staff who may change accounts; the form itself stays read-only."""
+        user = request.user
+        return bool(user.is_active and user.is_staff and user.has_perm("accounts.change_account"))
+
+    @admin.action(description="Approve: active, may text everybody", permissions=["act"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        """Trial or suspended accounts become active."""
+        self._status(request, queryset, AccountStatus.ACTIVE)
+
+    @admin.action(description="Suspend: nothing is sent", permissions=["act"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        """Stop everything of the account that is not sent yet."""
+        self._status(request, queryset, AccountStatus.SUSPENDED)
+
+    def _status(
+        self, request: HttpRequest, queryset: QuerySet[Account], status: AccountStatus
+    ) -> None:
+        assert isinstance(request.user, User)
+        for account in queryset:
+            services.account_status_set(account=account, actor=request.user, status=status)
+        self.message_user(request, f"{len(queryset)} now {status.label.lower()}.")
+
+    @admin.action(description="Give credits (number and reason beside)", permissions=["act"])
+    def give_credits(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        """Grant the same number to each chosen account."""
+        assert isinstance(request.user, User)
+        form = CreditsForm(request.POST)
+        form.fields["action"].choices = [("give_credits", "")]  # type: ignore[attr-defined]
+        credits = form.cleaned_data.get("credits") if form.is_valid() else None
+        if not credits:
+            self.message_user(request, "Say how many credits.", messages.ERROR)
+            return
+        for account in queryset:
+            services.credits_grant(
+                account=account,
+                credits=credits,
+                kind=CreditKind.GRANT,
+                key=f"staff:{form.cleaned_data['once'] or secret_token()}",
+                actor=request.user,
+                note=form.cleaned_data["note"],
+            )
+        self.message_user(request, f"{credits:,} credits given to {len(queryset)}.")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    """People: look up, switch off, make staff."""
+
+    list_display = ("email", "name", "is_staff", "is_active", "last_login", "date_joined")
+    list_filter = ("is_staff", "is_active")
+    search_fields = ("email", "name")
+    ordering = ("-id",)
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "user_permissions")}),
+        ("Times", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+    filter_horizontal = ("user_permissions",)
+    add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
+
+    def has_delete_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Nobody: what a person did keeps their name. Switch the log-in off instead."""
+        return False
+
+
+@admin.register(CreditEntry)
+class CreditEntryAdmin(ReadOnly, admin.ModelAdmin):
+    """The ledger, to look at."""
+
+    list_display = ("created_at", "account", "kind", "available", "held", "balance_after", "note")
+    list_filter = ("kind",)
+    search_fields = ("account__name", "idempotency_key")
+    list_select_related = ("account",)
+    show_full_result_count = False
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly, admin.ModelAdmin):
+    """The trail, to look at."""
+
+    list_display = ("at", "account", "actor", "action", "subject")
+    search_fields = ("account__name", "action", "subject")
+    list_select_related = ("account", "actor")
+    show_full_result_count = False
+    ordering = ("-id",)

@@ -1,0 +1,24 @@
+"""Gives form controls their look, also those of forms that are not ours (allauth's)."""
+
+from django import forms, template
+from django.forms import BoundField
+
+register = template.Library()
+
+
+@register.filter
+def styled(field: BoundField) -> BoundField:
+    """The same field, its control classed as `_parts/_form_field.html` expects."""
+    widget = field.field.widget
+    if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect | forms.CheckboxInput):
+        name = "form-check-input"
+    elif isinstance(widget, forms.Select):
+        name = "form-select"
+    else:
+        name = "form-control"
+        # Labels stand above the controls; allauth repeats them inside.
+        if widget.attrs.get("placeholder") == field.label:
+            del widget.attrs["placeholder"]
+    given = widget.attrs.get("class", "").split()
+    widget.attrs["class"] = " ".join([*given, name] if name not in given else given)
+    return field
