@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOCAL = ROOT / ".local"
 UNPRIVILEGED_USER = "nobody"
 NAME = "textledger"
-UNREACHABLE = "PostgreSQL's own user, or a private folder, is not possible in this clone."
 
 
 class PlaceError(Exception):

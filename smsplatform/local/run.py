@@ -86,7 +86,11 @@ def services_only(*, local: Path = places.LOCAL) -> int:
 def _data_folder(local: Path) -> Path:
     folder = places.data_root(local=local)
     if folder != local:
-        print(f"Data is kept in {folder}: {places.UNREACHABLE}", flush=True)
+        print(
+            f"Data is kept in {folder}, because {local} cannot be entered by the user that "
+            "PostgreSQL runs as, or cannot hold a private folder.",
+            flush=True,
+        )
     return folder
 
 
@@ -145,11 +149,15 @@ def _settings(parts: services.Services, *, listen: Ports) -> dict[str, str]:
 
 
 def _ours(settings: dict[str, str]) -> dict[str, str]:
-    """The part of the environment that a management command needs beside this run."""
+    """The part of the environment that a management command needs beside this run.
+
+    Without the mark: what a person starts in that shell is theirs, and not ended with the run.
+    """
     return {
         name: value
         for name, value in settings.items()
-        if os.environ.get(name) != value or name in {"DATABASE_URL", "REDIS_URL"}
+        if name != strays.MARK
+        and (os.environ.get(name) != value or name in {"DATABASE_URL", "REDIS_URL"})
     }
 
 
