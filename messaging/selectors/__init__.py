@@ -1,0 +1,32 @@
+"""Reads of batches and messages: kept figures, lists, one message's story, what happened when."""
+
+from messaging.selectors.activity import Activity, activity_over_time
+from messaging.selectors.figures import (
+    Figures,
+    batch_figures,
+    batch_names,
+    figures_sum,
+    reason_counts,
+)
+from messaging.selectors.messages import messages_list
+from messaging.selectors.timeline import (
+    Explanation,
+    Step,
+    message_explanation,
+    message_timeline,
+)
+
+__all__ = [
+    "Activity",
+    "Explanation",
+    "Figures",
+    "Step",
+    "activity_over_time",
+    "batch_figures",
+    "batch_names",
+    "figures_sum",
+    "message_explanation",
+    "message_timeline",
+    "messages_list",
+    "reason_counts",
+]

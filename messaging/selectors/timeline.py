@@ -1,0 +1,168 @@
+"""The story of one message: what was asked, what the carrier said, what the person did, in order.
+
+Owns the order and the words of the steps. Every webhook that took effect, or would have if it had
+not come twice or late, stands with its raw payload; one that was set aside belongs to staff, since
+it may be another account's forgery.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from messaging import carrier_codes
+from messaging.choices import Direction, EventEnd, EventKind, MessageState, Outcome
+from messaging.models import Attempt, CarrierEvent, Message
+from messaging.reasons import failed_words, skipped_words
+from messaging.state import RANKS, may_move
+from tracking.choices import Verdict
+from tracking.models import Click, Link
+
+ROLES: dict[str, str] = {
+    MessageState.DELIVERED: "delivered",
+    MessageState.UNDELIVERED: "failed",
+    MessageState.FAILED: "failed",
+    MessageState.REFUSED: "failed",
+    MessageState.SKIPPED: "unsubscribed",
+}
+_VISITORS: dict[str, str] = {
+    Verdict.PENDING: "Link opened",
+    Verdict.HUMAN: "Link opened by a person",
+    Verdict.PREVIEW: "Link fetched by a preview robot",
+    Verdict.SCANNER: "Link fetched by a scanner",
+    Verdict.UNSURE: "Link opened, perhaps by a robot",
+}
+_SAID: dict[str, str] = {
+    Outcome.ACCEPTED: "Carrier accepted it",
+    Outcome.REJECTED: "Carrier refused it",
+    Outcome.RETRYABLE: "Carrier was too busy; asked again later",
+    Outcome.UNKNOWN: "Carrier's answer was lost",
+}
+_CLICKS_SHOWN = 100
+_REPLIES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened. `role` is the colour role; `payload` what the carrier posted."""
+
+    at: datetime
+    title: str
+    detail: str = ""
+    role: str = "waiting"
+    payload: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a message stands where it does, and what to do."""
+
+    meaning: str
+    todo: str
+
+
+def message_timeline(message: Message) -> list[Step]:
+    """Everything that happened to a message, oldest first. At most five queries."""
+    if message.direction == Direction.IN:
+        return [Step(message.created_at, "Received", role="replied")]
+    steps = [Step(message.created_at, "Asked for")]
+    steps += _attempts(message)
+    steps += _events(message)
+    if message.state == MessageState.SKIPPED:
+        words = skipped_words(message.reason)
+        steps.append(
+            Step(message.final_at or message.created_at, "Not texted", words.label, "unsubscribed")
+        )
+    steps += _clicks(message)
+    steps += _replies(message)
+    return sorted(steps, key=lambda step: step.at)
+
+
+def message_explanation(message: Message) -> Explanation | None:
+    """Why a message was not texted or did not arrive; None where nothing went wrong."""
+    if message.state == MessageState.UNKNOWN:
+        return Explanation(
+            "The carrier's answer was lost, so it may or may not have been sent.",
+            "Nothing: the carrier's records are asked, and it is never sent twice by itself.",
+        )
+    if not message.reason:
+        return None
+    if message.state == MessageState.SKIPPED:
+        words = skipped_words(message.reason)
+        return Explanation(words.cause or f"{words.label}.", words.advice)
+    if message.carrier_code:
+        told = carrier_codes.explain(message.carrier_code)
+        return Explanation(f"{told.meaning} {told.cause}", told.advice)
+    words = failed_words(message.reason)
+    return Explanation(words.cause, words.advice)
+
+
+def _attempts(message: Message) -> Iterator[Step]:
+    for attempt in Attempt.objects.filter(message=message).order_by("n"):
+        again = f"Attempt {attempt.n}. " if attempt.n > 1 else ""
+        code = f"Code {attempt.carrier_code}. " if attempt.carrier_code else ""
+        name = f"The carrier's id is {attempt.carrier_id}." if attempt.carrier_id else ""
+        at = attempt.answered_at or attempt.requested_at or message.accepted_at
+        yield Step(
+            at or message.created_at,
+            _SAID[attempt.outcome],
+            f"{again}{code}{name}".strip(),
+            "failed" if attempt.outcome == Outcome.REJECTED else "waiting",
+        )
+
+
+def _events(message: Message) -> Iterator[Step]:
+    """Callbacks by arrival; what a repeated or late one did (nothing) is found by replaying."""
+    state: str = MessageState.UNKNOWN
+    seen: set[str] = set()
+    events = CarrierEvent.objects.filter(message_id=message.pk, kind=EventKind.STATUS).exclude(
+        ended=EventEnd.SET_ASIDE
+    )
+    for event in events.order_by("id"):
+        meant = event.state or MessageState.ACCEPTED
+        title = f"Carrier says: {event.word or 'nothing known'}"
+        detail = carrier_codes.explain(event.code).meaning if event.code else ""
+        if event.word in seen:
+            detail = "Said before; changes nothing."
+        elif RANKS[meant] < RANKS[state] or (RANKS[meant] == 4 and not may_move(state, meant)):
+            detail = "Came late; changes nothing."
+        elif not event.state:
+            detail = "A word we do not know; kept, changes nothing."
+        if may_move(state, meant):
+            state = meant
+        seen.add(event.word)
+        yield Step(event.received_at, title, detail, ROLES.get(meant, "waiting"), event.payload)
+
+
+def _clicks(message: Message) -> Iterator[Step]:
+    if not message.batch_id:
+        return
+    links = dict(Link.objects.filter(batch_id=message.batch_id).values_list("pk", "destination"))
+    hits = Click.objects.filter(link__in=links, recipient_no=message.recipient_no)
+    for hit in hits.order_by("at")[:_CLICKS_SHOWN]:
+        is_person = hit.verdict == Verdict.HUMAN
+        yield Step(
+            hit.at,
+            _VISITORS[hit.verdict],
+            links[hit.link_id],
+            "clicked" if is_person else "waiting",
+        )
+
+
+def _replies(message: Message) -> Iterator[Step]:
+    if not (message.replied_at or message.opted_out_at):
+        return
+    replies = Message.objects.filter(
+        account_id=message.account_id,
+        phone=message.phone,
+        direction=Direction.IN,
+        answers_batch_id=message.batch_id,
+    )
+    for reply in replies.order_by("id")[:_REPLIES_SHOWN]:
+        left = message.opted_out_at == reply.created_at
+        yield Step(
+            reply.created_at,
+            "Opted out" if left else "Replied",
+            reply.body,
+            "unsubscribed" if left else "replied",
+        )
