@@ -46,7 +46,7 @@ class Unstorable(Exception):
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the rows so far. `held` wait for PostgreSQL to come back, `lost` never will."""
+    """What became of the rows so far. `held` wait for PostgreSQL, `lost` are nowhere."""
 
     stored: int = 0
     unavailable: int = 0

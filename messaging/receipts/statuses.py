@@ -1,15 +1,15 @@
 """Status callbacks: by the thousand, each in any order and any number of times.
 
-Owns the statement that moves messages by carriers' words and the kept counts by exactly what moved. The
-rules of rank are `messaging.state`'s, what a carrier's word means the gateway's; both stand
-beside the event when it gets here.
+Owns the statement that moves messages by carriers' words, and the kept counts by exactly what
+moved. The rules of rank are `messaging.state`'s, what a carrier's word means the gateway's; both
+stand beside the event when it gets here.
 
 A signature proves only the carrier account of the path, so an event takes effect only if
 
 - the payload names that same carrier account (AccountSid),
-- the message's attempt was made through it; or the attempt is not recorded yet, is the next one, and
-  the lease of the message's chunk says that it is being made through it: the callback outran (or
-  survived) the worker, and is then itself the attempt's record,
+- the message's attempt was made through it; or the attempt is not recorded yet, is the next one,
+  and the lease of the message's chunk says that it is being made through it: the callback outran
+  (or survived) the worker, and is then itself the attempt's record,
 - the carrier's id is the attempt's, once that is known,
 - no later attempt was made.
 

@@ -1,149 +1,16 @@
-"""The edge process: a bare ASGI application for carrier webhooks and short links.
+"""Entry point of the edge process: `granian --interface asgi smsplatform.edge.app:app`.
 
-Owns what belongs together per event loop (caches, group commits, hints) and the choice by path.
-It runs without the web process, without Redis, and, for links it knows, for a while without
-PostgreSQL. Django is set up for its settings and models only; its request stack would cost ten times
-the work itself (docs/performance.md).
-
-    granian --interface asgi smsplatform.edge.app:app --port 8001
+Django is set up for its settings and models only; its request stack would cost ten times the work
+itself (docs/performance.md).
 """
 
-import hashlib
-import json
 import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any, Final
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
 django.setup()
 
-from django.conf import settings
-from django.db import connection
+from smsplatform.edge.edge import app  # noqa: E402  (models exist only once Django is set up)
 
-from common.groupcommit import GroupCommit
-from smsplatform.edge.cache import (
-    ACCOUNT_FRESH_S,
-    LINK_FRESH_S,
-    Cache,
-    load_account,
-    load_link,
-)
-from smsplatform.edge.http import Answer, Receive, Scope, Send
-from smsplatform.edge.redirects import HELD_HITS, PATIENCE_S, UNKNOWN, Redirects
-from smsplatform.edge.stores import ClickRow, EventRow, Hinter, write_clicks, write_events
-from smsplatform.edge.webhooks import PREFIX, Webhooks
-from tracking.codes import CODE_LENGTH
-
-# Carriers give up after 15 s; one that is told 503 repeats the webhook, a silent one does not.
-EVENT_PATIENCE_S: Final = 5.0
-
-
-class Edge:
-    """All parts of one event loop."""
-
-    def __init__(self) -> None:
-        threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="edge-read")
-        self._hints = [Hinter("messaging.apply_events"), Hinter("messaging.apply_clicks")]
-        dsn = database_dsn()
-        self._events: GroupCommit[EventRow] = GroupCommit(
-            dsn=dsn,
-            write=write_events,
-            patience_s=EVENT_PATIENCE_S,
-            flushed=self._hints[0].want,
-            name="events",
-        )
-        self._clicks: GroupCommit[ClickRow] = GroupCommit(
-            dsn=dsn,
-            write=write_clicks,
-            patience_s=PATIENCE_S,
-            keep=HELD_HITS,
-            flushed=self._hints[1].want,
-            name="clicks",
-        )
-        self._webhooks = Webhooks(
-            origin=settings.EDGE_URL,
-            accounts=Cache(load_account, fresh_s=ACCOUNT_FRESH_S, threads=threads),
-            events=self._events,
-        )
-        self._redirects = Redirects(
-            links=Cache(load_link, fresh_s=LINK_FRESH_S, threads=threads),
-            clicks=self._clicks,
-            hash_key=hashlib.blake2b(settings.LINK_KEY.encode(), person=b"visitors").digest(),
-            proxies=settings.ALLAUTH_TRUSTED_PROXY_COUNT,
-        )
-
-    def start(self) -> None:
-        """Begin, in the running event loop."""
-        for part in (self._events, self._clicks, *self._hints):
-            part.start()
-
-    def stop(self) -> None:
-        """Commit what waits, then end."""
-        for part in (self._events, self._clicks, *self._hints):
-            part.stop()
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        path = scope["path"]
-        if path.startswith(PREFIX):
-            await self._webhooks(scope, receive, send)
-        elif len(path) == CODE_LENGTH + 1:
-            await self._redirects(scope, send)
-        elif path == "/healthz":
-            await self._health().to(send)
-        else:
-            await UNKNOWN.to(send, head_only=scope["method"] == "HEAD")
-
-    def _health(self) -> Answer:
-        """200 while the process serves: without PostgreSQL it still redirects what it knows."""
-        report = {
-            "ok": True,
-            "postgres": not (self._events.is_away or self._clicks.is_away),
-            "events": asdict(self._events.counts),
-            "clicks": asdict(self._clicks.counts),
-            "webhooks": asdict(self._webhooks.counts),
-            "redirects": asdict(self._redirects.counts),
-        }
-        return Answer(200, json.dumps(report).encode(), b"application/json")
-
-
-def database_dsn() -> dict[str, Any]:
-    """Django's database as arguments of `psycopg2.connect`."""
-    parameters = connection.get_connection_params()
-    return {
-        name: value
-        for name, value in parameters.items()
-        if name not in ("cursor_factory", "client_encoding", "context", "prepare_threshold")
-    }
-
-
-_edge: Edge | None = None
-
-
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application."""
-    global _edge
-    if scope["type"] == "http":
-        if _edge is None:
-            _edge = _started()
-        await _edge.handle(scope, receive, send)
-    elif scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                _edge = _edge or _started()
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                if _edge is not None:
-                    _edge.stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
-
-
-def _started() -> Edge:
-    edge = Edge()
-    edge.start()
-    return edge
+__all__ = ["app"]

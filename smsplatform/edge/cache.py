@@ -155,6 +155,6 @@ def load_link(pk: int) -> KnownLink | None:
 
 
 def location(destination: str) -> bytes:
-    """A destination as the bytes of a header: breaks left out, what is not ASCII percent-encoded."""
+    """A destination as a header's bytes: breaks left out, what is not ASCII percent-encoded."""
     text = "".join(sign for sign in destination if sign > " " and sign != "\x7f")
     return quote(text, safe=string.punctuation).encode()

@@ -1,10 +1,10 @@
 """Short links: decode, record the hit, redirect.
 
 Owns `/<code>` and what a hit keeps of its request. Whether a person was behind it is judged later
-(`tracking.verdicts`): a robot's hit is recorded too, never dropped. The redirect waits for the commit
-of its hit, but no longer than PATIENCE_S: a recipient must not pay for our database. A hit that
-was not committed by then is held in bounded memory and counted (see `/healthz`); only a killed edge
-loses it.
+(`tracking.verdicts`): a robot's hit is recorded too, never dropped. The redirect waits for the
+commit of its hit, but no longer than PATIENCE_S: a recipient must not pay for our database. A hit
+that was not committed by then is held in bounded memory and counted (see `/healthz`); only a killed
+edge loses it.
 """
 
 import hashlib

@@ -43,7 +43,7 @@ def sid(number: int) -> str:
 
 @pytest.fixture
 def make_batch(account: Account, sender: SenderNumber) -> MakeBatch:
-    """`make_batch(size, state=..., attempted=...)`: messages of a new batch, by recipient number."""
+    """`make_batch(size, state=..., attempted=...)`: messages of a new batch, in order."""
 
     def make(
         size: int,
