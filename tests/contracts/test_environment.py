@@ -17,19 +17,15 @@ APPS = ("accounts", "campaigns", "common", "contacts", "inbox", "messaging", "tr
 
 def _reads() -> dict[str, ast.Call]:
     """Variable name to the call that reads it in settings.py (`env.str("X", ...)`)."""
-    calls = [node for node in ast.walk(ast.parse(SETTINGS.read_text())) if _is_read(node)]
-    return {call.args[0].value: call for call in calls}  # type: ignore[attr-defined]
-
-
-def _is_read(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "env"
-        and bool(node.args)
-        and isinstance(node.args[0], ast.Constant)
-    )
+    reads = {}
+    for node in ast.walk(ast.parse(SETTINGS.read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="env")),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                reads[name] = node
+    return reads
 
 
 def _example() -> dict[str, str]:
