@@ -62,7 +62,7 @@ class SignupForm(AccountNameForm):
         """Called by allauth once the user is stored: give them a space of their own."""
         user.name = self.cleaned_data["name"]
         user.save(update_fields=["name"])
-        services.account_create(
+        services.account_open(
             name=self.cleaned_data["account_name"],
             owner=user,
             timezone=self.cleaned_data["timezone"],

@@ -24,6 +24,7 @@ from accounts.services.team import (
 )
 from accounts.services.tenants import (
     account_create,
+    account_open,
     account_platform,
     account_status_set,
     account_update,
@@ -38,6 +39,7 @@ from accounts.services.verified import (
 
 __all__ = [
     "account_create",
+    "account_open",
     "account_platform",
     "account_status_set",
     "account_update",

@@ -1,8 +1,8 @@
 """Accounts (tenants) themselves, and the people who log in.
 
 Owns creating an account with its first owner and trial credits, its settings and its status. The
-team is in `team.py`; the sender number of a new account is given by messaging, which listens to
-`accounts.signals.account_created`.
+team is in `team.py`; the sender number of an account that is opened is given by messaging, which
+listens to `accounts.signals.account_created`.
 """
 
 from typing import Any
@@ -73,9 +73,6 @@ def account_create(
 
     Raises:
         Invalid: no name, or no such time zone.
-
-    Side effects:
-        Sends `account_created` in the transaction.
     """
     if not name.strip():
         raise Invalid(fields={"name": "Give the account a name."})
@@ -92,8 +89,28 @@ def account_create(
             account=account, credits=credits, kind=CreditKind.TRIAL, key="trial", actor=None
         )
     audit_record(account=account, actor=owner, action="account.created", subject=account.name)
-    account_created.send(sender=Account, account=account)
     account.refresh_from_db()
+    return account
+
+
+@transaction.atomic
+def account_open(
+    *,
+    name: str,
+    owner: User,
+    timezone: str = DEFAULT_TIMEZONE,
+    trial_credits: int | None = None,
+    status: str = AccountStatus.TRIAL,
+) -> Account:
+    """`account_create` for somebody who wants to start: with all that the apps above add.
+
+    Side effects:
+        Sends `account_created` in the transaction; messaging answers with a sender number.
+    """
+    account = account_create(
+        name=name, owner=owner, timezone=timezone, trial_credits=trial_credits, status=status
+    )
+    account_created.send(sender=Account, account=account)
     return account
 
 

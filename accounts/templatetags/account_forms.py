@@ -3,6 +3,8 @@
 from django import forms, template
 from django.forms import BoundField
 
+PASSWORD_HINT = "At least 8 characters; not only digits, and nothing easily guessed."
+
 register = template.Library()
 
 
@@ -17,8 +19,11 @@ def styled(field: BoundField) -> BoundField:
     else:
         name = "form-control"
         # Labels stand above the controls; allauth repeats them inside.
-        if widget.attrs.get("placeholder") == field.label:
+        if widget.attrs.get("placeholder") in (field.label, "Email address"):
             del widget.attrs["placeholder"]
+        # allauth lists the rules of passwords one by one; they fit in a sentence.
+        if field.help_text and widget.attrs.get("autocomplete") == "new-password":
+            field.help_text = PASSWORD_HINT
     given = widget.attrs.get("class", "").split()
     widget.attrs["class"] = " ".join([*given, name] if name not in given else given)
     return field

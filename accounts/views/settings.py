@@ -70,7 +70,14 @@ def profile(request: AccountRequest) -> HttpResponse:
 def audit_log(request: AccountRequest) -> HttpResponse:
     """Who did what, newest first."""
     page = keyset_page(selectors.audit_events(request.account), request.GET)
-    events = [{"row": event, "particulars": _particulars(event.data)} for event in page.rows]
+    events = [
+        {
+            "row": event,
+            "words": event.action.replace(".", " ").replace("_", " "),
+            "particulars": _particulars(event.data),
+        }
+        for event in page.rows
+    ]
     return render(request, "accounts/audit.html", {"page": page, "events": events})
 
 

@@ -27,7 +27,7 @@ def account_none(request: HttpRequest) -> HttpResponse:
     may_create = settings.SIGNUP == "open"
     form = AccountNameForm(request.POST or None) if may_create else None
     if form is not None and form.is_valid():
-        services.account_create(
+        services.account_open(
             name=form.cleaned_data["account_name"],
             owner=user,
             timezone=form.cleaned_data["timezone"],

@@ -32,10 +32,10 @@ class Command(BaseCommand):
             owner = services.user_create(
                 email=options["email"],
                 password=options["password"],
-                name=options["name"],
+                name="",
                 email_verified=True,
             )
-            account = services.account_create(
+            account = services.account_open(
                 name=options["name"],
                 owner=owner,
                 timezone=options["timezone"],
