@@ -196,7 +196,8 @@ def shorten(text: str, limit: int = 40) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _CONTROL.sub(" ", text).strip()
+    text = text.strip()
+    return text if text.isprintable() else _CONTROL.sub(" ", text).strip()
 
 
 def _too_long(field: str, label: str, limit: int) -> FieldError:

@@ -188,6 +188,9 @@ class ContactImport(models.Model):
     rows_unchanged = models.BigIntegerField(default=0)
     rows_duplicate = models.BigIntegerField(default=0)
     rows_refused = models.BigIntegerField(default=0)
+    people_opted_out = models.BigIntegerField(
+        default=0, help_text="People of the file who opted out before, and stay out."
+    )
     created_at = models.DateTimeField(default=now)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

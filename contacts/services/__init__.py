@@ -8,6 +8,13 @@ from contacts.services.groups import (
     group_remove,
     group_rename,
 )
+from contacts.services.imports import (
+    import_cancel,
+    import_create,
+    import_reread,
+    import_start,
+    import_sweep,
+)
 from contacts.services.people import (
     RowResult,
     contact_delete,
@@ -15,6 +22,7 @@ from contacts.services.people import (
     contact_upsert,
     contacts_upsert_many,
 )
+from contacts.services.running import import_run
 
 __all__ = [
     "RowResult",
@@ -29,4 +37,10 @@ __all__ = [
     "group_delete",
     "group_remove",
     "group_rename",
+    "import_cancel",
+    "import_create",
+    "import_reread",
+    "import_run",
+    "import_start",
+    "import_sweep",
 ]

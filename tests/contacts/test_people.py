@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from accounts.models import Account, User
@@ -60,7 +62,7 @@ def test_impossible_values_are_refused_by_field_and_nothing_is_stored(shop: Acco
         ("custom", {"note": "x" * 501}),
     ],
 )
-def test_every_field_has_its_own_refusal(shop: Account, field: str, value: object) -> None:
+def test_every_field_has_its_own_refusal(shop: Account, field: str, value: Any) -> None:
     with pytest.raises(ContactInvalid) as refused:
         contact_upsert(account=shop, actor=None, phone=ANN, **{field: value})
 

@@ -1,0 +1,208 @@
+"""Running an import: stream the file into staging by COPY, then merge it in one transaction.
+
+Nothing of a file is in the contacts until the merge commits, so a crash or a cancel leaves nothing
+half done. Every write is conditional on the run number: a worker that was taken over, or whose
+import was canceled, stops at its next piece. docs/import.md tells the whole story.
+"""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from accounts.services import audit_record
+from common.clock import now
+from contacts import csvfile
+from contacts.choices import ConsentSource, ImportStatus
+from contacts.columns import label
+from contacts.csvfile import Fault, Record
+from contacts.errors import StaleRun
+from contacts.fields import CUSTOM_PREFIX, FieldError
+from contacts.models import ContactImport, ImportRow
+from contacts.rows import CopyBuffer, RowReader
+from contacts.services.imports import file_path, file_remove, import_claim, import_fail
+from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
+
+log = logging.getLogger(__name__)
+
+# Rows a piece: large enough that COPY costs nothing beside parsing, small enough that progress is
+# seen and memory stays at some megabytes.
+PIECE_ROWS = 10_000
+_STAGE = """
+    COPY contacts_importrow (contact_import_id, line, phone, first_name, last_name, email,
+        timezone, custom, line_type, region)
+    FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (first_name, last_name, email, timezone, region))
+"""
+_REFUSE = """
+    COPY contacts_importrefusal (contact_import_id, line, reason, sentence, raw)
+    FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (raw))
+"""
+# The last row of a phone counts. A table of its own, so that the file is sorted once and the
+# planner knows its size.
+_PEOPLE = """
+    CREATE TEMPORARY TABLE import_people ON COMMIT DROP AS
+    SELECT DISTINCT ON (phone) phone, first_name, last_name, email, timezone, custom, line_type,
+        region
+    FROM contacts_importrow
+    WHERE contact_import_id = %s
+    ORDER BY phone, line DESC
+"""
+
+
+def import_run(import_id: int) -> None:
+    """Run an import that waits, or whose worker is gone, from its first line to its end.
+
+    Safe to call at any time and many times: only one caller gets the run.
+
+    Locks: while merging, the import's row, then its contacts in the order of phones.
+    Side effects: contacts, members, consent events, refusals, an audit event; the file is removed.
+    """
+    run = import_claim(import_id)
+    if run is None:
+        return
+    try:
+        _stage(run)
+        _merge(run)
+    except StaleRun:
+        log.info("import %s: run %s was canceled or taken over", run.pk, run.run_no)
+    except FileNotFoundError:
+        error = "The uploaded file is gone. Nothing was imported. Upload it again."
+        import_fail(import_id=run.pk, run_no=run.run_no, error=error)
+
+
+def _stage(run: ContactImport) -> None:
+    """Copy all rows of the file to staging and refusals, a piece a transaction."""
+    reader = RowReader(run.mapping, run.account.default_country)
+    raw, text = csvfile.open_text(file_path(run.path), run.encoding)
+    with raw, text:
+        records = csvfile.records(text, run.delimiter)
+        if run.has_header:
+            next(records, None)
+        while True:
+            people, refusals = _piece(run.pk, reader, records)
+            rows = people.rows + refusals.rows
+            if not rows:
+                return
+            run.rows_read += rows
+            run.rows_refused += refusals.rows
+            with transaction.atomic():
+                _heartbeat(run, raw.tell())
+                with connection.cursor() as cursor:
+                    cursor.copy_expert(_STAGE, people.stream())
+                    cursor.copy_expert(_REFUSE, refusals.stream())
+
+
+def _piece(
+    import_id: int, reader: RowReader, records: Iterator[Record | Fault]
+) -> tuple[CopyBuffer, CopyBuffer]:
+    people, refusals = CopyBuffer(), CopyBuffer()
+    for record in islice(records, PIECE_ROWS):
+        if isinstance(record, Fault):
+            refusals.add((import_id, *record))
+            continue
+        try:
+            person = reader.person(record)
+        except FieldError as error:
+            raw = csvfile.raw_text(record.raw)
+            refusals.add((import_id, record.line, error.reason, error.sentence[:300], raw))
+        else:
+            people.person(import_id, record.line, person)
+    return people, refusals
+
+
+def _heartbeat(run: ContactImport, read_bytes: int) -> None:
+    """Show progress, in the transaction of the piece it tells of.
+
+    Raises:
+        StaleRun: the import is no longer this run's.
+    """
+    mine = ContactImport.objects.filter(
+        pk=run.pk, run_no=run.run_no, status=ImportStatus.RUNNING
+    ).update(
+        heartbeat_at=Now(),
+        read_bytes=read_bytes,
+        rows_read=run.rows_read,
+        rows_refused=run.rows_refused,
+    )
+    if not mine:
+        raise StaleRun
+
+
+@transaction.atomic
+def _merge(run: ContactImport) -> None:
+    """Put the staged people into the account, all or none of them."""
+    account = run.account
+    if run.rows_refused + _staged(run) != run.rows_read:
+        # PostgreSQL crashed and emptied the unlogged staging: the sweeper starts the run again.
+        raise StaleRun
+    _heartbeat(run, run.size_bytes)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")
+        cursor.execute(_PEOPLE, [run.pk])
+        people = cursor.rowcount
+        cursor.execute("ANALYZE import_people")
+    keys = [target[len(CUSTOM_PREFIX) :] for target in run.mapping if _is_custom(target)]
+    custom_fields_register(account=account, labels={key: label(key) for key in keys})
+    ((new, changed),) = merge(
+        account=account,
+        actor=run.created_by,
+        source="SELECT * FROM import_people",
+        params={},
+        grant=Grant(ConsentSource.IMPORT, run.consent_wording, run.pk),
+        moment=now(),
+        answer="SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged",
+    )
+    if run.group_id:
+        group_fill(
+            account=account,
+            group_ids=[run.group_id],
+            source="SELECT phone FROM import_people",
+            params={},
+        )
+    run.people_opted_out = _people_opted_out(run)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE import_people")
+    _finish(run, people=people, new=new, changed=changed)
+
+
+def _finish(run: ContactImport, *, people: int, new: int, changed: int) -> None:
+    run.rows_new = new
+    run.rows_updated = changed - new
+    run.rows_unchanged = people - changed
+    run.rows_duplicate = run.rows_read - run.rows_refused - people
+    run.read_bytes = run.size_bytes
+    run.status = ImportStatus.DONE
+    run.finished_at = now()
+    file_remove(run)
+    run.save()
+    staged = ImportRow.objects.filter(contact_import=run)
+    staged._raw_delete(staged.db)
+    audit_record(
+        account=run.account,
+        actor=run.created_by,
+        action="import.done",
+        subject=run.filename,
+        data={"import": run.pk, "accepted": run.rows_accepted, "refused": run.rows_refused},
+    )
+
+
+def _people_opted_out(run: ContactImport) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*) FROM import_people s
+            JOIN contacts_optout o ON o.account_id = %s AND o.phone = s.phone
+            """,
+            [run.account_id],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _staged(run: ContactImport) -> int:
+    return ImportRow.objects.filter(contact_import=run).count()
+
+
+def _is_custom(target: str) -> bool:
+    return target.startswith(CUSTOM_PREFIX)

@@ -1,0 +1,17 @@
+"""Background work of the contacts app, by registered name."""
+
+from celery import shared_task
+
+from contacts import services
+
+
+@shared_task(name="contacts.import_run")
+def import_run(import_id: int) -> None:
+    """Run one import; a lost or repeated hint does no harm."""
+    services.import_run(import_id)
+
+
+@shared_task(name="contacts.import_sweep")
+def import_sweep() -> None:
+    """Find imports that a lost hint or a dead worker left behind."""
+    services.import_sweep()
