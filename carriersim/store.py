@@ -167,6 +167,11 @@ class Store:
         known = self._by_phone.get(phone, [])
         return [self.messages[index] for index in ([known] if isinstance(known, int) else known)]
 
+    def newest_of(self, digits: str) -> list[Message]:
+        """The newest message of each handset whose number has these digits, newest first."""
+        threads = (self.thread(phone) for phone in self._by_phone if digits in phone)
+        return sorted((one[-1] for one in threads), key=lambda one: one.index, reverse=True)
+
     def before(self, end: int, *, to: str = "") -> Iterator[Message]:
         """Messages with an index below `end`, newest first; only those to a number if given."""
         if not to:

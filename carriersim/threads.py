@@ -12,13 +12,14 @@ def phones(store: Store, params: dict[str, str], now: float) -> list[dict[str, A
     """Phones with their last text, newest first. `search` matches digits; `limit` is 50."""
     digits = "".join(char for char in params.get("search", "") if char.isdigit())
     limit = _limit(params, 50)
+    # The newest few are at the end of the list; a rare number would be looked for in all of it.
+    newest = store.newest_of(digits) if digits else store.before(len(store.messages))
     found: dict[str, Message] = {}
-    for message in store.before(len(store.messages)):
+    for message in newest:
         if len(found) == limit:
             break
-        phone = message.phone
-        if phone not in found and digits in phone and _has_arrived(message, now):
-            found[phone] = message
+        if message.phone not in found and _has_arrived(message, now):
+            found[message.phone] = message
     return [{"phone": phone, **_bubble(message, now)} for phone, message in found.items()]
 
 

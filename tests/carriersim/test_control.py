@@ -2,8 +2,10 @@
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,21 +109,23 @@ def test_statistics_count_what_was_refused(twilio: TwilioClient, carrier: Client
 
 
 def test_pause_holds_callbacks_back_but_not_statuses(
-    twilio: TwilioClient, carrier: Client, receiver: Receiver
+    twilio: TwilioClient,
+    carrier: Client,
+    receiver: Receiver,
+    settled: Callable[[], dict[str, Any]],
 ) -> None:
     carrier.set(speed=1000)
     carrier.pause()
     sid = _send(twilio, status_callback=f"{receiver.url}/status")
-    while twilio.messages(sid).fetch().status != "delivered":
-        pass
-    while carrier.stats()["queued"] != 1:
-        pass
+    time.sleep(0.2)
+
+    assert twilio.messages(sid).fetch().status == "delivered"
+    assert carrier.stats()["queued"] == 1
     assert receiver.requests == []
     assert carrier.stats()["paused"] is True
 
     carrier.resume()
-    while not carrier.stats()["idle"]:
-        pass
+    settled()
 
     assert receiver.statuses("/status") == ["sent", "delivered"]
 
