@@ -187,10 +187,13 @@ class Stack:
             That answer.
 
         Raises:
-            AssertionError: with `what` and the last answer, after `timeout_s`.
+            AssertionError: with `what` and the last answer, after `timeout_s`; or at once when a
+                process has ended by itself.
         """
         limit = time.monotonic() + timeout_s
         while not (answer := predicate()):
+            ended = sorted(set(self._running) - set(self.running()))
+            assert not ended, f"Ended by itself while waiting for {what or 'it'}: {ended}"
             if time.monotonic() > limit:
                 raise AssertionError(f"{what or 'It'} did not happen in {timeout_s} s: {answer!r}")
             time.sleep(0.1)
