@@ -27,6 +27,8 @@ def command(*, host: str, port: int) -> list[str]:
         *("--http", "1", "--no-ws", "--host", host, "--port", str(port)),
         # Every answer that is held back on purpose occupies a place.
         *("--backlog", "4096", "--backpressure", "4096", "--log-level", "warning"),
+        # And would hold up the stop.
+        *("--workers-kill-timeout", "2"),
         "carriersim.app:app",
     ]
 

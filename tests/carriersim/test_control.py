@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client as TwilioClient
 
@@ -306,3 +308,23 @@ def test_a_restart_remembers_what_was_accepted(tmp_path: Path) -> None:
     for one in (*before, *after):
         del one["callbacks_ok"]
     assert after == before
+
+
+def test_the_server_stops_while_it_holds_an_answer_back() -> None:
+    with running(accounts={SID: TOKEN}) as carrier:
+        twilio = TwilioClient(SID, TOKEN, http_client=LocalHttpClient(carrier.base_url))
+        asking = threading.Thread(target=_send_and_fail, args=(twilio,))
+        asking.start()
+        while carrier.stats()["accepted"] == 0:
+            time.sleep(0.01)
+        started = time.monotonic()
+
+    assert time.monotonic() - started < 8
+    asking.join(5)
+    assert not asking.is_alive()
+    assert not carrier.is_up()
+
+
+def _send_and_fail(twilio: TwilioClient) -> None:
+    with pytest.raises(requests.exceptions.ConnectionError):
+        _send(twilio, to="+14155550168")
