@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-# Somebody opened an account (sign-up, create_account); kwargs: account (Account). Messaging gives it a sender number.
+# Somebody opened an account (sign-up, create_account); kwargs: account (Account).
+# Messaging gives it a sender number.
 account_created = Signal()

@@ -12,7 +12,7 @@ from accounts.errors import EmailUnverified
 from accounts.models import Account, User, VerifiedNumber
 from accounts.services import account_platform, verifiednumber_request
 from common.errors import Conflict
-from messaging.choices import BatchKind, Priority
+from messaging.choices import BatchKind, MessageState, Priority
 from messaging.senders import sender_assign, senders_list
 from messaging.services import message_send
 
@@ -27,7 +27,7 @@ def verification_send(*, account: Account, actor: User, phone: str) -> VerifiedN
     Raises:
         EmailUnverified: the actor has not confirmed an e-mail address.
         TooManyCodes: too many codes were made for the phone today.
-        Conflict: the platform has no number to text from.
+        Conflict: the platform has no number to text from, or the phone opted out of its texts.
     """
     if not accounts_selectors.user_may_send(actor):
         raise EmailUnverified()
@@ -36,7 +36,7 @@ def verification_send(*, account: Account, actor: User, phone: str) -> VerifiedN
     sender = senders_list(platform).first() or sender_assign(account=platform)
     if sender is None:
         raise Conflict("Codes cannot be texted here yet. Ask for your account to be approved.")
-    message_send(
+    message = message_send(
         account=platform,
         actor=None,
         phone=phone,
@@ -46,4 +46,6 @@ def verification_send(*, account: Account, actor: User, phone: str) -> VerifiedN
         request_key=f"verify:{number.pk}:{number.requested_at.isoformat()}",
         priority=Priority.SINGLE,
     )
+    if message.state == MessageState.SKIPPED:
+        raise Conflict("This phone has asked not to be texted, so no code was sent.")
     return number

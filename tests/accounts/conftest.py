@@ -1,0 +1,48 @@
+"""What tests of this app share: logged-in browsers, and limits that start at nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.choices import Role
+from accounts.models import Account, Membership, User
+
+
+@pytest.fixture(autouse=True)
+def _no_limits_left_over() -> None:
+    """allauth counts attempts in the cache, which outlives a test's transaction."""
+    cache.clear()
+
+
+@pytest.fixture
+def logged_in() -> Callable[[User], Client]:
+    """`logged_in(user)`: a browser in which the user has logged in."""
+
+    def _logged_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return _logged_in
+
+
+@pytest.fixture
+def member(account: Account) -> Callable[[Role, str], Membership]:
+    """`member(role, name)`: somebody more in Alice's shop, with a confirmed address."""
+
+    def _member(role: Role, name: str) -> Membership:
+        user = User.objects.create_user(f"{name.lower()}@example.com", name=name)
+        verify(user)
+        return Membership.objects.create(account=account, user=user, role=role)
+
+    return _member
+
+
+def verify(user: User) -> None:
+    """As if the user had opened the link in the mail."""
+    EmailAddress.objects.update_or_create(
+        user=user, email=user.email, defaults={"primary": True, "verified": True}
+    )
