@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import certifi
 import pycurl
 
 from messaging.gateways.base import Answer, Endpoint
@@ -134,6 +135,8 @@ class _Slot:
             (pycurl.TIMEOUT_MS, int(timeout_s * 1000)),
             (pycurl.CONNECTTIMEOUT_MS, int(timeout_s * 1000)),
             (pycurl.FOLLOWLOCATION, 0),
+            # The wheel's libcurl looks where Red Hat keeps its certificates, and nowhere else.
+            (pycurl.CAINFO, certifi.where()),
             (pycurl.READFUNCTION, self._read),
             (pycurl.WRITEFUNCTION, self._parts.append),
         ):
