@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
@@ -29,6 +29,7 @@ ACCOUNT_FRESH_S: Final = 10.0
 LINK_FRESH_S: Final = 60.0
 # An unknown id is remembered briefly: asking for it again and again must not become queries.
 UNKNOWN_FRESH_S: Final = 2.0
+NEWEST_FRESH_S: Final = 0.05
 MOST_ENTRIES: Final = 200_000
 
 
@@ -131,6 +132,31 @@ class Cache(Generic[V]):
         return value
 
 
+class NewestLink:
+    """The highest link id there is, so that guessed codes cost no query each.
+
+    Nearly every ten characters decode to an id far above it. Asked anew, at most every
+    NEWEST_FRESH_S, only when a higher id comes by.
+    """
+
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self._cache: Cache[int] = Cache(
+            lambda _: load_newest_link(), fresh_s=NEWEST_FRESH_S, threads=threads
+        )
+        self._known = 0
+
+    async def may_exist(self, link_id: int) -> bool:
+        """Whether a link may have this id.
+
+        Raises:
+            Unavailable: it is above all known ones and PostgreSQL is away.
+        """
+        if link_id > self._known:
+            newest = await self._cache.refreshed(0, older_than_s=NEWEST_FRESH_S)
+            self._known = max(self._known, newest or 0)
+        return link_id <= self._known
+
+
 def load_account(pk: int) -> KnownAccount | None:
     """A carrier account and its secrets, decrypted. One query."""
     close_old_connections()
@@ -144,6 +170,12 @@ def load_account(pk: int) -> KnownAccount | None:
     )
 
 
+def load_newest_link() -> int:
+    """The highest link id, 0 where there is none. One query."""
+    close_old_connections()
+    return Link.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
 def load_link(pk: int) -> KnownLink | None:
     """A link's destination, as the bytes of a Location header. One query."""
     close_old_connections()
@@ -155,6 +187,13 @@ def load_link(pk: int) -> KnownLink | None:
 
 
 def location(destination: str) -> bytes:
-    """A destination as a header's bytes: breaks left out, what is not ASCII percent-encoded."""
+    """A destination as a header's bytes: without breaks, what is not ASCII encoded."""
     text = "".join(sign for sign in destination if sign > " " and sign != "\x7f")
+    if not text.isascii():
+        parts = urlsplit(text)
+        try:
+            host = parts.netloc.encode("idna").decode()
+        except UnicodeError:
+            host = parts.netloc
+        text = urlunsplit(parts._replace(netloc=host))
     return quote(text, safe=string.punctuation).encode()

@@ -19,6 +19,7 @@ from smsplatform.edge.cache import (
     ACCOUNT_FRESH_S,
     LINK_FRESH_S,
     Cache,
+    NewestLink,
     load_account,
     load_link,
 )
@@ -61,6 +62,7 @@ class Edge:
         )
         self._redirects = Redirects(
             links=Cache(load_link, fresh_s=LINK_FRESH_S, threads=threads),
+            newest=NewestLink(threads),
             clicks=self._clicks,
             hash_key=hashlib.blake2b(settings.LINK_KEY.encode(), person=b"visitors").digest(),
             proxies=settings.ALLAUTH_TRUSTED_PROXY_COUNT,

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from common.groupcommit import GroupCommit, Unavailable, Unstorable
-from smsplatform.edge.cache import Cache, KnownLink
+from smsplatform.edge.cache import Cache, KnownLink, NewestLink
 from smsplatform.edge.http import Answer, Scope, Send, page, text
 from smsplatform.edge.stores import ClickRow
 from tracking import codes
@@ -51,6 +51,7 @@ class Redirects:
 
     Args:
         links: Destinations by link id.
+        newest: Says which ids cannot exist.
         clicks: Where hits are committed; keeps up to HELD_HITS while PostgreSQL is away.
         hash_key: Secret under which addresses are hashed, see `address_hash`.
         proxies: How many proxies of ours stand before us, each adding one X-Forwarded-For address.
@@ -60,12 +61,14 @@ class Redirects:
         self,
         *,
         links: Cache[KnownLink],
+        newest: NewestLink,
         clicks: GroupCommit[ClickRow],
         hash_key: bytes,
         proxies: int,
     ) -> None:
         self.counts = Counts()
         self._links = links
+        self._newest = newest
         self._clicks = clicks
         self._hash_key = hash_key
         self._proxies = proxies
@@ -78,26 +81,32 @@ class Redirects:
     async def _answer(self, scope: Scope) -> Answer:
         if scope["method"] not in ("GET", "HEAD"):
             return _NOT_GET
-        found = codes.decode(scope["path"][1:])
+        try:
+            found = await self._found(scope["path"][1:])
+        except Unavailable:
+            return _AWAY
         if found is None:
             self.counts.unknown += 1
             return UNKNOWN
-        link_id, recipient_no = found
-        link = self._links.peek(link_id)
-        if link is None:
-            try:
-                link = await self._links.get(link_id)
-            except Unavailable:
-                return _AWAY
-        if link is None or not 0 < recipient_no <= link.recipients:
-            self.counts.unknown += 1
-            return UNKNOWN
+        link, link_id, recipient_no = found
         try:
             await self._clicks.submit(self._hit(scope, link, link_id, recipient_no))
         except (Unavailable, Unstorable):
             self.counts.late += 1
         self.counts.redirected += 1
         return Answer(302, b"", b"", (b"location", link.destination), _UNCACHED, _UNLISTED)
+
+    async def _found(self, code: str) -> tuple[KnownLink, int, int] | None:
+        """The link, its id and the recipient number of a code: the first that is live."""
+        for link_id, recipient_no in codes.candidates(code):
+            link = self._links.peek(link_id)
+            if link is None:
+                if not await self._newest.may_exist(link_id):
+                    continue
+                link = await self._links.get(link_id)
+            if link is not None and 0 < recipient_no <= link.recipients:
+                return link, link_id, recipient_no
+        return None
 
     def _hit(self, scope: Scope, link: KnownLink, link_id: int, recipient_no: int) -> ClickRow:
         agent = accept = language = forwarded = b""
