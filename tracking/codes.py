@@ -22,7 +22,7 @@ import string
 import sys
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -164,21 +164,12 @@ def encode_many(link_id: int, numbers: Iterable[int]) -> list[str]:
     return _codes(settings.LINK_KEY).encode_many(link_id, numbers)
 
 
-def decode(code: str, is_live: Callable[[int, int], bool] | None = None) -> tuple[int, int] | None:
-    """(link id, recipient number) of `code`, or None if it cannot be one.
-
-    Any ten base62 characters decode, so the caller checks that the link exists and went to that
-    many. With more than one key, `is_live` has to say so here: the newest key's pair that is live
-    is taken; without `is_live` it is the newest key's.
-    """
-    for pair in candidates(code):
-        if is_live is None or is_live(*pair):
-            return pair
-    return None
-
-
 def candidates(code: str) -> list[tuple[int, int]]:
-    """(link id, recipient number) of `code` under each key of LINK_KEY, newest first."""
+    """(link id, recipient number) of `code` under each key of LINK_KEY, newest first.
+
+    Empty if it cannot be a code. Any ten base62 characters are one, so the caller takes the first
+    pair whose link exists and went to that many.
+    """
     return _codes(settings.LINK_KEY).candidates(code)
 
 
