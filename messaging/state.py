@@ -18,7 +18,7 @@ Carriers' callbacks come in any order and repeatedly, so a move is allowed only 
 nothing leaves a final state: the first final word wins, later ones are kept as events and change
 nothing. `unknown` ranks below `accepted`, since any word of the carrier is better than no answer.
 The three acts that open a new attempt (a refusal that is safe to retry, a proof of non-acceptance,
-a person's "retry these") are `may_reopen`, not `may_move`: they reset the rank on purpose.
+a person's "retry these") are no moves: they put the message back to pending on purpose.
 """
 
 from typing import Final
@@ -38,18 +38,6 @@ RANKS: Final[dict[str, int]] = {
 }
 
 FINAL: Final[frozenset[str]] = frozenset(state for state, rank in RANKS.items() if rank == 4)
-
-# From where a person's "retry these" (or a proof that the carrier never took it) may start again.
-# `skipped` is ours to reconsider; what a carrier took and delivered, or may yet deliver, is not.
-REOPENABLE: Final[frozenset[str]] = frozenset(
-    {
-        MessageState.UNKNOWN,
-        MessageState.REFUSED,
-        MessageState.FAILED,
-        MessageState.UNDELIVERED,
-        MessageState.SKIPPED,
-    }
-)
 
 # Only before the carrier has answered can we decide not to ask, or can it refuse.
 _ONLY_FROM: Final[dict[str, frozenset[str]]] = {
@@ -86,11 +74,3 @@ def may_move(old: str, new: str) -> bool:
         return False
     only_from = _ONLY_FROM.get(new)
     return only_from is None or old in only_from
-
-
-def may_reopen(old: str) -> bool:
-    """Whether a new attempt may return a message in `old` to pending.
-
-    For `unknown` the caller must hold a proof of non-acceptance, for the others a person's word.
-    """
-    return old in REOPENABLE

@@ -75,10 +75,3 @@ def test_rank_never_falls_and_the_first_final_word_wins(words: list[S]) -> None:
         assert state.rank(at) >= state.rank(before)
         if state.is_final(before):
             assert at == before
-
-
-@pytest.mark.parametrize("one", OUTBOUND)
-def test_only_what_cannot_arrive_twice_may_be_reopened(one: S) -> None:
-    assert state.may_reopen(one) is (
-        one in {S.UNKNOWN, S.REFUSED, S.FAILED, S.UNDELIVERED, S.SKIPPED}
-    )
