@@ -29,7 +29,6 @@ ACCOUNT_FRESH_S: Final = 10.0
 LINK_FRESH_S: Final = 60.0
 # An unknown id is remembered briefly: asking for it again and again must not become queries.
 UNKNOWN_FRESH_S: Final = 2.0
-NEWEST_FRESH_S: Final = 0.05
 MOST_ENTRIES: Final = 200_000
 
 
@@ -135,14 +134,12 @@ class Cache(Generic[V]):
 class NewestLink:
     """The highest link id there is, so that guessed codes cost no query each.
 
-    Nearly every ten characters decode to an id far above it. Asked anew, at most every
-    NEWEST_FRESH_S, only when a higher id comes by.
+    Nearly every ten characters decode to an id far above it. Whoever brings such an id shares the
+    one query that is under way.
     """
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self._cache: Cache[int] = Cache(
-            lambda _: load_newest_link(), fresh_s=NEWEST_FRESH_S, threads=threads
-        )
+        self._cache: Cache[int] = Cache(lambda _: load_newest_link(), fresh_s=0, threads=threads)
         self._known = 0
 
     async def may_exist(self, link_id: int) -> bool:
@@ -152,7 +149,7 @@ class NewestLink:
             Unavailable: it is above all known ones and PostgreSQL is away.
         """
         if link_id > self._known:
-            newest = await self._cache.refreshed(0, older_than_s=NEWEST_FRESH_S)
+            newest = await self._cache.refreshed(0, older_than_s=0)
             self._known = max(self._known, newest or 0)
         return link_id <= self._known
 
