@@ -240,6 +240,8 @@ CELERY_BEAT_SCHEDULE = {
 CARRIER_REQUEST_TIMEOUT_S = env.float("CARRIER_REQUEST_TIMEOUT_S", default=15.0)
 CARRIER_LIST_DELAY_S = env.float("CARRIER_LIST_DELAY_S", default=600.0)
 SEND_LEASE_S = env.float("SEND_LEASE_S", default=60.0)
+SEND_MARGIN_S = env.float("SEND_MARGIN_S", default=5.0)
+SEND_WINDOW = env.int("SEND_WINDOW", default=500)
 SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=100)
 RECONCILE_AFTER_S = env.float("RECONCILE_AFTER_S", default=3600.0)
 UNDO_S = env.float("UNDO_S", default=10.0)

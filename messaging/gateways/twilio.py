@@ -70,9 +70,9 @@ class TwilioGateway:
         if sender is None:
             sender = self._from[our_number] = "&From=" + quote_plus(our_number) + "&Body="
         # E.164 needs no more encoding than its plus.
-        return (
-            f"To=%2B{to[1:]}{sender}{encoded_body}{self._callback}{ref}{self._rules}"
-        ).encode("ascii")
+        return (f"To=%2B{to[1:]}{sender}{encoded_body}{self._callback}{ref}{self._rules}").encode(
+            "ascii"
+        )
 
     def result(self, answer: Answer) -> Result:
         """What Twilio's answer to a create request came to."""
@@ -108,9 +108,7 @@ class TwilioGateway:
 
 def _refusal(status: int, code: str) -> Result:
     explained = carrier_codes.explain(code)
-    stops = explained.is_tenant_stop or (
-        explained.reason in _STOPPING and code not in _ONE_PHONE
-    )
+    stops = explained.is_tenant_stop or (explained.reason in _STOPPING and code not in _ONE_PHONE)
     if not code:
         # Not Twilio's words: a proxy, or an address that is not Twilio's API at all.
         stops = status < 400 or status in (401, 403, 404, 405)

@@ -1,0 +1,48 @@
+"""Why messaging refuses something. Each is a fact with a sentence for a person."""
+
+from common.errors import Conflict, DomainError, Invalid, NotAllowed
+
+
+class EmptyAudience(Invalid):
+    """Nobody is in the chosen audience."""
+
+    code = "empty_audience"
+    message = (
+        "There is nobody in this audience, so nothing was sent. Choose a group that has contacts."
+    )
+
+
+class NoSender(Conflict):
+    """The account has no number to text from."""
+
+    code = "no_sender"
+    message = "This account has no number to text from yet. Add one under Settings, Numbers."
+
+
+class SenderNotUsable(Conflict):
+    """The chosen number is another account's, or was given up."""
+
+    code = "sender_not_usable"
+    message = "This number can no longer be used. Nothing was sent. Choose another number."
+
+
+class AccountSuspended(NotAllowed):
+    """The account may send nothing at present."""
+
+    code = "account_suspended"
+    message = "This account is suspended, so nothing was sent. Please write to us to sort it out."
+
+
+class BatchOver(Conflict):
+    """The messages have all gone or were canceled; there is nothing left to change."""
+
+    code = "batch_over"
+    message = "This has ended already. Nothing was changed."
+
+
+class LimiterAway(DomainError):
+    """Redis, which keeps senders within their rate, does not answer: nothing may be sent."""
+
+    code = "limiter_away"
+    http_status = 503
+    message = "Sending waits for a part of the system that is restarting. Nothing is lost."

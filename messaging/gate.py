@@ -1,0 +1,115 @@
+"""The gate: whether this message may go out at this moment. Every kind of send passes it again.
+
+Owns the rules that are asked at the moment of sending: consent, opt-outs, the state of batch and
+account, allowed hours at the recipient. Rate is asked beside it (`messaging.rate`), credits were
+reserved at launch. What is settled at launch already (landline, blank field) is `recipients`'.
+
+Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
+the law asks for it; a reply or a code passes the need for recorded consent, because this person
+asked just now, but never an opt-out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Final
+
+from django.db import connection
+
+from accounts.choices import AccountStatus
+from contacts.choices import Consent
+from messaging.choices import BatchKind, BatchState, Reason
+from messaging.hours import opens_at, zones_of
+
+PASSES_OPT_OUT: Final = frozenset({BatchKind.AUTO})
+PASSES_CONSENT: Final = frozenset({BatchKind.AUTO, BatchKind.REPLY, BatchKind.TEST})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a batch's account and kind ask of each of its messages.
+
+    Attributes:
+        asks_opt_out: Somebody opted out is skipped.
+        asks_consent: Somebody without recorded consent is skipped.
+        keeps_hours: Texts go out only in allowed hours at the recipient.
+        quiet_start, quiet_end, timezone: The account's.
+    """
+
+    asks_opt_out: bool
+    asks_consent: bool
+    keeps_hours: bool
+    quiet_start: time
+    quiet_end: time
+    timezone: str
+
+
+def policy(
+    *,
+    kind: str,
+    ignores_quiet_hours: bool,
+    requires_consent: bool,
+    is_simulated: bool,
+    quiet_start: time,
+    quiet_end: time,
+    timezone: str,
+) -> Policy:
+    """The rules for one batch. Nobody's phone rings at a simulated carrier: it keeps no hours."""
+    return Policy(
+        asks_opt_out=kind not in PASSES_OPT_OUT,
+        asks_consent=requires_consent and kind not in PASSES_CONSENT,
+        keeps_hours=not (ignores_quiet_hours or is_simulated),
+        quiet_start=quiet_start,
+        quiet_end=quiet_end,
+        timezone=timezone,
+    )
+
+
+def skip_reason(rules: Policy, *, is_opted_out: bool, consent: str | None) -> str:
+    """Why this person is not texted at all, or ""."""
+    if is_opted_out and rules.asks_opt_out:
+        return Reason.OPTED_OUT
+    if rules.asks_consent and consent != Consent.OPTED_IN:
+        return Reason.NO_CONSENT
+    return ""
+
+
+def held_until(rules: Policy, *, phone: str, timezone: str, at: datetime) -> datetime | None:
+    """When this person may be texted, or None for now."""
+    if not rules.keeps_hours:
+        return None
+    return opens_at(
+        zones=zones_of(phone=phone, own=timezone, default=rules.timezone),
+        at=at,
+        quiet_start=rules.quiet_start,
+        quiet_end=rules.quiet_end,
+    )
+
+
+def stopped_since(
+    *, recipients: Sequence[tuple[int, str]], batch_ids: Iterable[int]
+) -> tuple[set[tuple[int, str]], set[int]]:
+    """What changed while a window was on its way. Two queries.
+
+    Args:
+        recipients: (account id, phone) of the messages that have not gone yet.
+        batch_ids: Their batches.
+
+    Returns:
+        Those of `recipients` who have opted out, and those batches that were paused or canceled or
+        whose account was suspended.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT o.account_id, o.phone "
+            "FROM unnest(%s::bigint[], %s::text[]) AS r(account, phone) "
+            "JOIN contacts_optout o ON o.account_id = r.account AND o.phone = r.phone",
+            [[account for account, _ in recipients], [phone for _, phone in recipients]],
+        )
+        left = {(account, phone) for account, phone in cursor.fetchall()}
+        cursor.execute(
+            "SELECT b.id FROM messaging_batch b JOIN accounts_account a ON a.id = b.account_id "
+            "WHERE b.id = ANY(%s) AND (b.state <> %s OR a.status = %s)",
+            [list(batch_ids), BatchState.RUNNING, AccountStatus.SUSPENDED],
+        )
+        return left, {row[0] for row in cursor.fetchall()}

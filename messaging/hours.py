@@ -1,0 +1,82 @@
+"""Allowed hours at the recipient: when a bulk text may reach a phone. Pure: no database, no clock.
+
+Owns which time zones a number may be in and whether a window of local time is open in all of them.
+An area code is not a residence, and one number can belong to several zones (+1 907 is Adak and
+Anchorage), so a text goes out only while it is allowed in every candidate zone. The window is the
+account's; 47 CFR 64.1200(c)(1) asks for 8 a.m. to 9 p.m. at least.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
+
+# A country calling code alone says little: +1 covers forty zones from Guam to St. John's, and no
+# hour is allowed in all of them. Such numbers (toll-free, unknown area codes) count as local.
+_MOST_ZONES: Final = 6
+
+
+@lru_cache(maxsize=65536)
+def _zones_by_digits(digits: str) -> tuple[str, ...]:
+    for length in range(min(len(digits), TIMEZONE_LONGEST_PREFIX), 0, -1):
+        zones = TIMEZONE_DATA.get(digits[:length])
+        if zones:
+            return tuple(zones)
+    return ()
+
+
+def zones_of(*, phone: str, own: str, default: str) -> tuple[str, ...]:
+    """IANA zones the phone's owner may be in.
+
+    Args:
+        phone: E.164.
+        own: The contact's own zone where known, else "".
+        default: The account's zone, for numbers that tell nothing.
+    """
+    if own:
+        return (own,)
+    zones = _zones_by_digits(phone[1 : TIMEZONE_LONGEST_PREFIX + 1])
+    return zones if 0 < len(zones) <= _MOST_ZONES else (default,)
+
+
+def opens_at(
+    *, zones: Sequence[str], at: datetime, quiet_start: time, quiet_end: time
+) -> datetime | None:
+    """None if a text may arrive at `at`, else the next moment when it may, in every zone.
+
+    Args:
+        zones: IANA names.
+        at: Aware.
+        quiet_start: No texts from this local time
+        quiet_end: until this one; equal ends mean no quiet hours at all.
+    """
+    if quiet_start == quiet_end:
+        return None
+    moment = at
+    # Each round moves past the quiet hours of one zone; what is open everywhere is soon found, and
+    # where nothing is (zones half a day apart) the last bound is tried again when it comes.
+    for _ in range(2 * len(zones) + 2):
+        later = max(_opens(zone, moment, quiet_start, quiet_end) for zone in zones)
+        if later == moment:
+            break
+        moment = later
+    return None if moment == at else moment
+
+
+def _opens(zone: str, at: datetime, quiet_start: time, quiet_end: time) -> datetime:
+    local = at.astimezone(ZoneInfo(zone))
+    clock = local.time()
+    if quiet_start < quiet_end:
+        is_quiet = quiet_start <= clock < quiet_end
+        ends_on = local.date()
+    else:
+        is_quiet = clock >= quiet_start or clock < quiet_end
+        ends_on = local.date() + timedelta(days=clock >= quiet_start)
+    if not is_quiet:
+        return at
+    ends = datetime.combine(ends_on, quiet_end, tzinfo=ZoneInfo(zone))
+    # Back through UTC: an end that a change to summer time skips moves to the next real moment.
+    return max(ends.astimezone(at.tzinfo), at)

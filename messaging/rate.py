@@ -1,0 +1,163 @@
+"""A sender's rate: a token bucket in Redis, in segments, one second deep.
+
+Owns the buckets only. Redis is not the truth of anything: a missing bucket (a new sender, a wiped
+Redis) starts empty, so that losing Redis never lets a sender go faster, and without Redis nothing
+is sent (`LimiterAway`). Daily caps are in PostgreSQL (`SenderDay`).
+
+A carrier's 429s lower a sender's rate by the share of requests that met one, at most by half at
+once; it recovers by a tenth of the full rate each second.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+from messaging.errors import LimiterAway
+
+_TIMEOUT_S: Final = 2.0
+
+# Common to all scripts: bring the bucket up to date by Redis' own clock, the only one all workers
+# share. Nothing newer than Redis 6.2 is used.
+_REFILL: Final = """
+local t = redis.call('TIME')
+local now = t[1] + t[2] / 1000000
+local function refill(key, rate, capacity)
+  local b = redis.call('HMGET', key, 'tokens', 'at', 'factor', 'slowed')
+  local factor = 1
+  if b[3] then factor = math.min(1, b[3] + (now - b[4]) * 0.1) end
+  local tokens = 0
+  if b[2] then
+    tokens = math.min(capacity, b[1] + math.max(0, now - b[2]) * rate * factor)
+  end
+  return tokens, factor
+end
+local function store(key, tokens)
+  redis.call('HSET', key, 'tokens', tostring(tokens), 'at', string.format('%.6f', now))
+  redis.call('EXPIRE', key, 3600)
+end
+"""
+
+# KEYS: buckets. ARGV: rate and capacity of each. Returns tokens and factor of each.
+_PEEK: Final = (
+    _REFILL
+    + """
+local out = {}
+for i, key in ipairs(KEYS) do
+  local tokens, factor = refill(key, tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i]))
+  store(key, tokens)
+  out[2 * i - 1] = tostring(tokens)
+  out[2 * i] = tostring(factor)
+end
+return out
+"""
+)
+
+# ARGV: rate, capacity, sizes in order. Returns how many of them fit. One that is larger than the
+# bucket goes when the bucket is full, and leaves a debt.
+_TAKE: Final = (
+    _REFILL
+    + """
+local rate, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local tokens = refill(KEYS[1], rate, capacity)
+local n = 0
+for i = 3, #ARGV do
+  local size = tonumber(ARGV[i])
+  if tokens + 0.000001 < math.min(size, capacity) then break end
+  tokens = tokens - size
+  n = n + 1
+end
+store(KEYS[1], tokens)
+return n
+"""
+)
+
+# ARGV: rate, capacity, share. At most once a second: several windows bring 429s of one cause.
+_SLOW: Final = (
+    _REFILL
+    + """
+local tokens, factor = refill(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
+local last = redis.call('HGET', KEYS[1], 'slowed')
+if not last or now - last > 1 then
+  factor = math.max(0.05, factor * (1 - math.min(0.5, ARGV[3])))
+  redis.call('HSET', KEYS[1], 'factor', tostring(factor), 'slowed', string.format('%.6f', now))
+end
+store(KEYS[1], tokens)
+return 1
+"""
+)
+
+
+class Bucket(NamedTuple):
+    """What a sender may send: `tokens` segments now, and `rate_per_s` more each second."""
+
+    tokens: float
+    rate_per_s: float
+
+
+def capacity(rate_per_s: float) -> float:
+    """How many segments a bucket holds: one second's worth, and one at least."""
+    return max(rate_per_s, 1.0)
+
+
+def peek(senders: Sequence[tuple[int, float]]) -> list[Bucket]:
+    """How full the buckets of (sender id, segments per second) are. Takes nothing.
+
+    Raises:
+        LimiterAway: Redis does not answer.
+    """
+    args: list[Any] = []
+    for _, rate in senders:
+        args += [rate, capacity(rate)]
+    found = _run(_PEEK, [_key(sender_id) for sender_id, _ in senders], args)
+    return [
+        Bucket(float(found[2 * at]), rate * float(found[2 * at + 1]))
+        for at, (_, rate) in enumerate(senders)
+    ]
+
+
+def take(*, sender_id: int, rate_per_s: float, sizes: Sequence[int]) -> int:
+    """Take the first of `sizes` (segments of messages, in order) that the bucket allows.
+
+    Returns:
+        How many messages may be sent now.
+
+    Raises:
+        LimiterAway: Redis does not answer.
+    """
+    return int(_run(_TAKE, [_key(sender_id)], [rate_per_s, capacity(rate_per_s), *sizes]))
+
+
+def slow(*, sender_id: int, rate_per_s: float, share: float) -> None:
+    """The carrier said 429 to `share` (0 to 1) of the sender's requests: go slower for a while.
+
+    Raises:
+        LimiterAway: Redis does not answer.
+    """
+    _run(_SLOW, [_key(sender_id)], [rate_per_s, capacity(rate_per_s), share])
+
+
+def _key(sender_id: int) -> str:
+    return f"rate:{sender_id}"
+
+
+@lru_cache(maxsize=1)
+def _redis() -> Redis:
+    return Redis.from_url(
+        settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+    )
+
+
+@lru_cache(maxsize=8)
+def _script(text: str) -> Any:
+    return _redis().register_script(text)
+
+
+def _run(text: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    try:
+        return _script(text)(keys=keys, args=args)
+    except RedisError as error:
+        raise LimiterAway from error

@@ -1,0 +1,195 @@
+"""An audience in SQL: who is in it, their merge values, and why some will not be texted.
+
+Owns the one query that the launch inserts from and the estimate counts, so that both tell the
+same. A million recipients never pass through Python. Consent and the rest are asked again at the
+moment of sending (`messaging.gate`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import EmptyResultSet
+from django.db.models import QuerySet
+
+from accounts.choices import AccountStatus
+from accounts.models import Account
+from contacts.choices import Consent, LineType
+from contacts.fields import CUSTOM_PREFIX
+from contacts.models import Contact
+from messaging.choices import Reason
+from messaging.errors import EmptyAudience
+from messaging.models import SenderNumber
+from messaging.rendering import BODY_LIMIT, Template
+from messaging.segments import (
+    GSM_BASIC,
+    GSM_EXTENSION,
+    GSM_SINGLE,
+    UCS2_EACH,
+    UCS2_SINGLE,
+    has_joiners,
+    is_gsm,
+)
+
+_COLUMNS: Final = frozenset({"first_name", "last_name", "email", "phone"})
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A piece of SQL and its parameters."""
+
+    text: str
+    params: list[Any]
+
+
+def people(
+    *,
+    account: Account,
+    sender: SenderNumber | None,
+    template: Template,
+    link_length: int,
+    audience: QuerySet[Contact],
+) -> Sql:
+    """One row per person: no (from 1, by contact id), id, phone, merge, reason ("" = text them).
+
+    Everybody appears once whatever `audience` joins, and nobody of another account can appear.
+
+    Raises:
+        EmptyAudience: the queryset is provably empty.
+    """
+    try:
+        ids = audience.values("pk")
+        chosen, chosen_params = ids.query.sql_with_params()
+    except EmptyResultSet as empty:
+        raise EmptyAudience from empty
+    merge, reason = _merge(template), _reason(account, sender, template, link_length)
+    return Sql(
+        f"""
+        SELECT row_number() OVER (ORDER BY c.id) AS no, c.id, c.phone,
+               {merge.text} AS merge, {reason.text} AS reason
+        FROM contacts_contact c
+        LEFT JOIN contacts_optout o ON o.account_id = c.account_id AND o.phone = c.phone
+        WHERE c.account_id = %s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+        """,
+        [*merge.params, *reason.params, account.pk, *chosen_params],
+    )
+
+
+def _value(name: str) -> Sql:
+    """The contact's value of a merge field; the names were checked against the account's fields."""
+    if name in _COLUMNS:
+        return Sql(f"c.{name}", [])
+    return Sql("coalesce(c.custom ->> %s, '')", [name.removeprefix(CUSTOM_PREFIX)])
+
+
+def _merge(template: Template) -> Sql:
+    """Only the fields the text uses, frozen at launch; NULL where it uses none."""
+    if not template.names:
+        return Sql("NULL::jsonb", [])
+    pairs: list[str] = []
+    params: list[Any] = []
+    for name in sorted(template.names):
+        value = _value(name)
+        pairs.append(f"%s::text, {value.text}")
+        params += [name, *value.params]
+    return Sql(f"jsonb_build_object({', '.join(pairs)})", params)
+
+
+def _reason(
+    account: Account, sender: SenderNumber | None, template: Template, link_length: int
+) -> Sql:
+    whens: list[Sql] = [Sql(f"WHEN o.id IS NOT NULL THEN '{Reason.OPTED_OUT}'", [])]
+    if account.requires_consent:
+        whens.append(Sql(f"WHEN c.consent <> '{Consent.OPTED_IN}' THEN '{Reason.NO_CONSENT}'", []))
+    whens.append(Sql(f"WHEN c.line_type = '{LineType.LANDLINE}' THEN '{Reason.LANDLINE}'", []))
+    if trial_is_restricted(account, sender):
+        whens.append(
+            Sql(
+                "WHEN NOT EXISTS (SELECT FROM accounts_verifiednumber v WHERE v.account_id = "
+                "c.account_id AND v.phone = c.phone AND v.verified_at IS NOT NULL) "
+                f"THEN '{Reason.UNVERIFIED_TRIAL}'",
+                [],
+            )
+        )
+    for name in sorted(template.required):
+        value = _value(name)
+        whens.append(Sql(f"WHEN {value.text} !~ '\\S' THEN '{Reason.BLANK_FIELD}'", value.params))
+    if template.fields:
+        length = _sum_over_fields(template, "length({})")
+        fixed = len(rendered_blank(template, link_length))
+        whens.append(
+            Sql(
+                f"WHEN {fixed} + {length.text} > {BODY_LIMIT} THEN '{Reason.TOO_LONG}'",
+                length.params,
+            )
+        )
+    text = " ".join(when.text for when in whens)
+    return Sql(f"CASE {text} ELSE '' END", [param for when in whens for param in when.params])
+
+
+def trial_is_restricted(account: Account, sender: SenderNumber | None) -> bool:
+    """Whether the account texts only numbers it verified: a trial on a real carrier."""
+    return (
+        account.status == AccountStatus.TRIAL
+        and sender is not None
+        and not sender.carrier_account.is_simulated
+    )
+
+
+def rendered_blank(template: Template, link_length: int) -> str:
+    """The text with every field at its fallback and a placeholder of the length of a short link."""
+    return template.render({}, ["x" * link_length] * len(template.links))
+
+
+def _sum_over_fields(template: Template, per_value: str) -> Sql:
+    values = [_value(field.name) for field in template.fields]
+    return Sql(
+        " + ".join(per_value.format(value.text) for value in values),
+        [param for value in values for param in value.params],
+    )
+
+
+def segments_bound(template: Template, link_length: int) -> Sql:
+    """An expression over `merge` of at least as many segments as the text will have.
+
+    Exact where the text has no fields. Otherwise: fallbacks are counted beside the values they
+    stand in for, and each segment may lose a unit to a pair that is not split (152 and 66 instead
+    of 153 and 67). Clusters of several code points may waste up to half of every segment.
+    """
+    blank = rendered_blank(template, link_length)
+    values = [("(merge ->> %s)", [field.name]) for field in template.fields]
+    params = [param for _, own in values for param in own]
+    joined = "concat(" + ", ".join(text for text, _ in values) + ")"
+    gsm = _gsm_units(blank)
+    utf16 = len(blank.encode("utf-16-le")) // 2
+    tight = f"({UCS2_EACH} - 1.0)"
+    loose = f"({UCS2_EACH} / 2.0)"
+    wide = (
+        loose
+        if has_joiners(blank)
+        else (f"CASE WHEN v ~ '[^\\u0001-\\u02ff]' THEN {loose} ELSE {tight} END")
+    )
+    ucs2 = (
+        f"CASE WHEN {utf16} + u <= {UCS2_SINGLE} THEN 1 ELSE ceil(({utf16} + u) / {wide}) + 1 END"
+    )
+    lateral_u = "length(v) + length(regexp_replace(v, '[\\u0001-\\uffff]', '', 'g'))"
+    ucs2 = ucs2.replace(" + u", f" + {lateral_u}")
+    if is_gsm(blank):
+        units = f"({gsm} + length(v) + length(v) - length(translate(v, %s, '')))"
+        text = (
+            f"CASE WHEN v ~ %s THEN CASE WHEN {units} <= {GSM_SINGLE} THEN 1 "
+            f"ELSE ceil({units} / 152.0) END ELSE {ucs2} END"
+        )
+        own = [_gsm_pattern(), GSM_EXTENSION, GSM_EXTENSION]
+    else:
+        text, own = ucs2, []
+    return Sql(f"(SELECT ({text})::int FROM (SELECT {joined} AS v) f)", [*own, *params])
+
+
+def _gsm_units(text: str) -> int:
+    return len(text) + sum(map(text.count, GSM_EXTENSION))
+
+
+def _gsm_pattern() -> str:
+    """A PostgreSQL pattern of texts that are all GSM-7."""
+    chars = "".join(f"\\u{ord(char):04x}" for char in GSM_BASIC + GSM_EXTENSION)
+    return f"^[{chars}]*$"

@@ -1,0 +1,116 @@
+"""Giving messages back to the send engine: the acts that open the next attempt.
+
+Owns the return of a message to `pending` and the opening of its chunk. Whether that is allowed (a
+proof that the carrier never took it, a person's word) is the caller's affair (`messaging.state`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from messaging.choices import BatchState, ChunkState, MessageState, Reason
+from messaging.tally import TallyMoves
+
+
+def reopen(cursor: Any, message_ids: Sequence[int], moves: TallyMoves) -> int:
+    """Return messages to `pending`; in a canceled batch they become skipped instead.
+
+    Args:
+        cursor: Of the caller's transaction, in which the messages are locked already.
+        message_ids: Messages of any batches, in states from which they may be opened again.
+        moves: Takes the moves; the caller writes them.
+
+    Returns:
+        How many are pending again.
+
+    Locks: batches, chunks and messages, all held by the caller (`lock_for_reopening`).
+    """
+    cursor.execute(
+        """
+        UPDATE messaging_message m
+        SET state = CASE b.state WHEN %s THEN %s ELSE %s END,
+            rank = CASE b.state WHEN %s THEN 4 ELSE 0 END,
+            reason = CASE b.state WHEN %s THEN %s ELSE '' END,
+            final_at = CASE b.state WHEN %s THEN now() END,
+            carrier_code = '', segments = 0, credits = 0
+        FROM messaging_message old, messaging_batch b
+        WHERE m.id = ANY(%s) AND old.id = m.id AND b.id = m.batch_id
+        RETURNING m.batch_id, m.recipient_no, m.state, m.reason,
+                  old.state, old.reason, old.segments, old.credits
+        """,
+        [
+            BatchState.CANCELED,
+            MessageState.SKIPPED,
+            MessageState.PENDING,
+            BatchState.CANCELED,
+            BatchState.CANCELED,
+            Reason.CANCELED,
+            BatchState.CANCELED,
+            list(message_ids),
+        ],
+    )
+    places: list[tuple[int, int]] = []
+    for batch_id, no, state, reason, old_state, old_reason, segments, credits in cursor.fetchall():
+        moves.leave(batch_id, old_state, old_reason, segments, credits)
+        moves.enter(batch_id, state, reason)
+        if state == MessageState.PENDING:
+            places.append((batch_id, no))
+    if places:
+        _open_chunks(cursor, places)
+    return len(places)
+
+
+def lock_for_reopening(cursor: Any, message_ids: Sequence[int]) -> None:
+    """Lock what `reopen` will change, in the order of docs/locks.md.
+
+    Locks: batches by id, chunks by id, messages by id.
+    """
+    ids = list(message_ids)
+    cursor.execute(
+        "SELECT id FROM messaging_batch WHERE id IN "
+        "(SELECT batch_id FROM messaging_message WHERE id = ANY(%s)) "
+        "ORDER BY id FOR NO KEY UPDATE",
+        [ids],
+    )
+    cursor.execute(
+        """
+        SELECT id FROM messaging_chunk WHERE id IN (
+            SELECT c.id FROM messaging_message m
+            JOIN messaging_chunk c ON c.batch_id = m.batch_id
+                 AND m.recipient_no BETWEEN c.first_no AND c.last_no
+            WHERE m.id = ANY(%s))
+        ORDER BY id FOR UPDATE
+        """,
+        [ids],
+    )
+    cursor.execute(
+        "SELECT id FROM messaging_message WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [ids]
+    )
+
+
+def _open_chunks(cursor: Any, places: list[tuple[int, int]]) -> None:
+    """Open the chunks of (batch, number); a leased one is opened when it is given back."""
+    cursor.execute(
+        """
+        UPDATE messaging_chunk c
+        SET next_no = least(c.next_no, v.no),
+            state = CASE c.state WHEN %s THEN c.state ELSE %s END,
+            not_before = least(c.not_before, now())
+        FROM (SELECT d.id, min(p.no) AS no
+              FROM unnest(%s::bigint[], %s::int[]) AS p(batch_id, no)
+              JOIN messaging_chunk d ON d.batch_id = p.batch_id
+                   AND p.no BETWEEN d.first_no AND d.last_no
+              GROUP BY d.id) v
+        WHERE c.id = v.id
+        """,
+        [
+            ChunkState.LEASED,
+            ChunkState.READY,
+            [batch_id for batch_id, _ in places],
+            [no for _, no in places],
+        ],
+    )
+    cursor.execute(
+        "UPDATE messaging_batch SET state = %s, finished_at = NULL "
+        "WHERE id = ANY(%s) AND state = %s",
+        [BatchState.RUNNING, sorted({batch_id for batch_id, _ in places}), BatchState.DONE],
+    )

@@ -1,0 +1,141 @@
+"""What the engine knows about a batch while it sends: content, links, log-in, rules.
+
+Owns the in-process cache of it. Content and links are frozen at launch and may be kept; what can
+change while a batch runs (rules, credentials) is read again for every window.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import time
+from functools import lru_cache
+
+from django.conf import settings
+from django.db import connection
+
+from common.crypto import decrypt
+from messaging.choices import GatewayName
+from messaging.content import Content
+from messaging.gate import Policy, policy
+from messaging.gateways.base import Gateway
+from messaging.gateways.twilio import TwilioGateway
+from messaging.rendering import compile_body
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInfo:
+    """One batch as the engine needs it."""
+
+    id: int
+    account_id: int
+    sender_id: int
+    our_number: str
+    rate_per_s: float
+    daily_cap: int | None
+    timezone: str
+    carrier_account_id: int
+    gateway: Gateway
+    rules: Policy
+    content: Content
+    link_ids: tuple[int, ...]
+    is_charged: bool
+
+
+def batch_infos(batch_ids: Iterable[int]) -> dict[int, BatchInfo]:
+    """Batches by id. One query, and one for the links of batches not seen before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT b.id, b.account_id, b.sender_id, n.phone, n.rate_per_s, n.daily_cap, a.timezone,
+                   n.carrier_account_id, ca.gateway, ca.external_id, ca.secret_encrypted,
+                   ca.api_base_url, ca.is_simulated, b.kind, b.ignores_quiet_hours,
+                   a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
+                   b.credits_reserved > 0
+            FROM messaging_batch b
+            JOIN accounts_account a ON a.id = b.account_id
+            JOIN messaging_sendernumber n ON n.id = b.sender_id
+            JOIN messaging_carrieraccount ca ON ca.id = n.carrier_account_id
+            WHERE b.id = ANY(%s)
+            """,
+            [sorted(batch_ids)],
+        )
+        rows = cursor.fetchall()
+    return {row[0]: _info(*row) for row in rows}
+
+
+def _info(
+    batch_id: int,
+    account_id: int,
+    sender_id: int,
+    our_number: str,
+    rate_per_s: float,
+    daily_cap: int | None,
+    timezone: str,
+    carrier_account_id: int,
+    gateway_name: str,
+    external_id: str,
+    secret: memoryview,
+    api_base_url: str,
+    is_simulated: bool,
+    kind: str,
+    ignores_quiet_hours: bool,
+    requires_consent: bool,
+    quiet_start: time,
+    quiet_end: time,
+    is_template: bool,
+    body: str,
+    is_charged: bool,
+) -> BatchInfo:
+    content, link_ids = _content(batch_id, body, is_template)
+    return BatchInfo(
+        id=batch_id,
+        account_id=account_id,
+        sender_id=sender_id,
+        our_number=our_number,
+        rate_per_s=rate_per_s,
+        daily_cap=daily_cap,
+        timezone=timezone,
+        carrier_account_id=carrier_account_id,
+        gateway=gateway(carrier_account_id, gateway_name, external_id, bytes(secret), api_base_url),
+        rules=policy(
+            kind=kind,
+            ignores_quiet_hours=ignores_quiet_hours,
+            requires_consent=requires_consent,
+            is_simulated=is_simulated,
+            quiet_start=quiet_start,
+            quiet_end=quiet_end,
+            timezone=timezone,
+        ),
+        content=content,
+        link_ids=link_ids,
+        is_charged=is_charged,
+    )
+
+
+@lru_cache(maxsize=256)
+def _content(batch_id: int, body: str, is_template: bool) -> tuple[Content, tuple[int, ...]]:
+    if not is_template:
+        return Content(None, body), ()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM tracking_link WHERE batch_id = %s ORDER BY ordinal", [batch_id]
+        )
+        return Content(compile_body(body)), tuple(row[0] for row in cursor.fetchall())
+
+
+@lru_cache(maxsize=64)
+def gateway(
+    carrier_account_id: int, name: str, external_id: str, secret: bytes, api_base_url: str
+) -> Gateway:
+    """The gateway of a carrier account; a changed secret or address makes a new one.
+
+    Raises:
+        ValueError: no gateway has this name.
+    """
+    if name != GatewayName.TWILIO:
+        raise ValueError(f"There is no gateway called {name}")
+    return TwilioGateway(
+        account_sid=external_id,
+        auth_token=decrypt(secret),
+        api_base_url=api_base_url,
+        callback_base=f"{settings.EDGE_URL}/webhooks/twilio/{carrier_account_id}/status/",
+    )

@@ -1,0 +1,340 @@
+"""Taking work: which chunks, how many recipients of each, under a lease.
+
+Owns fairness (least recently served account first, then replies before bulk, then older) and the
+lease. All times are the database's. Work is taken by locking chunks that nobody else has locked and
+committing the lease before anything is sent.
+"""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounts.choices import AccountStatus
+from common.clock import boot_s
+from messaging import rate
+from messaging.choices import BatchState, ChunkState, MessageState
+from messaging.sending.batches import BatchInfo, batch_infos
+
+# Lanes looked at for one window, and chunks of one lane when they are small (one-to-one messages).
+_LANES: Final = 50
+_CHUNKS: Final = 100
+# A throttled sender is served when a quarter of a second's worth has come together, not for each
+# token: a window costs the database the same for one message as for fifty.
+_SERVE_AFTER_S: Final = 0.25
+
+
+@dataclass(slots=True)
+class Item:
+    """One recipient of a window on the way through it."""
+
+    id: int
+    no: int
+    phone: str
+    merge: dict[str, str] | None
+    attempts: int
+    is_opted_out: bool
+    consent: str | None
+    timezone: str
+    text: str = ""
+    segments: int = 0
+
+
+@dataclass(slots=True)
+class Lease:
+    """A leased range of one chunk: recipients from `first_no` to `window_last_no`."""
+
+    chunk_id: int
+    batch: BatchInfo
+    first_no: int
+    last_no: int
+    held_no: int | None
+    held_until: datetime | None
+    window_last_no: int
+    items: list[Item] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Window:
+    """What one worker took at once, under one lease token.
+
+    Attributes:
+        token: Of the lease; results are recorded under it.
+        leases: The ranges taken.
+        starts_until_boot_s: By this machine's boot-time clock, when the last request may start.
+        claimed_at: Unix seconds, when consent was last asked.
+    """
+
+    token: uuid.UUID
+    leases: list[Lease]
+    starts_until_boot_s: float
+    claimed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    sender_id: int
+    rate_per_s: float
+    head_size: int
+    allowance: int = 0
+
+
+def claim() -> Window | None:
+    """Take up to SEND_WINDOW recipients, fairly, within what the senders' buckets hold.
+
+    Returns:
+        A window, or None when nothing can be sent now.
+
+    Raises:
+        LimiterAway: Redis does not answer; nothing was taken.
+
+    Locks: chunks (SKIP LOCKED), then lanes by sender id; for as long as the claim takes.
+    """
+    lanes = _lanes()
+    if not lanes:
+        return None
+    open_lanes = _within_rate(lanes)
+    if not open_lanes:
+        return None
+    return _take(open_lanes)
+
+
+def next_ready_in_s() -> float | None:
+    """Seconds until some work may be ready (0 or less: now); None when there is none. 1 query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            {_SENDERS_WITH_WORK}
+            SELECT extract(epoch FROM min(greatest(l.not_before, c.not_before))
+                                      - clock_timestamp())::float8
+            FROM senders s
+            JOIN messaging_lane l ON l.sender_id = s.id
+            JOIN messaging_chunk c ON c.sender_id = s.id AND c.state = %s
+            JOIN messaging_batch b ON b.id = c.batch_id AND b.state = %s
+            JOIN accounts_account a ON a.id = l.account_id AND a.status <> %s
+            """,
+            [ChunkState.READY, BatchState.RUNNING, AccountStatus.SUSPENDED],
+        )
+        return cursor.fetchone()[0]
+
+
+# Senders that have a ready chunk, found by hopping over the partial index `chunk_ready`: the cost
+# goes with their number, not with the number of chunks (a million recipients are a thousand).
+_SENDERS_WITH_WORK: Final = """
+    WITH RECURSIVE senders(id) AS (
+        (SELECT sender_id FROM messaging_chunk WHERE state = 'ready' ORDER BY sender_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT c.sender_id FROM messaging_chunk c
+                WHERE c.state = 'ready' AND c.sender_id > senders.id
+                ORDER BY c.sender_id LIMIT 1)
+        FROM senders WHERE senders.id IS NOT NULL
+    )
+"""
+
+
+def _lanes() -> list[_Lane]:
+    """Lanes with something to do now, in the order in which they are to be served."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            {_SENDERS_WITH_WORK}
+            SELECT l.sender_id, n.rate_per_s, head.size
+            FROM senders s
+            JOIN messaging_lane l ON l.sender_id = s.id AND l.not_before <= clock_timestamp()
+            JOIN messaging_sendernumber n ON n.id = s.id
+            JOIN accounts_account a ON a.id = l.account_id AND a.status <> %s
+            CROSS JOIN LATERAL (
+                SELECT c.priority, c.id, c.last_no - c.next_no + 1 AS size
+                FROM messaging_chunk c
+                JOIN messaging_batch b ON b.id = c.batch_id AND b.state = %s
+                WHERE c.sender_id = s.id AND c.state = 'ready'
+                  AND c.not_before <= clock_timestamp()
+                ORDER BY c.priority, c.id LIMIT 1
+            ) head
+            ORDER BY (SELECT max(o.served_at) FROM messaging_lane o
+                      WHERE o.account_id = l.account_id),
+                     head.priority, head.id
+            LIMIT %s
+            """,
+            [AccountStatus.SUSPENDED, BatchState.RUNNING, _LANES],
+        )
+        return [_Lane(*row) for row in cursor.fetchall()]
+
+
+def _within_rate(lanes: list[_Lane]) -> list[_Lane]:
+    """Lanes whose bucket holds enough to be worth a window; the others are put off."""
+    buckets = rate.peek([(lane.sender_id, lane.rate_per_s) for lane in lanes])
+    served: list[_Lane] = []
+    dry: list[tuple[int, float]] = []
+    for lane, bucket in zip(lanes, buckets, strict=True):
+        wanted = min(lane.head_size, settings.SEND_WINDOW, lane.rate_per_s * _SERVE_AFTER_S)
+        wanted = max(1.0, wanted)
+        if bucket.tokens >= wanted - 0.001:
+            allowance = min(int(bucket.tokens + 0.001), settings.SEND_WINDOW)
+            served.append(_Lane(lane.sender_id, lane.rate_per_s, lane.head_size, allowance))
+        else:
+            wait_s = (wanted - bucket.tokens) / max(bucket.rate_per_s, 0.001)
+            dry.append((lane.sender_id, wait_s))
+    if dry:
+        put_off(dry)
+    return served
+
+
+def put_off(waits: list[tuple[int, float]]) -> None:
+    """Leave the lanes of (sender id, seconds) alone for so long.
+
+    Locks: lanes by sender id.
+    """
+    waits = sorted(waits)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE messaging_lane l
+            SET not_before = clock_timestamp() + w.wait_s * interval '1 second'
+            FROM (SELECT m.sender_id, w.wait_s
+                  FROM unnest(%s::bigint[], %s::float8[]) AS w(sender_id, wait_s)
+                  JOIN messaging_lane m USING (sender_id)
+                  ORDER BY m.sender_id FOR UPDATE OF m) w
+            WHERE l.sender_id = w.sender_id
+            """,
+            [[sender_id for sender_id, _ in waits], [wait_s for _, wait_s in waits]],
+        )
+
+
+@transaction.atomic
+def _take(lanes: list[_Lane]) -> Window | None:
+    token = uuid.uuid4()
+    # Before the database gives the lease its end, so that ours is never later than that.
+    begun_boot_s = boot_s()
+    leases = _read_messages(_lock_chunks(lanes))
+    if not leases:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE messaging_chunk c
+            SET state = %s, lease_token = %s, window_last_no = v.last_no,
+                carrier_account_id = v.carrier_account_id,
+                lease_until = clock_timestamp() + %s * interval '1 second'
+            FROM unnest(%s::bigint[], %s::int[], %s::bigint[])
+                 AS v(id, last_no, carrier_account_id)
+            WHERE c.id = v.id
+            """,
+            [
+                ChunkState.LEASED,
+                token,
+                settings.SEND_LEASE_S,
+                [lease.chunk_id for lease in leases],
+                [lease.window_last_no for lease in leases],
+                [lease.batch.carrier_account_id for lease in leases],
+            ],
+        )
+        cursor.execute(
+            """
+            UPDATE messaging_lane SET served_at = clock_timestamp()
+            WHERE sender_id IN (SELECT sender_id FROM messaging_lane WHERE sender_id = ANY(%s)
+                                ORDER BY sender_id FOR UPDATE)
+            """,
+            [sorted({lease.batch.sender_id for lease in leases})],
+        )
+    margin_s = settings.CARRIER_REQUEST_TIMEOUT_S + settings.SEND_MARGIN_S
+    return Window(
+        token=token,
+        leases=leases,
+        starts_until_boot_s=begun_boot_s + settings.SEND_LEASE_S - margin_s,
+        claimed_at=time.time(),
+    )
+
+
+def _lock_chunks(lanes: list[_Lane]) -> list[tuple[Any, int]]:
+    """Lock chunks of the lanes in their order until the window is full: (chunk row, how many)."""
+    picked: list[tuple[Any, int]] = []
+    room = settings.SEND_WINDOW
+    with connection.cursor() as cursor:
+        for lane in lanes:
+            allowance = min(lane.allowance, room)
+            if allowance <= 0:
+                continue
+            cursor.execute(
+                """
+                SELECT c.id, c.batch_id, c.next_no, c.last_no, c.held_no, c.held_until
+                FROM messaging_chunk c
+                JOIN messaging_batch b ON b.id = c.batch_id AND b.state = %s
+                WHERE c.sender_id = %s AND c.state = 'ready' AND c.not_before <= clock_timestamp()
+                ORDER BY c.priority, c.id LIMIT %s
+                FOR UPDATE OF c SKIP LOCKED
+                """,
+                [
+                    BatchState.RUNNING,
+                    lane.sender_id,
+                    1 if lane.head_size >= allowance else min(allowance, _CHUNKS),
+                ],
+            )
+            for row in cursor.fetchall():
+                # What was skipped or sent already leaves gaps, so this may be fewer than it says.
+                size = min(row[3] - row[2] + 1, allowance)
+                if size <= 0:
+                    break
+                picked.append((row, size))
+                allowance -= size
+                room -= size
+    return picked
+
+
+def _read_messages(picked: list[tuple[Any, int]]) -> list[Lease]:
+    """The pending messages of the locked chunks, with what the gate asks about each."""
+    infos = batch_infos({row[1] for row, _ in picked})
+    leases = [
+        Lease(
+            chunk_id=row[0],
+            batch=infos[row[1]],
+            first_no=row[2],
+            last_no=row[3],
+            held_no=row[4],
+            held_until=row[5],
+            window_last_no=row[3],
+        )
+        for row, _ in picked
+    ]
+    if not leases:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT w.place, m.id, m.recipient_no, m.phone, m.merge::text, m.attempts,
+                   o.id IS NOT NULL, p.consent, coalesce(p.timezone, '')
+            FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[])
+                 WITH ORDINALITY AS w(batch_id, first_no, last_no, size, place)
+            CROSS JOIN LATERAL (
+                SELECT id, account_id, contact_id, recipient_no, phone, merge, attempts
+                FROM messaging_message
+                WHERE batch_id = w.batch_id AND recipient_no BETWEEN w.first_no AND w.last_no
+                  AND state = %s
+                ORDER BY recipient_no LIMIT w.size
+            ) m
+            LEFT JOIN contacts_optout o ON o.account_id = m.account_id AND o.phone = m.phone
+            LEFT JOIN contacts_contact p ON p.id = m.contact_id
+            ORDER BY w.place, m.recipient_no
+            """,
+            [
+                [row[1] for row, _ in picked],
+                [row[2] for row, _ in picked],
+                [row[3] for row, _ in picked],
+                [size for _, size in picked],
+                MessageState.PENDING,
+            ],
+        )
+        for place, id_, no, phone, merge, attempts, left, consent, zone in cursor.fetchall():
+            values = json.loads(merge) if merge else None
+            leases[place - 1].items.append(
+                Item(id_, no, phone, values, attempts, left, consent, zone)
+            )
+    for lease, (_, size) in zip(leases, picked, strict=True):
+        if len(lease.items) >= size:
+            lease.window_last_no = lease.items[-1].no
+    return leases

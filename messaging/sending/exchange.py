@@ -1,0 +1,136 @@
+"""The requests of a window: asked one after another as connections are free, no transaction open.
+
+Owns the two checks before each request: no request starts so late that it could outlive its lease,
+and none for whom the gate's answer is older than half a second and has changed. Knows outcomes, not
+rows.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from common.clock import boot_s
+from messaging import gate
+from messaging.choices import Outcome, Reason
+from messaging.gateways.base import Answer, Endpoint, Result
+from messaging.gateways.transport import Transport
+from messaging.sending.claim import Item
+from messaging.sending.window import Prepared, Progress
+
+# How old the gate's answer may be when a request starts.
+GATE_FRESH_S: Final = 0.5
+_CHOKED: Final = 10
+
+
+class Told(NamedTuple):
+    """One request and what it came to; times are unix seconds."""
+
+    progress: Progress
+    item: Item
+    result: Result
+    started: float
+    ended: float
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What the carrier said about a window.
+
+    Attributes:
+        prepared: The window; its skips and what is left grow while requests go out.
+        told: Requests that were made and may have been taken.
+        throttled: Senders that the carrier told to slow down, with the share of their requests.
+        unreachable: Senders whose carrier could not be reached at all.
+        stopped: Batches that cannot go on until somebody puts something right, and the code.
+    """
+
+    prepared: Prepared
+    told: list[Told] = field(default_factory=list)
+    throttled: dict[int, float] = field(default_factory=dict)
+    unreachable: set[int] = field(default_factory=set)
+    stopped: dict[int, Result] = field(default_factory=dict)
+    _answers: Counter[int] = field(default_factory=Counter)
+    _throttles: Counter[int] = field(default_factory=Counter)
+    _gone: set[int] = field(default_factory=set)
+    _asked_at: float = 0.0
+
+    def run(self, transport: Transport) -> None:
+        """Make the requests of the window and wait for all answers."""
+        self._asked_at = self.prepared.window.claimed_at
+        transport.run(self._requests(), self._answered)
+        self.throttled = {
+            sender_id: times / self._answers[sender_id]
+            for sender_id, times in self._throttles.items()
+        }
+
+    def _requests(self) -> Iterator[tuple[int, Endpoint, bytes]]:
+        sends = self.prepared.sends
+        deadline = self.prepared.window.starts_until_boot_s
+        for place, (progress, item) in enumerate(sends):
+            if time.time() - self._asked_at > GATE_FRESH_S:
+                self._ask_gate(place)
+            batch = progress.lease.batch
+            if place in self._gone:
+                continue
+            if (
+                boot_s() > deadline
+                or batch.id in self.stopped
+                or self._is_choked(batch.sender_id)
+                or batch.sender_id in self.unreachable
+            ):
+                progress.leave(item.no)
+                continue
+            gateway = batch.gateway
+            yield (
+                place,
+                gateway.sending,
+                gateway.request(
+                    to=item.phone,
+                    our_number=batch.our_number,
+                    encoded_body=gateway.encode(item.text),
+                    ref=f"{item.id}-{item.attempts + 1}",
+                ),
+            )
+
+    def _ask_gate(self, start: int) -> None:
+        """Ask again for all that have not gone: who left meanwhile, what was paused or canceled."""
+        waiting = self.prepared.sends[start:]
+        left, stopped = gate.stopped_since(
+            recipients=[(one.lease.batch.account_id, item.phone) for one, item in waiting],
+            batch_ids={progress.lease.batch.id for progress, _ in waiting},
+        )
+        for place, (progress, item) in enumerate(waiting, start):
+            batch = progress.lease.batch
+            if place in self._gone:
+                continue
+            if batch.id in stopped:
+                progress.leave(item.no)
+                self._gone.add(place)
+            elif batch.rules.asks_opt_out and (batch.account_id, item.phone) in left:
+                self.prepared.skips.append((progress, item, Reason.OPTED_OUT))
+                self._gone.add(place)
+        self._asked_at = time.time()
+
+    def _answered(self, place: int, answer: Answer, started: float, ended: float) -> None:
+        progress, item = self.prepared.sends[place]
+        batch = progress.lease.batch
+        result = batch.gateway.result(answer)
+        if result.outcome == Outcome.RETRYABLE:
+            if not answer.is_written:
+                # Nothing was asked of the carrier, so this is no attempt.
+                self.unreachable.add(batch.sender_id)
+                progress.leave(item.no)
+                return
+            if result.stops_sender:
+                self.stopped.setdefault(batch.id, result)
+            else:
+                self._throttles[batch.sender_id] += 1
+        self._answers[batch.sender_id] += 1
+        self.told.append(Told(progress, item, result, started, ended))
+
+    def _is_choked(self, sender_id: int) -> bool:
+        """Whether most of what this sender asks is turned away: asking more would add to it."""
+        throttles = self._throttles[sender_id]
+        return throttles >= _CHOKED and throttles * 2 > self._answers[sender_id]

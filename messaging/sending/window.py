@@ -1,0 +1,135 @@
+"""A claimed window made ready: through the gate, rendered, counted, within the sender's rate.
+
+Owns `prepare`. No network but Redis', no transaction open. What may not go now is sorted into
+skipped (never), held (later, in allowed hours) and left (as soon as the rate allows).
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from common.clock import now
+from messaging import rate
+from messaging.choices import Reason
+from messaging.gate import held_until, skip_reason
+from messaging.rendering import BODY_LIMIT
+from messaging.segments import segments
+from messaging.sending.claim import Item, Lease, Window
+from messaging.sending.daycap import day_take
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is becoming of one lease's recipients while its window is open.
+
+    Attributes:
+        lease: The range.
+        left_no: The first recipient that was not dealt with; None when all were.
+        held_no: The first that was put off on purpose, in this window or earlier in the pass.
+        held_until: When those put off may be tried again.
+    """
+
+    lease: Lease
+    left_no: int | None = None
+    held_no: int | None = None
+    held_until: datetime | None = None
+
+    def leave(self, no: int) -> None:
+        """Recipient `no` was not dealt with."""
+        if self.left_no is None or no < self.left_no:
+            self.left_no = no
+
+    def hold(self, no: int, until: datetime) -> None:
+        """Recipient `no` waits until then; the earliest of several decides."""
+        if self.held_no is None or no < self.held_no:
+            self.held_no = no
+        if self.held_until is None or until < self.held_until:
+            self.held_until = until
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A window, sorted.
+
+    Attributes:
+        window: What was claimed.
+        progress: One a lease, in the same order.
+        sends: Who may be asked for now; their tokens are taken.
+        skips: Who is not texted, and why.
+    """
+
+    window: Window
+    progress: list[Progress]
+    sends: list[tuple[Progress, Item]] = field(default_factory=list)
+    skips: list[tuple[Progress, Item, str]] = field(default_factory=list)
+
+
+def prepare(window: Window) -> Prepared:
+    """Sort a window's recipients and take the tokens of those that go.
+
+    Raises:
+        LimiterAway: Redis does not answer. Nothing may be sent; the leases are to be given back.
+    """
+    prepared = Prepared(
+        window,
+        [Progress(lease, None, lease.held_no, lease.held_until) for lease in window.leases],
+    )
+    at = now()
+    by_sender: dict[int, list[tuple[Progress, Item]]] = defaultdict(list)
+    for progress in prepared.progress:
+        ready = _gated(prepared, progress, at)
+        _render(progress.lease, ready)
+        for item in ready:
+            reason = _unsendable(item)
+            if reason:
+                prepared.skips.append((progress, item, reason))
+            else:
+                by_sender[progress.lease.batch.sender_id].append((progress, item))
+    for waiting in by_sender.values():
+        granted = _granted(waiting)
+        prepared.sends += waiting[:granted]
+        for progress, item in waiting[granted:]:
+            progress.leave(item.no)
+    return prepared
+
+
+def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:
+    rules = progress.lease.batch.rules
+    ready: list[Item] = []
+    for item in progress.lease.items:
+        reason = skip_reason(rules, is_opted_out=item.is_opted_out, consent=item.consent)
+        if reason:
+            prepared.skips.append((progress, item, reason))
+            continue
+        until = held_until(rules, phone=item.phone, timezone=item.timezone, at=at)
+        if until is not None:
+            progress.hold(item.no, until)
+            continue
+        ready.append(item)
+    return ready
+
+
+def _render(lease: Lease, items: list[Item]) -> None:
+    texts = lease.batch.content.texts(
+        [item.merge for item in items], [item.no for item in items], lease.batch.link_ids
+    )
+    for item, text in zip(items, texts, strict=True):
+        item.text = text
+        item.segments = segments(text)
+
+
+def _unsendable(item: Item) -> str:
+    if len(item.text) > BODY_LIMIT:
+        return Reason.TOO_LONG
+    return "" if item.text.strip() else Reason.BLANK_FIELD
+
+
+def _granted(waiting: list[tuple[Progress, Item]]) -> int:
+    """How many of one sender's messages, in order, its rate and its daily cap allow now."""
+    batch = waiting[0][0].lease.batch
+    sizes = [item.segments for _, item in waiting]
+    if batch.daily_cap is not None:
+        sizes = sizes[: day_take(batch, sizes)]
+    if not sizes:
+        return 0
+    return rate.take(sender_id=batch.sender_id, rate_per_s=batch.rate_per_s, sizes=sizes)

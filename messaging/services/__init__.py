@@ -1,0 +1,20 @@
+"""Writes of messaging: launching, one-to-one messages, control of batches, estimates.
+
+Owns what may be asked for; carrying it out is the send engine's (`messaging.sending`).
+"""
+
+from messaging.services.control import batch_cancel, batch_pause, batch_resume
+from messaging.services.estimate import Estimate, estimate
+from messaging.services.launch import batch_launch
+from messaging.services.single import message_send, sender_default
+
+__all__ = [
+    "Estimate",
+    "batch_cancel",
+    "batch_launch",
+    "batch_pause",
+    "batch_resume",
+    "estimate",
+    "message_send",
+    "sender_default",
+]

@@ -1,0 +1,260 @@
+"""From "text these people" to rows: one transaction, one INSERT ... SELECT, once.
+
+Owns `batch_launch`. Who is in the audience is contacts', who of them is texted `recipients`',
+sending itself `messaging.sending`'s.
+"""
+
+from typing import Final
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
+
+from accounts.choices import AccountStatus
+from accounts.errors import EmailUnverified
+from accounts.models import Account, User
+from accounts.selectors import user_may_send
+from accounts.services import credits_reserve
+from contacts.models import Contact
+from contacts.selectors import merge_fields
+from messaging.choices import Direction, MessageState, Priority
+from messaging.content import Content
+from messaging.errors import AccountSuspended, EmptyAudience, SenderNotUsable
+from messaging.hints import hint_send
+from messaging.models import Batch, BatchTotals, Message, SenderNumber
+from messaging.pricing import CREDITS_PER_SEGMENT, credits_for
+from messaging.recipients import Sql, people, segments_bound
+from messaging.rendering import Template, compile_body
+from messaging.segments import segments
+from messaging.state import rank
+from messaging.tally import TallyMoves, tally_move
+from tracking.services import links_create
+
+CHUNK_SIZE: Final = 1000
+
+
+@transaction.atomic
+def batch_launch(
+    *,
+    account: Account,
+    actor: User | None,
+    kind: str,
+    name: str,
+    body: str,
+    sender: SenderNumber,
+    audience: QuerySet[Contact],
+    request_key: str,
+    priority: int = Priority.BULK,
+) -> Batch:
+    """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
+
+    Everybody in the audience gets a message row; who will not be texted is `skipped` with a reason.
+
+    Args:
+        account: The tenant.
+        actor: The account user who sends.
+        kind: A `BatchKind`.
+        name: What people call it.
+        body: The template (`messaging.rendering`).
+        sender: One of the account's numbers.
+        audience: Contacts of the account; compiled into SQL, never loaded.
+        request_key: What makes a second launch return the first one's batch.
+        priority: A `Priority`.
+
+    Raises:
+        TemplateError: the body cannot be sent as it is.
+        EmptyAudience: nobody is in it.
+        InsufficientCredits: the balance does not cover the exact cost.
+        EmailUnverified, AccountSuspended, SenderNotUsable.
+
+    Locks: batch, messages, tally, account (in the order of docs/locks.md).
+    Side effects: after commit, hints to the send queue.
+    """
+    may_launch(account=account, actor=actor, sender=sender)
+    template = compile_body(body)
+    template.validate({field.name for field in merge_fields(account=account)})
+    batch, is_new = batch_insert(
+        account=account,
+        kind=kind,
+        name=name,
+        body=body,
+        sender=sender,
+        created_by=actor,
+        request_key=request_key,
+        priority=priority,
+    )
+    if not is_new:
+        return batch
+    content = Content(template)
+    counts, bound = _messages_insert(batch, template, content, audience)
+    batch.size = sum(counts.values())
+    if not batch.size:
+        raise EmptyAudience
+    links_create(
+        account=account,
+        batch_id=batch.pk,
+        destinations=template.links,
+        label=name,
+        recipients=batch.size,
+    )
+    pending = counts.get((MessageState.PENDING, ""), 0)
+    if pending:
+        chunks_insert(batch)
+    moves = TallyMoves()
+    for (state, reason), messages in counts.items():
+        moves.enter(batch.pk, state, reason, messages=messages)
+    with connection.cursor() as cursor:
+        tally_move(cursor, moves.deltas)
+    BatchTotals.objects.create(batch=batch)
+    batch.credits_reserved = _reserve(batch, content, bound)
+    batch.save(update_fields=["size", "credits_reserved"])
+    hint_send(windows=pending // CHUNK_SIZE + 1)
+    return batch
+
+
+def may_launch(*, account: Account, actor: User | None, sender: SenderNumber) -> None:
+    """What must hold before anything is written.
+
+    Raises:
+        EmailUnverified: the actor has not confirmed an address.
+        AccountSuspended: the account may send nothing.
+        SenderNotUsable: the number is not (or no longer) the account's.
+    """
+    if actor is not None and not user_may_send(actor):
+        raise EmailUnverified
+    status = Account.objects.values_list("status", flat=True).get(pk=account.pk)
+    if status == AccountStatus.SUSPENDED:
+        raise AccountSuspended
+    if sender.account_id != account.pk or sender.released_at is not None:
+        raise SenderNotUsable
+
+
+def batch_insert(*, account: Account, request_key: str, **fields: object) -> tuple[Batch, bool]:
+    """The batch of `request_key`, and whether this call made it.
+
+    A twin that is being launched at this moment is waited for: the unique index decides.
+    """
+    first = Batch.objects.filter(account=account, request_key=request_key).first()
+    if first:
+        return first, False
+    try:
+        with transaction.atomic():
+            batch = Batch.objects.create(account=account, request_key=request_key, **fields)
+    except IntegrityError:
+        return Batch.objects.get(account=account, request_key=request_key), False
+    return batch, True
+
+
+def _messages_insert(
+    batch: Batch, template: Template, content: Content, audience: QuerySet[Contact]
+) -> tuple[dict[tuple[str, str], int], int]:
+    """Insert everybody; returns counts by (state, reason) and an upper bound of segments."""
+    chosen = people(
+        account=batch.account,
+        sender=batch.sender,
+        template=template,
+        link_length=content.link_length,
+        audience=audience,
+    )
+    if template.names:
+        bound = segments_bound(template, content.link_length)
+    else:
+        bound = Sql("%s::int", [segments(content.sample(None))])
+    columns = (
+        "account_id, batch_id, recipient_no, contact_id, direction, phone, our_number, "
+        "created_by_id, merge, body, segments, credits, state, rank, reason, carrier_code, "
+        "attempts, created_at, final_at, clicks"
+    )
+    with connection.cursor() as cursor:
+        # RETURNING the state from the insert itself spares a second pass over a million rows.
+        cursor.execute(
+            f"""
+            WITH people AS ({chosen.text}),
+            inserted AS (
+                INSERT INTO messaging_message ({columns})
+                SELECT %s, %s, no, id, %s, phone, %s, %s, merge, '', 0, 0,
+                       CASE reason WHEN '' THEN %s ELSE %s END,
+                       CASE reason WHEN '' THEN %s ELSE %s END,
+                       reason, '', 0, %s, CASE reason WHEN '' THEN NULL ELSE %s END, 0
+                FROM people
+                RETURNING state, reason,
+                          CASE reason WHEN '' THEN {bound.text} ELSE 0 END AS bound
+            )
+            SELECT state, reason, count(*), sum(bound)::bigint FROM inserted GROUP BY 1, 2
+            """,
+            [
+                *chosen.params,
+                batch.account_id,
+                batch.pk,
+                Direction.OUT,
+                batch.sender.phone,
+                batch.created_by_id,
+                MessageState.PENDING,
+                MessageState.SKIPPED,
+                rank(MessageState.PENDING),
+                rank(MessageState.SKIPPED),
+                batch.launched_at,
+                batch.launched_at,
+                *bound.params,
+            ],
+        )
+        rows = cursor.fetchall()
+    return {(state, reason): n for state, reason, n, _ in rows}, sum(row[3] for row in rows)
+
+
+def chunks_insert(batch: Batch) -> None:
+    """Make the chunks of a batch, and its sender's lane where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO messaging_chunk (batch_id, account_id, sender_id, first_no, last_no,
+                                         next_no, state, priority, not_before)
+            SELECT %s, %s, %s, no, least(no + %s - 1, %s), no, 'ready', %s, now()
+            FROM generate_series(1, %s, %s) AS no
+            """,
+            [
+                batch.pk,
+                batch.account_id,
+                batch.sender_id,
+                CHUNK_SIZE,
+                batch.size,
+                batch.priority,
+                batch.size,
+                CHUNK_SIZE,
+            ],
+        )
+        cursor.execute(
+            "INSERT INTO messaging_lane (sender_id, account_id, served_at, not_before) "
+            "VALUES (%s, %s, now(), now()) ON CONFLICT DO NOTHING",
+            [batch.sender_id, batch.account_id],
+        )
+
+
+def _reserve(batch: Batch, content: Content, bound: int) -> int:
+    """Reserve an upper bound, or the exact cost where the bound passes the balance.
+
+    Returns:
+        Credits reserved.
+
+    Raises:
+        InsufficientCredits: the exact cost passes the balance.
+    """
+    if not bound:
+        return 0
+    credits = bound * CREDITS_PER_SEGMENT
+    balance = Account.objects.values_list("credit_balance", flat=True).get(pk=batch.account_id)
+    if credits > balance and content.template and content.template.names:
+        credits = _exact(batch, content)
+    credits_reserve(
+        account=batch.account, batch_id=batch.pk, credits=credits, key=f"reserve:{batch.pk}"
+    )
+    return credits
+
+
+def _exact(batch: Batch, content: Content) -> int:
+    """Count every message as it will be rendered, streamed: memory does not grow with the batch."""
+    merges = Message.objects.filter(batch=batch, state=MessageState.PENDING).values_list(
+        "merge", flat=True
+    )
+    return sum(
+        credits_for(segments(content.sample(merge))) for merge in merges.iterator(chunk_size=5000)
+    )

@@ -1,0 +1,8 @@
+"""Background work of messaging; each task loads, calls one service and nothing more.
+
+Importing the modules registers their tasks with Celery.
+"""
+
+from messaging.tasks import sending
+
+__all__ = ["sending"]

@@ -1,0 +1,24 @@
+"""Tasks of the send engine: hints to send, and the sweepers that find what lost hints left."""
+
+from celery import shared_task
+
+from messaging.sending.drain import drain
+from messaging.services.finish import batches_finish
+
+
+@shared_task(name="messaging.send_windows")
+def send_windows() -> None:
+    """There is something to send: send until there is not."""
+    drain()
+
+
+@shared_task(name="messaging.send_sweep")
+def send_sweep() -> None:
+    """Send what a lost hint left behind."""
+    drain()
+
+
+@shared_task(name="messaging.finish_batches")
+def finish_batches() -> None:
+    """End batches with nothing pending and release their unused credits."""
+    batches_finish()
