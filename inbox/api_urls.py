@@ -1,5 +1,10 @@
 """Addresses of the inbox app under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from inbox.api.views import ConversationViewSet
+
+router = SimpleRouter()
+router.register("conversations", ConversationViewSet, basename="api-conversation")
+
+urlpatterns = router.urls

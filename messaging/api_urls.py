@@ -1,5 +1,10 @@
 """Addresses of the messaging app under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from messaging.api.views import MessageViewSet
+
+router = SimpleRouter()
+router.register("messages", MessageViewSet, basename="api-message")
+
+urlpatterns = router.urls

@@ -1,5 +1,10 @@
-"""Dashboard addresses of the messaging app."""
+"""Dashboard addresses of the message log."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from messaging.views import log
+
+urlpatterns = [
+    path("", log.message_log, name="message_log"),
+    path("<int:pk>/", log.message_detail, name="message_detail"),
+]

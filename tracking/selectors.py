@@ -1,8 +1,8 @@
 """Reads of links and the hits on them, for the link reports.
 
 Counts of people and robots come from the link's kept columns; only the picture over time, the
-verdicts and the newest hits read `Click` rows, through the (link, at) index. Figures per message are
-messaging's.
+verdicts and the newest hits read `Click` rows, through the (link, at) index. Figures per message
+are messaging's.
 """
 
 from dataclasses import dataclass

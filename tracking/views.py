@@ -36,7 +36,7 @@ def link_report(request: AccountRequest, pk: int) -> HttpResponse:
     verdict_names = dict(Verdict.choices)
     context = {
         "link": link,
-        "clicks_robots": link.clicks_total - link.clicks_human,
+        "robots_words": f"{link.clicks_total - link.clicks_human:,} by robots or unsure",
         "rate": (
             link.recipients_human,
             link.recipients,

@@ -1,0 +1,54 @@
+"""Shapes of messages in the API."""
+
+from rest_framework import serializers
+
+from messaging.choices import Direction, MessageState, Reason
+from messaging.models import Message
+from messaging.rendering import BODY_LIMIT
+
+
+class MessageSerializer(serializers.ModelSerializer):
+    """One text to or from one phone."""
+
+    direction = serializers.ChoiceField(choices=Direction.choices, read_only=True)
+    state = serializers.ChoiceField(choices=MessageState.choices, read_only=True)
+    reason = serializers.ChoiceField(choices=[("", ""), *Reason.choices], read_only=True)
+
+    class Meta:
+        model = Message
+        fields = [
+            "id",
+            "direction",
+            "phone",
+            "our_number",
+            "body",
+            "state",
+            "reason",
+            "carrier_code",
+            "segments",
+            "credits",
+            "batch",
+            "contact",
+            "created_at",
+            "accepted_at",
+            "sent_at",
+            "final_at",
+            "human_click_at",
+            "replied_at",
+            "opted_out_at",
+        ]
+        read_only_fields = fields
+
+
+class MessageSendSerializer(serializers.Serializer):
+    """A text to one phone."""
+
+    to = serializers.CharField(max_length=40, help_text="Phone, E.164 or as written nationally.")
+    body = serializers.CharField(max_length=BODY_LIMIT)
+    sender = serializers.CharField(
+        max_length=16, required=False, help_text="One of your numbers; else the usual one."
+    )
+    idempotency_key = serializers.CharField(
+        max_length=80,
+        help_text="Asking again with the same key sends nothing and returns the first message.",
+    )

@@ -1,0 +1,91 @@
+"""`/api/v1/messages/`: list, read one, send one."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.choices import Scope
+from common.errors import Invalid
+from common.phone import PhoneError, normalise
+from messaging.api.serializers import MessageSendSerializer, MessageSerializer
+from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
+from messaging.models import Message, SenderNumber
+from messaging.selectors import messages_list
+from messaging.services import message_send
+
+
+class MessageFilter(filters.FilterSet):
+    """Query parameters of the list."""
+
+    state = filters.ChoiceFilter(choices=MessageState.choices)
+    reason = filters.ChoiceFilter(choices=Reason.choices)
+    direction = filters.ChoiceFilter(choices=Direction.choices)
+    phone = filters.CharFilter()
+    batch = filters.NumberFilter(field_name="batch_id")
+
+    class Meta:
+        model = Message
+        fields: list[str] = []
+
+
+class MessageViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Message]
+):
+    """The account's messages, newest first."""
+
+    serializer_class = MessageSerializer
+    filterset_class = MessageFilter
+    queryset = Message.objects.none()
+    required_scopes = {"create": Scope.SEND}
+
+    def get_queryset(self) -> QuerySet[Message]:
+        """Only the key's account."""
+        return messages_list(account=self.request.auth.account)
+
+    @extend_schema(
+        request=MessageSendSerializer,
+        responses={
+            201: MessageSerializer,
+            200: OpenApiResponse(MessageSerializer, description="The key was used before."),
+        },
+    )
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Send one text. Nobody who opted out is texted: the message is then `skipped`."""
+        form = MessageSendSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        account = request.auth.account
+        try:
+            phone = normalise(form.validated_data["to"], account.default_country)
+        except PhoneError as error:
+            raise Invalid(str(error), code=error.code, fields={"to": str(error)}) from error
+        key = f"api:{form.validated_data['idempotency_key']}"
+        before = Message.objects.filter(batch__account=account, batch__request_key=key).exists()
+        message = message_send(
+            account=account,
+            actor=request.user,
+            phone=phone.e164,
+            body=form.validated_data["body"],
+            sender=self._sender(form.validated_data.get("sender")),
+            kind=BatchKind.API,
+            priority=Priority.SINGLE,
+            request_key=key,
+        )
+        answer = status.HTTP_200_OK if before else status.HTTP_201_CREATED
+        return Response(MessageSerializer(message).data, status=answer)
+
+    def _sender(self, phone: str | None) -> SenderNumber | None:
+        if phone is None:
+            return None
+        sender = SenderNumber.objects.filter(
+            account=self.request.auth.account, phone=phone, released_at__isnull=True
+        ).first()
+        if sender is None:
+            raise Invalid(
+                "This is not one of your numbers; nothing was sent.", fields={"sender": phone}
+            )
+        return sender

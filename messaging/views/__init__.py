@@ -1,0 +1,1 @@
+"""Dashboard pages of messaging: the message log and one message; sender numbers."""
