@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from accounts.models import Account, Membership, User
 RANKS = {Role.VIEWER: 0, Role.MARKETER: 1, Role.ADMIN: 2, Role.OWNER: 3}
 
 M = TypeVar("M", bound=Model)
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class AccountRequest(HttpRequest):
@@ -53,7 +53,7 @@ def requires(role: Role) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         @login_required
-        def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.membership:
                 return redirect("account_none")
             if not role_includes(request.membership.role, role):

@@ -60,8 +60,7 @@ class SignupForm(AccountNameForm):
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """Called by allauth once the user is stored: give them a space of their own."""
-        user.name = self.cleaned_data["name"]
-        user.save(update_fields=["name"])
+        services.user_rename(user=user, name=self.cleaned_data["name"])
         services.account_open(
             name=self.cleaned_data["account_name"],
             owner=user,

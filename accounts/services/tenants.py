@@ -156,6 +156,9 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
         raise Invalid(fields={"name": "Give the account a name."})
     if "attribution_hours" in changes and not 1 <= changes["attribution_hours"] <= 720:
         raise Invalid(fields={"attribution_hours": "Between 1 and 720 hours (30 days)."})
+    for field in ("name", "brand"):
+        if field in changes:
+            changes[field] = one_line(changes[field], 120)
     row = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     before = {name: getattr(row, name) for name in changes if getattr(row, name) != changes[name]}
     if not before:

@@ -225,7 +225,8 @@ def test_the_second_step_is_set_up_from_the_profile(nora: User) -> None:
     browser = Client()
     _log_in(browser)
 
-    page = browser.get("/auth/2fa/totp/activate/").content.decode()
+    asked = browser.get("/auth/2fa/totp/activate/")["Location"]
+    page = browser.post(asked, {"password": PASSWORD}, follow=True).content.decode()
     match = re.search(r'<code class="mono">(\w+)</code>', page)
     assert match
     code = f"{hotp_value(match[1], next(yield_hotp_counters_from_time())):06d}"
