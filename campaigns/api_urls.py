@@ -1,5 +1,11 @@
 """Addresses of the campaigns app under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from campaigns.api.views import BlastViewSet, CampaignViewSet
+
+router = SimpleRouter()
+router.register("campaigns", CampaignViewSet, basename="campaign")
+router.register("blasts", BlastViewSet, basename="blast")
+
+urlpatterns = router.urls

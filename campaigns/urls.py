@@ -1,5 +1,28 @@
 """Dashboard addresses of the campaigns app."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from campaigns.views import campaigns, composer, overview, reports
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("campaigns/", campaigns.campaign_list, name="campaign_list"),
+    path("campaigns/new", campaigns.campaign_create, name="campaign_create"),
+    path("campaigns/<int:pk>/", campaigns.campaign_report, name="campaign_report"),
+    path("campaigns/<int:pk>/edit", campaigns.campaign_edit, name="campaign_edit"),
+    path("campaigns/<int:pk>/archive", campaigns.campaign_archive, name="campaign_archive"),
+    path("blasts/new", composer.blast_create, name="blast_create"),
+    path("blasts/count", composer.blast_count, name="blast_count"),
+    path("blasts/<int:pk>/", reports.blast_report, name="blast_report"),
+    path("blasts/<int:pk>/edit", composer.blast_edit, name="blast_edit"),
+    path("blasts/<int:pk>/send", composer.blast_send, name="blast_send"),
+    path("blasts/<int:pk>/again", composer.blast_duplicate, name="blast_duplicate"),
+    path("blasts/<int:pk>/discard", composer.blast_discard, name="blast_discard"),
+    path("blasts/<int:pk>/undo", reports.blast_undo, name="blast_undo"),
+    path("blasts/<int:pk>/pause", reports.blast_pause, name="blast_pause"),
+    path("blasts/<int:pk>/resume", reports.blast_resume, name="blast_resume"),
+    path("blasts/<int:pk>/cancel", reports.blast_cancel, name="blast_cancel"),
+    path("blasts/<int:pk>/live", reports.blast_live, name="blast_live"),
+    path("blasts/<int:pk>/launched", reports.blast_launched, name="blast_launched"),
+    path("blasts/<int:pk>/people.csv", reports.blast_export, name="blast_export"),
+]

@@ -6,7 +6,8 @@ table, and `static/js/charts.js` draws with ECharts. Colours are named by role (
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal["line", "bar", "stack", "rows"]
@@ -44,6 +45,8 @@ class Chart:
         zone: Name of the time zone that `x` is told in; empty where `x` is no time.
         none_yet: Shown instead while every value is 0 or missing.
         y_max: Top of the value axis, to keep small multiples on one scale.
+        hrefs: Where a click on each place leads.
+        times: For `line`: the moments of `x`, in the zone told; drawn at their true distance.
     """
 
     kind: Kind
@@ -56,7 +59,8 @@ class Chart:
     none_yet: str = "Nothing to show yet."
     height_px: int = 240
     y_max: float | None = None
-    hrefs: Sequence[str] = field(default_factory=tuple)
+    hrefs: Sequence[str] = ()
+    times: Sequence[datetime] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -80,6 +84,8 @@ class Chart:
             "unit": self.unit,
             "yMax": self.y_max,
             "hrefs": list(self.hrefs),
+            # Wall-clock times: the browser is to show the account's zone, not its own.
+            "times": [time.replace(tzinfo=None).isoformat() for time in self.times],
             "series": [
                 {"name": one.name, "role": one.role, "values": list(one.values)}
                 for one in self.series

@@ -1,10 +1,11 @@
 """How facts are written on pages: numbers, shares, phones, times, states.
 
-Owns the look of values, and nothing else. Colours go by role: delivered green, clicked blue, replied
+Owns the look of values only. Colours go by role: delivered green, clicked blue, replied
 violet, unsubscribed amber, failed red, waiting grey. Times are told in the current time zone, which
 `accounts.access.requires` sets to the account's.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -184,6 +185,12 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+@register.filter
+def to_json(value: Any) -> str:
+    """For data attributes that a script reads; escaped like any other value."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 @register.filter

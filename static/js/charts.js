@@ -45,9 +45,10 @@
     const line = spec.kind === "line";
     const ink = colour("--ink-3");
     const many = spec.series.length > 1;
+    const timed = spec.times.length > 0;
     const names = {
-      type: "category",
-      data: spec.x,
+      type: timed ? "time" : "category",
+      data: timed ? undefined : spec.x,
       inverse: lying,
       boundaryGap: !line,
       axisLine: { lineStyle: { color: colour("--line-strong") } },
@@ -88,7 +89,7 @@
       series: spec.series.map((one) => ({
         name: one.name,
         type: line ? "line" : "bar",
-        data: one.values,
+        data: timed ? one.values.map((value, index) => [spec.times[index], value]) : one.values,
         stack: spec.kind === "stack" ? "all" : undefined,
         smooth: false,
         showSymbol: spec.x.length < 3,

@@ -1,0 +1,198 @@
+"""Shapes of campaigns, blasts and their reports in the API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns.models import Blast, Campaign
+from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
+from messaging.choices import MessageState, Reason
+
+
+class CampaignSerializer(serializers.ModelSerializer):
+    """A campaign; `archived_at` is set while it is put away."""
+
+    class Meta:
+        model = Campaign
+        fields = ["id", "name", "created_at", "archived_at"]
+        read_only_fields = ["id", "created_at", "archived_at"]
+
+
+class CampaignChangeSerializer(serializers.Serializer):
+    """What of a campaign may be changed."""
+
+    name = serializers.CharField(max_length=NAME_LIMIT, required=False)
+    archived = serializers.BooleanField(required=False)
+
+
+class BlastSerializer(serializers.ModelSerializer):
+    """A blast. `batch` is the id of its messages' batch once it is launched."""
+
+    groups = serializers.SerializerMethodField()
+    sender = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Blast
+        fields = [
+            "id",
+            "campaign",
+            "name",
+            "body",
+            "groups",
+            "sender",
+            "state",
+            "state_reason",
+            "scheduled_at",
+            "estimated_credits",
+            "batch",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    def get_groups(self, blast: Blast) -> list[int]:
+        """Ids of the groups that are texted."""
+        return sorted(group.pk for group in blast.groups.all())
+
+    def get_sender(self, blast: Blast) -> str | None:
+        """The number it is sent from (E.164); null for the usual one."""
+        return blast.sender.phone if blast.sender else None
+
+
+class BlastWriteSerializer(serializers.Serializer):
+    """A draft as it is written; all but `campaign` may be left out and changed later."""
+
+    campaign = serializers.IntegerField(help_text="Id of a campaign.")
+    name = serializers.CharField(
+        max_length=NAME_LIMIT, required=False, allow_blank=True, help_text="Else its first words."
+    )
+    body = serializers.CharField(
+        max_length=DRAFT_LIMIT,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="With merge fields such as `{{first_name|there}}`.",
+    )
+    groups = serializers.ListField(
+        child=serializers.IntegerField(), required=False, help_text="Ids of the groups to text."
+    )
+    sender = serializers.CharField(
+        max_length=16, required=False, help_text="One of your numbers; else the usual one."
+    )
+
+
+class LaunchSerializer(serializers.Serializer):
+    """When a blast goes out."""
+
+    at = serializers.DateTimeField(
+        required=False, help_text="With an offset. Left out: in a few seconds."
+    )
+
+
+class EstimateSerializer(serializers.Serializer):
+    """What a blast would do if it went out now."""
+
+    people = serializers.IntegerField(help_text="In the groups, each once.")
+    texted_now = serializers.IntegerField()
+    not_texted = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Reason to number of people."
+    )
+    encoding = serializers.ChoiceField(choices=["GSM-7", "UCS-2"])
+    segments = serializers.IntegerField(help_text="Of all texts together.")
+    max_segments = serializers.IntegerField(help_text="Of the longest text.")
+    credits = serializers.IntegerField()
+    exact = serializers.BooleanField(help_text="False: an upper bound.")
+
+
+class RateSerializer(serializers.Serializer):
+    """`count` of `of`; `rate` is null where there is nothing to divide by."""
+
+    count = serializers.IntegerField()
+    of = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True)
+
+
+class ReasonCountSerializer(serializers.Serializer):
+    """Messages in one state for one reason."""
+
+    state = serializers.ChoiceField(choices=MessageState.choices)
+    reason = serializers.ChoiceField(choices=Reason.choices)
+    messages = serializers.IntegerField()
+
+
+COUNTS = (
+    "audience",
+    "skipped",
+    "pending",
+    "unknown",
+    "accepted",
+    "refused",
+    "sent",
+    "delivered",
+    "undelivered",
+    "failed",
+    "clicked",
+    "hit",
+    "clicks_total",
+    "clicks_human",
+    "replied",
+    "opted_out",
+    "segments",
+    "credits",
+)
+RATES = ("delivery_rate", "click_rate", "response_rate", "unsubscribe_rate")
+
+
+class FiguresSerializer(serializers.Serializer):
+    """Counts and rates, as the dashboard's reports show them."""
+
+    audience = serializers.IntegerField(help_text="Everybody in the list, texted or not.")
+    skipped = serializers.IntegerField(help_text="Not texted, by us.")
+    pending = serializers.IntegerField(help_text="The carrier was not asked yet.")
+    unknown = serializers.IntegerField(help_text="The carrier's answer was lost.")
+    accepted = serializers.IntegerField(help_text="The carrier took it, whatever came of it.")
+    refused = serializers.IntegerField(help_text="The carrier did not take it.")
+    sent = serializers.IntegerField(help_text="Handed on, nothing heard since.")
+    delivered = serializers.IntegerField()
+    undelivered = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    clicked = serializers.IntegerField(help_text="Recipients with a click of a person.")
+    hit = serializers.IntegerField(help_text="Recipients with any hit, robots' too.")
+    clicks_total = serializers.IntegerField()
+    clicks_human = serializers.IntegerField()
+    replied = serializers.IntegerField()
+    opted_out = serializers.IntegerField()
+    segments = serializers.IntegerField()
+    credits = serializers.IntegerField()
+    delivery_rate = RateSerializer(help_text="Delivered, of accepted and refused.")
+    click_rate = RateSerializer(help_text="Clicked, of delivered.")
+    response_rate = RateSerializer(help_text="Replied, of delivered.")
+    unsubscribe_rate = RateSerializer(help_text="Opted out, of delivered.")
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """From `messaging.selectors.Figures`."""
+        counts = {name: getattr(instance, name) for name in COUNTS}
+        rates = {
+            name: dict(zip(("count", "of", "rate"), getattr(instance, name), strict=True))
+            for name in RATES
+        }
+        return {**counts, **rates}
+
+
+class BlastReportSerializer(serializers.Serializer):
+    """The message report."""
+
+    blast = serializers.IntegerField()
+    batch = serializers.IntegerField()
+    batch_state = serializers.CharField()
+    launched_at = serializers.DateTimeField()
+    figures = FiguresSerializer()
+    reasons = ReasonCountSerializer(many=True)
+
+
+class CampaignReportSerializer(serializers.Serializer):
+    """The campaign report: all blasts together, and each launched one, oldest first."""
+
+    campaign = serializers.IntegerField()
+    figures = FiguresSerializer(allow_null=True)
+    blasts = BlastReportSerializer(many=True)

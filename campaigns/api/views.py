@@ -1,0 +1,231 @@
+"""`/api/v1/campaigns/` and `/api/v1/blasts/`."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import owned
+from accounts.choices import Scope
+from accounts.models import Account
+from campaigns import selectors, services
+from campaigns.api.serializers import (
+    BlastReportSerializer,
+    BlastSerializer,
+    BlastWriteSerializer,
+    CampaignChangeSerializer,
+    CampaignReportSerializer,
+    CampaignSerializer,
+    EstimateSerializer,
+    FiguresSerializer,
+    LaunchSerializer,
+)
+from campaigns.choices import BlastState
+from campaigns.errors import BlastNotRunning
+from campaigns.models import Blast, Campaign
+from common.errors import Invalid
+from contacts.selectors import audience
+from messaging.models import SenderNumber
+from messaging.selectors import Figures, reason_counts
+from messaging.services import estimate
+
+
+class CampaignViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]
+):
+    """Campaigns, newest first, archived ones too."""
+
+    serializer_class = CampaignSerializer
+    queryset = Campaign.objects.none()
+
+    def get_queryset(self) -> QuerySet[Campaign]:
+        """Only the key's account."""
+        return Campaign.objects.filter(account=self.request.auth.account)
+
+    @extend_schema(responses={201: CampaignSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make a campaign."""
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        campaign = services.campaign_create(
+            account=request.auth.account, actor=request.user, name=form.validated_data["name"]
+        )
+        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=CampaignChangeSerializer, responses=CampaignSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Rename a campaign, archive it or bring it back."""
+        campaign = self.get_object()
+        form = CampaignChangeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        who = {"account": request.auth.account, "actor": request.user}
+        if "name" in form.validated_data:
+            campaign = services.campaign_rename(
+                **who, campaign=campaign, name=form.validated_data["name"]
+            )
+        if "archived" in form.validated_data:
+            change = (
+                services.campaign_archive
+                if form.validated_data["archived"]
+                else services.campaign_restore
+            )
+            campaign = change(**who, campaign=campaign)
+        return Response(self.get_serializer(campaign).data)
+
+    @extend_schema(responses=CampaignReportSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def report(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The figures of all blasts together, and of each."""
+        [row] = selectors.campaign_rows([self.get_object()])
+        return Response(
+            {
+                "campaign": row.campaign.pk,
+                "figures": FiguresSerializer(row.figures).data if row.figures else None,
+                "blasts": [_report(one.blast, one.figures) for one in row.launched],
+            }
+        )
+
+
+class BlastFilter(filters.FilterSet):
+    """Query parameters of the list."""
+
+    campaign = filters.NumberFilter(field_name="campaign_id")
+    state = filters.ChoiceFilter(choices=BlastState.choices)
+
+    class Meta:
+        model = Blast
+        fields: list[str] = []
+
+
+class BlastViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Blast]
+):
+    """Blasts, newest first."""
+
+    serializer_class = BlastSerializer
+    filterset_class = BlastFilter
+    queryset = Blast.objects.none()
+    required_scopes = {"launch": Scope.SEND, "estimate": Scope.READ}
+
+    def get_queryset(self) -> QuerySet[Blast]:
+        """Only the key's account."""
+        return (
+            Blast.objects.filter(account=self.request.auth.account)
+            .select_related("sender", "batch")
+            .prefetch_related("groups")
+        )
+
+    @extend_schema(request=BlastWriteSerializer, responses={201: BlastSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make a draft. It costs nothing and may be unfinished."""
+        form = BlastWriteSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        blast = services.blast_create(
+            account=request.auth.account, actor=request.user, **self._draft(form.validated_data)
+        )
+        return Response(self.get_serializer(blast).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=BlastWriteSerializer(partial=True), responses=BlastSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Rewrite a draft; what is left out stays."""
+        form = BlastWriteSerializer(data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        blast = services.blast_update(
+            account=request.auth.account,
+            actor=request.user,
+            blast=self.get_object(),
+            **self._draft(form.validated_data),
+        )
+        return self._fresh(blast)
+
+    @extend_schema(request=None, responses=EstimateSerializer)
+    @action(detail=True, methods=["post"])
+    def estimate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Who would be texted, who not and why, and what it would cost. Nothing is changed."""
+        blast = self.get_object()
+        told = estimate(
+            account=request.auth.account,
+            body=blast.body,
+            audience=audience(
+                account=request.auth.account, group_ids=[group.pk for group in blast.groups.all()]
+            ),
+        )
+        return Response(EstimateSerializer(told).data)
+
+    @extend_schema(request=LaunchSerializer, responses={202: BlastSerializer})
+    @action(detail=True, methods=["post"])
+    def launch(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Send it, now or at `at`. Asking again changes nothing: a blast goes out once."""
+        form = LaunchSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        blast = self.get_object()
+        if blast.state not in (BlastState.SCHEDULED, BlastState.LAUNCHED):
+            services.blast_schedule(
+                account=request.auth.account,
+                actor=request.user,
+                blast=blast,
+                at=form.validated_data.get("at"),
+            )
+        return self._fresh(blast, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses=BlastSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Send nothing more of it: before its launch all of it, afterwards what is left."""
+        blast = services.blast_cancel(
+            account=request.auth.account, actor=request.user, blast=self.get_object()
+        )
+        return self._fresh(blast)
+
+    @extend_schema(responses=BlastReportSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def report(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The message report: figures, and people by state and reason."""
+        blast = self.get_object()
+        if blast.batch_id is None:
+            raise BlastNotRunning("This blast has not been sent yet, so there is no report.")
+        [row] = selectors.blast_rows([blast])
+        return Response(_report(blast, row.figures))
+
+    def _fresh(self, blast: Blast, code: int = status.HTTP_200_OK) -> Response:
+        return Response(self.get_serializer(self.get_queryset().get(pk=blast.pk)).data, status=code)
+
+    def _draft(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a draft as services take them."""
+        account: Account = self.request.auth.account
+        draft = {name: data[name] for name in ("name", "body") if name in data}
+        if "groups" in data:
+            draft["group_ids"] = data["groups"]
+        if "campaign" in data:
+            draft["campaign"] = owned(Campaign.objects.all(), account, pk=data["campaign"])
+        if "sender" in data:
+            draft["sender"] = _sender(account, data["sender"])
+        return draft
+
+
+def _sender(account: Account, phone: str) -> SenderNumber:
+    sender = selectors.senders_list(account=account).filter(phone=phone).first()
+    if sender is None:
+        sentence = "This is not one of your numbers. Nothing was changed."
+        raise Invalid(sentence, fields={"sender": sentence})
+    return sender
+
+
+def _report(blast: Blast, figures: Figures | None) -> dict[str, Any]:
+    batch = blast.batch
+    return {
+        "blast": blast.pk,
+        "batch": blast.batch_id,
+        "batch_state": batch.state if batch else "",
+        "launched_at": batch.launched_at if batch else None,
+        "figures": FiguresSerializer(figures or Figures()).data,
+        "reasons": [
+            {"state": state, "reason": reason, "messages": count}
+            for state, reason, count in reason_counts(blast.batch_id or 0)
+        ],
+    }

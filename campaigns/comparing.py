@@ -1,0 +1,118 @@
+"""Blasts held against each other: side by side on one scale, the best and the worst named.
+
+Pure, over rows of `campaigns.selectors`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from campaigns.reports import Rate
+from campaigns.selectors import BlastRow
+from common.charts import Chart, Role, Series
+from common.templatetags.ui import num, percent
+from messaging.selectors import Figures
+
+# Fewer people than this and a rate is chance: such a blast is drawn, but not called best or worst.
+_SPEAKS: Final = 20
+_BAR_PX: Final = 34
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """One small chart: the same rate of every blast."""
+
+    key: str
+    label: str
+    chart: Chart
+
+
+_RATES: Final[tuple[tuple[str, str, Role], ...]] = (
+    ("delivery_rate", "Delivery", "delivered"),
+    ("click_rate", "Click", "clicked"),
+    ("response_rate", "Response", "replied"),
+    ("unsubscribe_rate", "Unsubscribed", "unsubscribed"),
+)
+
+
+def small_multiples(rows: Sequence[BlastRow]) -> list[Multiple]:
+    """A chart for each rate, blasts from the oldest down, every chart from zero to a shared top.
+
+    Delivery keeps a scale of its own (to 100 %); the other three share one, so that their bars may
+    be compared across charts too.
+    """
+    if len(rows) < 2:
+        return []
+    top = max((_ratio(row, name) or 0 for row in rows for name, _, _ in _RATES[1:]), default=0)
+    return [
+        Multiple(name, label, _chart(rows, name, label, role, 1.0 if index == 0 else top or 1.0))
+        for index, (name, label, role) in enumerate(_RATES)
+    ]
+
+
+def _chart(rows: Sequence[BlastRow], name: str, label: str, role: Role, top: float) -> Chart:
+    return Chart(
+        kind="rows",
+        sentence=_sentence(rows, name),
+        x=[row.blast.name for row in rows],
+        series=[Series(label, role, [_ratio(row, name) for row in rows])],
+        unit="%",
+        x_name="Blast",
+        height_px=len(rows) * _BAR_PX + 16,
+        y_max=top,
+        none_yet="None so far.",
+        hrefs=[reverse("blast_report", args=[row.blast.pk]) for row in rows],
+    )
+
+
+def _sentence(rows: Sequence[BlastRow], name: str) -> str:
+    speaking = [row for row in rows if _rate(row, name)[1] >= _SPEAKS]
+    if len(speaking) < 2:
+        return "Too few people to compare."
+    ranked = sorted(speaking, key=lambda row: _ratio(row, name) or 0)
+    low, high = ranked[0], ranked[-1]
+    if _ratio(low, name) == _ratio(high, name):
+        return f"The same in all: {percent(_ratio(high, name))}."
+    return (
+        f"From {percent(_ratio(low, name))} ({low.blast.name}) to"
+        f" {percent(_ratio(high, name))} ({high.blast.name})."
+    )
+
+
+def answer(rows: Sequence[BlastRow], figures: Figures | None) -> SafeString:
+    """Did the campaign work, and which blast worked best?"""
+    if figures is None:
+        return SafeString("")
+    words = format_html(
+        "<strong>{}</strong> {} reached <strong>{}</strong> of <strong>{}</strong> people ({}).",
+        num(len(rows)),
+        "blast" if len(rows) == 1 else "blasts",
+        num(figures.delivered),
+        num(figures.delivery_rate[1]),
+        percent(figures.delivery_rate[2]),
+    )
+    speaking = [row for row in rows if _rate(row, "click_rate")[1] >= _SPEAKS]
+    if len(speaking) < 2 or not figures.clicked:
+        return words
+    ranked = sorted(speaking, key=lambda row: _ratio(row, "click_rate") or 0)
+    return format_html(
+        "{} Best by clicks: <strong>{}</strong> ({}); worst: <strong>{}</strong> ({}).",
+        words,
+        ranked[-1].blast.name,
+        percent(_ratio(ranked[-1], "click_rate")),
+        ranked[0].blast.name,
+        percent(_ratio(ranked[0], "click_rate")),
+    )
+
+
+def _rate(row: BlastRow, name: str) -> Rate:
+    rate: Rate = getattr(row.figures, name) if row.figures else (0, 0, None)
+    return rate
+
+
+def _ratio(row: BlastRow, name: str) -> float | None:
+    return _rate(row, name)[2]

@@ -1,0 +1,112 @@
+"""Why the campaigns app refuses something. Each is a fact with a sentence for a person."""
+
+from datetime import timedelta
+
+from common.errors import Conflict, Invalid
+
+
+class NameInvalid(Invalid):
+    """A campaign or blast needs a name of reasonable length."""
+
+    code = "name_invalid"
+
+    def __init__(self, *, limit: int) -> None:
+        sentence = f"Give it a name of up to {limit} characters."
+        super().__init__(sentence, fields={"name": sentence})
+
+
+class CampaignArchived(Conflict):
+    """Nothing new is written into an archived campaign."""
+
+    code = "campaign_archived"
+    message = "This campaign is archived. Bring it back first, or choose another one."
+
+
+class BlastNotEditable(Conflict):
+    """What was scheduled or sent cannot be rewritten."""
+
+    code = "blast_not_editable"
+    message = (
+        "This blast is scheduled or sent, so its text and people stay as they are. Take it back"
+        " first, or use it again as a new draft."
+    )
+
+
+class BlastNotScheduled(Conflict):
+    """There is no schedule to take back."""
+
+    code = "blast_not_scheduled"
+    message = "This blast is not waiting to be sent. Reload the page to see where it stands."
+
+
+class BlastGone(Conflict):
+    """Undo came after the launch."""
+
+    code = "blast_gone"
+    message = (
+        "It has begun to go out, so it cannot be undone as a whole. You can still pause it, or"
+        " cancel what is left."
+    )
+
+
+class BlastNotRunning(Conflict):
+    """Pause, resume and cancel need a blast that was launched."""
+
+    code = "blast_not_running"
+    message = "This blast has not been sent yet, so there is nothing to hold back."
+
+
+class TextMissing(Invalid):
+    """A blast needs a text."""
+
+    code = "text_missing"
+
+    def __init__(self) -> None:
+        sentence = "Write the text first. The draft is kept."
+        super().__init__(sentence, fields={"body": sentence})
+
+
+class AudienceMissing(Invalid):
+    """A blast needs at least one group."""
+
+    code = "audience_missing"
+
+    def __init__(self) -> None:
+        sentence = "Choose at least one group of people to text. The draft is kept."
+        super().__init__(sentence, fields={"groups": sentence})
+
+
+class NobodyTextable(Invalid):
+    """The groups hold nobody who may be texted."""
+
+    code = "nobody_textable"
+
+    def __init__(self, *, people: int) -> None:
+        sentence = (
+            "Nobody is in the groups you chose. The draft is kept; add people to a group or choose"
+            " another one."
+            if people == 0
+            else f"None of the {people:,} people in these groups can be texted; the reasons stand"
+            " beside the text. The draft is kept."
+        )
+        super().__init__(sentence, fields={"groups": sentence})
+
+
+class SchedulePast(Invalid):
+    """A blast cannot be sent in the past."""
+
+    code = "schedule_past"
+
+    def __init__(self) -> None:
+        sentence = "That time has passed. Choose a later one, or send now. The draft is kept."
+        super().__init__(sentence, fields={"scheduled_at": sentence})
+
+
+class ScheduleTooFar(Invalid):
+    """Schedules further ahead than anybody plans are typing errors."""
+
+    code = "schedule_too_far"
+
+    def __init__(self, *, limit: timedelta) -> None:
+        sentence = f"Choose a time within the next {limit.days} days. The draft is kept."
+        super().__init__(sentence, fields={"scheduled_at": sentence})

@@ -1,0 +1,102 @@
+"""Forms of campaigns and the composer. They read and shape input; services decide."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+
+from accounts.models import Account
+from campaigns import selectors
+from campaigns.models import Blast, Campaign
+from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
+from contacts.models import Group
+from contacts.selectors import groups_list
+
+
+class CampaignForm(forms.Form):
+    """A campaign's name."""
+
+    name = forms.CharField(
+        max_length=NAME_LIMIT,
+        label="Name",
+        help_text="What the texts are for, such as “Mother's Day”. Only your team sees it.",
+        widget=forms.TextInput(attrs={"class": "form-control", "autofocus": True}),
+    )
+
+
+class GroupsField(forms.ModelMultipleChoiceField):
+    """Groups with the number of people in each."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """The group's name; its size stands beside it in the template."""
+        return str(obj.name)
+
+
+class BlastForm(forms.Form):
+    """The composer. Everything may be left out: drafts are kept however unfinished."""
+
+    WHEN = (("now", "Now"), ("later", "Later"))
+
+    name = forms.CharField(max_length=NAME_LIMIT, required=False, label="Name of this blast")
+    campaign = forms.ModelChoiceField(Campaign.objects.none(), required=False, label="Campaign")
+    new_campaign = forms.CharField(
+        max_length=NAME_LIMIT, required=False, label="Name of the new campaign"
+    )
+    groups = GroupsField(Group.objects.none(), required=False, label="Who")
+    sender = forms.ModelChoiceField(None, required=False, label="From", empty_label=None)
+    body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
+    when = forms.ChoiceField(choices=WHEN, required=False, initial="now")
+    scheduled_at = forms.DateTimeField(
+        required=False,
+        label="Day and time",
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        error_messages={"invalid": "Choose a day and a time."},
+    )
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account = account
+        self.field("campaign").queryset = selectors.campaigns_open(account=account)
+        self.field("groups").queryset = groups_list(account=account)
+        self.field("sender").queryset = selectors.senders_list(account=account)
+
+    def field(self, name: str) -> Any:
+        """A field by name, loosely typed: choices are set per account."""
+        return self.fields[name]
+
+    @classmethod
+    def initial_of(cls, blast: Blast) -> dict[str, Any]:
+        """What the composer shows for a stored draft."""
+        return {
+            "name": blast.name,
+            "campaign": blast.campaign_id,
+            "groups": list(blast.groups.values_list("pk", flat=True)),
+            "sender": blast.sender_id,
+            "body": blast.body,
+            "when": "later" if blast.scheduled_at else "now",
+            "scheduled_at": blast.scheduled_at,
+        }
+
+    @property
+    def scheduled(self) -> datetime | None:
+        """When to send; None for now. Only after validation."""
+        if self.cleaned_data.get("when") != "later":
+            return None
+        at: datetime | None = self.cleaned_data.get("scheduled_at")
+        return at
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the time where "Later" was chosen."""
+        data = super().clean() or self.cleaned_data
+        later = data.get("when") == "later"
+        if later and not data.get("scheduled_at") and "scheduled_at" not in self.errors:
+            self.add_error("scheduled_at", "Choose a day and a time, or send now.")
+        return data
+
+    def show_error(self, fields: dict[str, str], message: str) -> None:
+        """Put a service's refusal beside the fields it is about, or above the form."""
+        known = {name: words for name, words in fields.items() if name in self.fields}
+        for name, words in known.items():
+            self.add_error(name, words)
+        if not known:
+            self.add_error(None, message)

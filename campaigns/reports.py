@@ -1,0 +1,250 @@
+"""From figures to what a report says: the answer, the funnel, the five rates, the reasons.
+
+Pure: everything is computed from `messaging.selectors.Figures` and counts per reason. The
+definitions of the rates stand here once, beside their numbers on every page.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from common.templatetags.ui import num, percent
+from messaging.choices import MessageState
+from messaging.reasons import Words, failed_words, skipped_words
+from messaging.selectors import Figures
+from messaging.selectors.figures import Rate
+
+DELIVERY: Final = (
+    "Delivered, of everyone the carrier was asked for: what it accepted and what it refused. People"
+    " still waiting are not counted yet."
+)
+CLICK: Final = (
+    "People who tapped a link, of those who got the text. Preview robots and scanners are left out."
+)
+CLICK_ALL: Final = (
+    "People whose link was hit, by them or by a robot that previews or scans, of those who got it."
+)
+RESPONSE: Final = "People who replied anything but an opt-out, of those who got the text."
+UNSUBSCRIBE: Final = "People who opted out after this text, of those who got it."
+CREDITS: Final = (
+    "Segments the carrier accepted, at one credit each. Who was not texted costs nothing."
+)
+
+FAILED_STATES: Final = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.REFUSED)
+# A median of less says nothing about what is usual.
+_USUAL_NEEDS: Final = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bar of the funnel; `ratio` of the widest bar."""
+
+    label: str
+    count: int
+    ratio: float
+    role: str
+    icon: str
+    show: str
+
+
+@dataclass(frozen=True)
+class RateCard:
+    """One of the five figures. `show` names the list of people behind it."""
+
+    key: str
+    label: str
+    rate: Rate
+    definition: str
+    role: str
+    show: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    """People with one reason, and what to do about it."""
+
+    state: str
+    reason: str
+    count: int
+    words: Words
+
+
+def funnel(figures: Figures) -> list[Step]:
+    """From the list to those who replied; each bar against the whole audience."""
+    steps = (
+        ("in the list", figures.audience, "waiting", "users", "all"),
+        ("accepted", figures.accepted, "waiting", "send", "accepted"),
+        ("delivered", figures.delivered, "delivered", "circle-check", "delivered"),
+        ("clicked", figures.clicked, "clicked", "pointer", "clicked"),
+        ("replied", figures.replied, "replied", "message-circle", "replied"),
+    )
+    whole = max(figures.audience, 1)
+    return [
+        Step(label, count, count / whole, role, icon, show)
+        for label, count, role, icon, show in steps
+    ]
+
+
+def rate_cards(
+    figures: Figures, *, earlier: Sequence[Figures] = (), all_hits: bool = False
+) -> list[RateCard]:
+    """Delivery, click, response, unsubscribed, in this order.
+
+    Args:
+        figures: What is reported on.
+        earlier: Other blasts of the account, for what is usual.
+        all_hits: Count robots' hits as clicks too.
+    """
+    click = _share(figures.hit, figures.delivered) if all_hits else figures.click_rate
+    cards = (
+        ("delivery", "Delivery", figures.delivery_rate, DELIVERY, "delivered", "delivered"),
+        (
+            "click",
+            "Click, robots too" if all_hits else "Click",
+            click,
+            CLICK_ALL if all_hits else CLICK,
+            "clicked",
+            "hit" if all_hits else "clicked",
+        ),
+        ("response", "Response", figures.response_rate, RESPONSE, "replied", "replied"),
+        (
+            "unsubscribe",
+            "Unsubscribed",
+            figures.unsubscribe_rate,
+            UNSUBSCRIBE,
+            "unsubscribed",
+            "opted_out",
+        ),
+    )
+    return [
+        RateCard(*card, note=_usual([getattr(one, f"{card[0]}_rate") for one in earlier]))
+        for card in cards
+    ]
+
+
+def _usual(rates: Iterable[Rate]) -> str:
+    known = [rate[2] for rate in rates if rate[2] is not None]
+    return f"usual {percent(median(known))}" if len(known) >= _USUAL_NEEDS else ""
+
+
+def _share(part: int, whole: int) -> Rate:
+    return part, whole, part / whole if whole else None
+
+
+def segments_each(figures: Figures) -> str:
+    """ "2.0 segments each", of what the carrier accepted."""
+    if not figures.accepted:
+        return ""
+    return f"{figures.segments / figures.accepted:.1f} segments each"
+
+
+def answer(figures: Figures, *, is_running: bool, is_paused: bool = False) -> SafeString:
+    """Did it work? In one or two sentences."""
+    asked = figures.accepted + figures.refused
+    if is_paused:
+        return format_html(
+            "Paused: <strong>{}</strong> of <strong>{}</strong> are with the carrier,"
+            " <strong>{}</strong> still wait. Nothing more goes out until you resume.",
+            num(asked + figures.unknown),
+            num(figures.audience - figures.skipped),
+            num(figures.pending),
+        )
+    if is_running:
+        return format_html(
+            "Going out now: <strong>{}</strong> of <strong>{}</strong> are with the carrier,"
+            " <strong>{}</strong> delivered so far.",
+            num(asked + figures.unknown),
+            num(figures.audience - figures.skipped),
+            num(figures.delivered),
+        )
+    if not asked and not figures.unknown:
+        return format_html(
+            "Nobody was texted: all <strong>{}</strong> in the list were left out. The reasons are"
+            " below.",
+            num(figures.audience),
+        )
+    first = format_html(
+        "<strong>{}</strong> of <strong>{}</strong> people got it ({}).",
+        num(figures.delivered),
+        num(asked),
+        percent(figures.delivery_rate[2]),
+    )
+    return format_html("{} {}", first, _after(figures))
+
+
+def _after(figures: Figures) -> SafeString:
+    did = [
+        (figures.clicked, "tapped the link"),
+        (figures.replied, "replied"),
+        (figures.opted_out, "left"),
+    ]
+    done = [format_html("<strong>{}</strong> {}", num(count), word) for count, word in did if count]
+    if not done:
+        return format_html("Nobody has tapped a link, replied or left so far.")
+    if len(done) == 1:
+        return format_html("{}.", done[0])
+    return format_html("{} and {}.", SafeString(", ".join(done[:-1])), done[-1])
+
+
+def skipped_rows(counts: Iterable[tuple[str, str, int]]) -> list[ReasonRow]:
+    """People we did not text, by reason, most first."""
+    rows = [
+        ReasonRow(state, reason, count, skipped_words(reason))
+        for state, reason, count in counts
+        if state == MessageState.SKIPPED and count
+    ]
+    return sorted(rows, key=lambda row: -row.count)
+
+
+def failure_rows(counts: Iterable[tuple[str, str, int]]) -> list[ReasonRow]:
+    """People a carrier refused or did not reach, by reason, most first."""
+    merged: dict[str, int] = {}
+    for state, reason, count in counts:
+        if state in FAILED_STATES and count:
+            merged[reason] = merged.get(reason, 0) + count
+    rows = [
+        ReasonRow("failed", reason, count, failed_words(reason)) for reason, count in merged.items()
+    ]
+    return sorted(rows, key=lambda row: -row.count)
+
+
+def failed_share(figures: Figures) -> float:
+    """Refused and not delivered, of everyone the carrier was asked for."""
+    asked = figures.accepted + figures.refused
+    failed = figures.refused + figures.undelivered + figures.failed
+    return failed / asked if asked else 0.0
+
+
+@dataclass(frozen=True)
+class PeriodCard:
+    """A rate of a period beside that of the period before; `change` in percentage points."""
+
+    card: RateCard
+    change: float | None
+
+    @property
+    def change_words(self) -> str:
+        """ "+1.2 points", or nothing where there is nothing to compare with."""
+        if self.change is None:
+            return ""
+        if abs(self.change) < 0.05:
+            return "as before"
+        return f"{self.change:+.1f} points"
+
+
+def period_cards(figures: Figures | None, earlier: Figures | None) -> list[PeriodCard]:
+    """The four rates of a period against the one before; empty without a blast."""
+    if figures is None:
+        return []
+    before = {card.key: card.rate[2] for card in rate_cards(earlier)} if earlier else {}
+    cards = []
+    for card in rate_cards(figures):
+        then, ratio = before.get(card.key), card.rate[2]
+        change = (ratio - then) * 100 if ratio is not None and then is not None else None
+        cards.append(PeriodCard(card, change))
+    return cards

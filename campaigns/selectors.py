@@ -1,0 +1,222 @@
+"""Reads of campaigns and blasts, and of the figures under them.
+
+Figures themselves are `messaging.selectors`'; here they are gathered by blast, campaign and period.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count, Max, Q, QuerySet
+
+from accounts.models import Account
+from campaigns.choices import BlastState
+from campaigns.models import Blast, Campaign
+from campaigns.reports import FAILED_STATES
+from messaging.choices import BatchState, MessageState
+from messaging.models import Batch, Message, SenderNumber
+from messaging.selectors import Figures, batch_figures, figures_sum, messages_list
+
+# What the carrier took, whatever became of it afterwards.
+ACCEPTED_STATES = (
+    MessageState.ACCEPTED,
+    MessageState.SENT,
+    MessageState.DELIVERED,
+    MessageState.UNDELIVERED,
+    MessageState.FAILED,
+)
+WAITING_STATES = (
+    MessageState.PENDING,
+    MessageState.UNKNOWN,
+    MessageState.ACCEPTED,
+    MessageState.SENT,
+)
+# The lists that a report's figures open, as they stand in the URL (?show=).
+SHOWS = (
+    "all",
+    "accepted",
+    "delivered",
+    "waiting",
+    "failed",
+    "skipped",
+    "clicked",
+    "hit",
+    "replied",
+    "opted_out",
+)
+_NOT_SHOWN = Q(state=BlastState.CANCELED, batch__isnull=True)
+
+
+@dataclass(frozen=True)
+class BlastRow:
+    """A blast with its figures; None before its launch."""
+
+    blast: Blast
+    figures: Figures | None
+
+
+@dataclass(frozen=True)
+class CampaignRow:
+    """A campaign with its blasts and the sum of their figures; None before the first launch."""
+
+    campaign: Campaign
+    blasts: list[BlastRow] = field(default_factory=list)
+    figures: Figures | None = None
+
+    @property
+    def launched(self) -> list[BlastRow]:
+        """Blasts that went out, oldest first."""
+        rows = [row for row in self.blasts if row.blast.batch is not None]
+        return sorted(rows, key=lambda row: _launched_at(row.blast))
+
+
+def campaigns_list(
+    *, account: Account, search: str = "", archived: bool = False
+) -> QuerySet[Campaign]:
+    """The account's campaigns, unordered (page them by key).
+
+    Args:
+        account: Whose campaigns.
+        search: Words that must all stand in the name.
+        archived: Those put away instead of those in use.
+    """
+    campaigns = Campaign.objects.filter(account=account, archived_at__isnull=not archived)
+    for word in search.split():
+        campaigns = campaigns.filter(name__icontains=word)
+    return campaigns
+
+
+def campaigns_open(*, account: Account) -> QuerySet[Campaign]:
+    """Campaigns a blast may be written into, newest first."""
+    return Campaign.objects.filter(account=account, archived_at=None).order_by("-id")
+
+
+def campaign_rows(campaigns: Sequence[Campaign]) -> list[CampaignRow]:
+    """Campaigns with their blasts and sums, in the order given. Two queries beyond the figures'."""
+    rows = blast_rows(
+        _blasts().filter(campaign__in=[campaign.pk for campaign in campaigns]).order_by("-id")
+    )
+    by_campaign: dict[int, list[BlastRow]] = {}
+    for row in rows:
+        by_campaign.setdefault(row.blast.campaign_id, []).append(row)
+    return [
+        CampaignRow(campaign, blasts, sum_of(blasts))
+        for campaign in campaigns
+        for blasts in [by_campaign.get(campaign.pk, [])]
+    ]
+
+
+def blast_rows(blasts: QuerySet[Blast] | Sequence[Blast]) -> list[BlastRow]:
+    """Blasts with their figures, in the order given."""
+    blasts = list(blasts)
+    figures = batch_figures([blast.batch_id for blast in blasts if blast.batch_id])
+    return [
+        BlastRow(blast, figures.get(blast.batch_id) if blast.batch_id else None) for blast in blasts
+    ]
+
+
+def sum_of(rows: Sequence[BlastRow]) -> Figures | None:
+    """The figures of several blasts together; None where none was launched."""
+    known = [row.figures for row in rows if row.figures is not None]
+    return figures_sum(known) if known else None
+
+
+def blasts_list(*, account: Account) -> QuerySet[Blast]:
+    """The account's blasts but discarded drafts, with campaign, sender, people and batch."""
+    return _blasts().filter(account=account)
+
+
+def blasts_unsent(*, account: Account, limit: int = 10) -> QuerySet[Blast]:
+    """Drafts and schedules, the next to go out first, then drafts by their last change."""
+    waiting = blasts_list(account=account).filter(
+        state__in=(BlastState.DRAFT, BlastState.SCHEDULED)
+    )
+    return waiting.order_by("scheduled_at", "-updated_at")[:limit]
+
+
+def blasts_launched(
+    *,
+    account: Account,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[Blast]:
+    """Blasts that went out at or after `since` and before `until`, newest first."""
+    blasts = blasts_list(account=account).filter(batch__isnull=False)
+    if since is not None:
+        blasts = blasts.filter(batch__launched_at__gte=since)
+    if until is not None:
+        blasts = blasts.filter(batch__launched_at__lt=until)
+    return blasts.order_by("-batch__launched_at", "-id")
+
+
+def blasts_stuck(*, account: Account, since: datetime) -> QuerySet[Blast]:
+    """Blasts that need a hand: could not be sent lately, or stand paused. Newest first."""
+    return (
+        blasts_list(account=account)
+        .filter(
+            Q(state=BlastState.FAILED, updated_at__gte=since)
+            | Q(state=BlastState.LAUNCHED, batch__state=BatchState.PAUSED)
+        )
+        .order_by("-updated_at")[:5]
+    )
+
+
+def batches_running(*, account: Account) -> int:
+    """How many of the account's blasts are going out right now. One query."""
+    running = blasts_list(account=account).filter(batch__state=BatchState.RUNNING)
+    return running.filter(batch__size__gt=1).count()
+
+
+def senders_list(*, account: Account) -> QuerySet[SenderNumber]:
+    """Numbers the account may text from, the default first."""
+    return SenderNumber.objects.filter(account=account, released_at=None).order_by(
+        "-is_default", "id"
+    )
+
+
+def campaign_counts(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
+    """Campaigns with `blast_count` and `last_launched_at`."""
+    return campaigns.annotate(
+        blast_count=Count("blasts", filter=~Q(blasts__state=BlastState.CANCELED)),
+        last_launched_at=Max("blasts__batch__launched_at"),
+    )
+
+
+def people(
+    *, account: Account, batch: Batch, show: str = "all", reason: str = "", search: str = ""
+) -> QuerySet[Message]:
+    """The messages behind a figure of a report, unordered (page them by key).
+
+    Args:
+        account: Whose batch.
+        batch: The blast's.
+        show: One of `SHOWS`; anything else shows all.
+        reason: Only with this `Reason`.
+        search: Name or phone, as `messages_list` understands it.
+    """
+    did = show if show in ("clicked", "hit", "replied", "opted_out") else None
+    messages = messages_list(
+        account=account,
+        batch=batch.pk,
+        state=MessageState.SKIPPED if show == "skipped" else None,
+        reason=reason or None,
+        did=did,
+        search=search,
+    )
+    states = {
+        "accepted": ACCEPTED_STATES,
+        "delivered": (MessageState.DELIVERED,),
+        "waiting": WAITING_STATES,
+        "failed": FAILED_STATES,
+    }.get(show)
+    return messages.filter(state__in=states) if states else messages
+
+
+def _blasts() -> QuerySet[Blast]:
+    return Blast.objects.exclude(_NOT_SHOWN).select_related(
+        "campaign", "sender", "sent_by", "created_by", "batch", "batch__sender"
+    )
+
+
+def _launched_at(blast: Blast) -> datetime:
+    return blast.batch.launched_at if blast.batch else blast.created_at

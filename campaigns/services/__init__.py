@@ -1,0 +1,44 @@
+"""Writes of the campaigns app: campaigns, drafts of blasts, and when they go out.
+
+What happens to a text once its blast is launched belongs to messaging.
+"""
+
+from campaigns.services.blasts import (
+    blast_create,
+    blast_discard,
+    blast_duplicate,
+    blast_update,
+)
+from campaigns.services.campaigns import (
+    campaign_archive,
+    campaign_create,
+    campaign_rename,
+    campaign_restore,
+)
+from campaigns.services.launching import (
+    blast_cancel,
+    blast_launch,
+    blast_pause,
+    blast_resume,
+    blast_schedule,
+    blast_undo,
+    blasts_launch_due,
+)
+
+__all__ = [
+    "blast_cancel",
+    "blast_create",
+    "blast_discard",
+    "blast_duplicate",
+    "blast_launch",
+    "blast_pause",
+    "blast_resume",
+    "blast_schedule",
+    "blast_undo",
+    "blast_update",
+    "blasts_launch_due",
+    "campaign_archive",
+    "campaign_create",
+    "campaign_rename",
+    "campaign_restore",
+]

@@ -1,0 +1,198 @@
+"""Drafts of blasts: written, rewritten, copied, thrown away.
+
+A draft may be unfinished in any way: what a blast needs before it can be sent is asked when it is
+scheduled (`campaigns.services.launching`), so that nothing somebody typed is ever refused.
+"""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from accounts.models import Account, User
+from accounts.services import audit_record
+from campaigns.choices import BlastState
+from campaigns.errors import BlastNotEditable, CampaignArchived, NameInvalid
+from campaigns.models import Blast, Campaign
+from common.clock import now
+from common.errors import Invalid, NotFound
+from contacts.models import Group
+from messaging.models import SenderNumber
+
+NAME_LIMIT = 120
+# Far above what carriers take (1,600), so that a text pasted too long can be shortened here.
+DRAFT_LIMIT = 10_000
+_FROM_TEXT = 40
+
+
+@transaction.atomic
+def blast_create(
+    *,
+    account: Account,
+    actor: User | None,
+    campaign: Campaign,
+    name: str = "",
+    body: str = "",
+    group_ids: Sequence[int] = (),
+    sender: SenderNumber | None = None,
+) -> Blast:
+    """Make a draft. Without a name it is called after its first words.
+
+    Raises:
+        CampaignArchived: the campaign was put away.
+        NameInvalid: a name longer than 120 characters.
+        Invalid: a text over 10,000 characters.
+        NotFound: campaign, group or sender is not the account's.
+    """
+    _check_owned(account, campaign=campaign, sender=sender)
+    if campaign.archived_at is not None:
+        raise CampaignArchived
+    groups = _groups(account, group_ids)
+    body = _body(body)
+    blast = Blast.objects.create(
+        account=account,
+        campaign=campaign,
+        name=_name(name, body),
+        body=body,
+        sender=sender,
+        created_by=actor,
+    )
+    blast.groups.set(groups)
+    audit_record(account=account, actor=actor, action="blast.created", subject=blast.name)
+    return blast
+
+
+@transaction.atomic
+def blast_update(
+    *,
+    account: Account,
+    actor: User | None,
+    blast: Blast,
+    name: str | None = None,
+    body: str | None = None,
+    group_ids: Sequence[int] | None = None,
+    sender: SenderNumber | None = None,
+    campaign: Campaign | None = None,
+) -> Blast:
+    """Rewrite a draft; what is None stays. A blast that could not be sent becomes a draft again.
+
+    Raises:
+        BlastNotEditable: it is scheduled, sent or canceled.
+        CampaignArchived, NameInvalid, Invalid, NotFound: as for `blast_create`.
+
+    Locks: the blast's row.
+    """
+    blast = locked(account, blast)
+    if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
+        raise BlastNotEditable
+    _check_owned(account, campaign=campaign, sender=sender)
+    if campaign is not None and campaign.pk != blast.campaign_id:
+        if campaign.archived_at is not None:
+            raise CampaignArchived
+        blast.campaign = campaign
+    blast.body = blast.body if body is None else _body(body)
+    blast.name = blast.name if name is None else _name(name, blast.body)
+    blast.sender = sender or blast.sender
+    blast.state, blast.state_reason = BlastState.DRAFT, ""
+    blast.updated_at = now()
+    blast.save()
+    if group_ids is not None:
+        blast.groups.set(_groups(account, group_ids))
+    audit_record(account=account, actor=actor, action="blast.updated", subject=blast.name)
+    return blast
+
+
+@transaction.atomic
+def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Blast:
+    """Copy text, groups and sender of any blast into a new draft of the same campaign.
+
+    Raises:
+        CampaignArchived: the campaign was put away.
+        NotFound: the blast is not the account's.
+    """
+    blast = locked(account, blast)
+    sender = blast.sender
+    return blast_create(
+        account=account,
+        actor=actor,
+        campaign=blast.campaign,
+        name=f"{blast.name[: NAME_LIMIT - 8]} (again)",
+        body=blast.body,
+        group_ids=list(blast.groups.values_list("pk", flat=True)),
+        sender=sender if sender and sender.released_at is None else None,
+    )
+
+
+@transaction.atomic
+def blast_discard(*, account: Account, actor: User | None, blast: Blast) -> None:
+    """Throw away a draft that was never sent. Idempotent.
+
+    Raises:
+        BlastNotEditable: it is scheduled or sent.
+
+    Locks: the blast's row.
+    """
+    blast = locked(account, blast)
+    if blast.state == BlastState.CANCELED:
+        return
+    if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
+        raise BlastNotEditable
+    blast.state, blast.updated_at = BlastState.CANCELED, now()
+    blast.save(update_fields=["state", "updated_at"])
+    audit_record(account=account, actor=actor, action="blast.discarded", subject=blast.name)
+
+
+def locked(account: Account, blast: Blast) -> Blast:
+    """The account's blast, its row locked until the transaction ends.
+
+    Raises:
+        NotFound: the blast is not the account's.
+    """
+    found = (
+        Blast.objects.select_for_update(of=("self",))
+        .select_related("campaign", "sender", "batch")
+        .filter(account=account, pk=blast.pk)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _name(name: str, body: str) -> str:
+    name = " ".join(name.split())
+    if not name:
+        words = " ".join(body.split())
+        cut = words[:_FROM_TEXT].rsplit(" ", 1)[0] if len(words) > _FROM_TEXT else words
+        name = cut or "Untitled blast"
+    if len(name) > NAME_LIMIT:
+        raise NameInvalid(limit=NAME_LIMIT)
+    return name
+
+
+def _body(body: str) -> str:
+    if len(body) > DRAFT_LIMIT:
+        sentence = f"A draft holds up to {DRAFT_LIMIT:,} characters; a text goes out with 1,600."
+        raise Invalid(f"{sentence} Nothing was changed.", fields={"body": sentence})
+    # Browsers send CRLF; carriers bill both characters, and a phone shows one break either way.
+    return body.replace("\r\n", "\n").replace("\x00", "")
+
+
+def _groups(account: Account, group_ids: Sequence[int]) -> list[Group]:
+    wanted = set(group_ids)
+    groups = list(Group.objects.filter(account=account, pk__in=wanted))
+    if len(groups) != len(wanted):
+        raise NotFound("One of the groups does not exist any more. Nothing was changed.")
+    return groups
+
+
+def _check_owned(
+    account: Account, *, campaign: Campaign | None, sender: SenderNumber | None
+) -> None:
+    for thing in (campaign, sender):
+        if thing is not None and thing.account_id != account.pk:
+            raise NotFound
+    if sender is not None and sender.released_at is not None:
+        raise Invalid(
+            "This number is no longer yours. Choose another one.",
+            fields={"sender": "This number is no longer yours. Choose another one."},
+        )

@@ -1,0 +1,252 @@
+"""When a blast goes out: scheduled, taken back, launched once, held and canceled.
+
+"Send now" is a schedule UNDO_S ahead. The row lock of the blast decides between undo and launch,
+and messaging's request key (`blast:<id>`) makes a launch repeated after a crash the same launch.
+Lock order: blast, then what `messaging.services` locks.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+
+from accounts.errors import EmailUnverified, InsufficientCredits
+from accounts.models import Account, User
+from accounts.selectors import user_may_send
+from accounts.services import audit_record
+from campaigns.choices import BlastState
+from campaigns.errors import (
+    AudienceMissing,
+    BlastGone,
+    BlastNotEditable,
+    BlastNotRunning,
+    BlastNotScheduled,
+    NobodyTextable,
+    SchedulePast,
+    ScheduleTooFar,
+    TextMissing,
+)
+from campaigns.models import Blast
+from campaigns.services.blasts import locked
+from common.clock import now
+from common.errors import DomainError
+from common.jobs import enqueue
+from contacts.selectors import audience
+from messaging import services as messaging
+from messaging.choices import BatchKind, Priority
+
+log = logging.getLogger(__name__)
+
+SCHEDULE_LIMIT = timedelta(days=366)
+# A form filled in at 9:59:40 for 10:00 may arrive a little late.
+PAST_TOLERANCE = timedelta(minutes=1)
+
+
+def blast_schedule(
+    *, account: Account, actor: User | None, blast: Blast, at: datetime | None = None
+) -> Blast:
+    """Let a draft go out at `at`, or in UNDO_S seconds where it is None.
+
+    Refuses what could not be sent as it stands now; everything is asked again at the launch.
+
+    Raises:
+        BlastNotEditable: it is scheduled, sent or canceled.
+        TextMissing, AudienceMissing, NobodyTextable: something is not filled in yet.
+        SchedulePast, ScheduleTooFar: `at` cannot be used.
+        EmailUnverified: the actor has not confirmed an address.
+        InsufficientCredits: the balance does not cover it.
+        DomainError: messaging refuses the text (unknown merge field, too long) or has no sender.
+
+    Locks: the blast's row. Side effects: a hint to launch it, after commit.
+    """
+    moment = now()
+    if at is not None and at < moment - PAST_TOLERANCE:
+        raise SchedulePast
+    if at is not None and at > moment + SCHEDULE_LIMIT:
+        raise ScheduleTooFar(limit=SCHEDULE_LIMIT)
+    if actor is not None and not user_may_send(actor):
+        raise EmailUnverified
+    credits = _require_sendable(account, blast)
+    due_at = at or moment + timedelta(seconds=settings.UNDO_S)
+    with transaction.atomic():
+        blast = locked(account, blast)
+        if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
+            raise BlastNotEditable
+        blast.state, blast.state_reason = BlastState.SCHEDULED, ""
+        blast.scheduled_at, blast.sent_by = due_at, actor
+        blast.estimated_credits, blast.updated_at = credits, moment
+        blast.sender = blast.sender or messaging.sender_default(account)
+        blast.save()
+        audit_record(
+            account=account,
+            actor=actor,
+            action="blast.scheduled",
+            subject=blast.name,
+            data={"at": due_at.isoformat(), "credits": credits},
+        )
+        wait_s = (due_at - moment).total_seconds()
+        if wait_s <= 60:
+            enqueue("campaigns.launch_due", countdown_s=max(wait_s, 0))
+    return blast
+
+
+@transaction.atomic
+def blast_undo(*, account: Account, actor: User | None, blast: Blast) -> Blast:
+    """Take a scheduled blast back into a draft. Whoever holds the row first, launch or undo, wins.
+
+    Raises:
+        BlastGone: it was launched.
+        BlastNotScheduled: it is not scheduled.
+
+    Locks: the blast's row (waits for a launch under way).
+    """
+    blast = locked(account, blast)
+    if blast.state == BlastState.LAUNCHED:
+        raise BlastGone
+    if blast.state != BlastState.SCHEDULED:
+        raise BlastNotScheduled
+    blast.state, blast.scheduled_at, blast.updated_at = BlastState.DRAFT, None, now()
+    blast.save(update_fields=["state", "scheduled_at", "updated_at"])
+    audit_record(account=account, actor=actor, action="blast.taken_back", subject=blast.name)
+    return blast
+
+
+def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
+    """Launch a blast whose time has come: one batch, everybody in the audience a message.
+
+    Does nothing where the blast is not due or another process has it. What messaging refuses
+    (nobody to text, no credits, an unknown field) makes the blast `failed` with the sentence.
+
+    Returns:
+        Whether this call decided the blast's fate.
+
+    Locks: the blast's row (skipped where taken), then as `messaging.services.batch_launch`.
+    """
+    moment = moment or now()
+    with transaction.atomic():
+        blast = (
+            Blast.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("account", "campaign", "sender", "sent_by")
+            .filter(pk=blast_id, state=BlastState.SCHEDULED, scheduled_at__lte=moment)
+            .first()
+        )
+        if blast is None:
+            return False
+        try:
+            with transaction.atomic():
+                blast.batch = messaging.batch_launch(
+                    account=blast.account,
+                    actor=blast.sent_by,
+                    kind=BatchKind.BLAST,
+                    name=f"{blast.campaign.name} · {blast.name}"[:160],
+                    body=blast.body,
+                    sender=blast.sender or messaging.sender_default(blast.account),
+                    audience=audience(
+                        account=blast.account,
+                        group_ids=list(blast.groups.values_list("pk", flat=True)),
+                    ),
+                    request_key=f"blast:{blast.pk}",
+                    priority=Priority.BULK,
+                )
+        except DomainError as error:
+            blast.state, blast.state_reason = BlastState.FAILED, error.message[:300]
+        else:
+            blast.state, blast.state_reason = BlastState.LAUNCHED, ""
+        blast.updated_at = now()
+        blast.save(update_fields=["state", "state_reason", "batch", "updated_at"])
+        audit_record(
+            account=blast.account,
+            actor=blast.sent_by,
+            action=f"blast.{blast.state}",
+            subject=blast.name,
+            data={"reason": blast.state_reason} if blast.state_reason else None,
+        )
+    return True
+
+
+def blasts_launch_due(*, limit: int = 100) -> int:
+    """Launch every blast whose time has come, earliest first; one that breaks does not stop others.
+
+    Returns:
+        How many blasts were launched or found unsendable.
+    """
+    moment = now()
+    due = Blast.objects.filter(state=BlastState.SCHEDULED, scheduled_at__lte=moment)
+    decided = 0
+    for blast_id in due.order_by("scheduled_at", "pk").values_list("pk", flat=True)[:limit]:
+        try:
+            decided += blast_launch(blast_id=blast_id, moment=moment)
+        except DatabaseError:
+            log.exception("blast %s could not be launched; the next tick tries again", blast_id)
+    return decided
+
+
+@transaction.atomic
+def blast_pause(*, account: Account, actor: User | None, blast: Blast) -> Blast:
+    """Hold back what has not gone out yet.
+
+    Raises:
+        BlastNotRunning: it was not launched.
+        DomainError: messaging refuses (already finished).
+    """
+    blast = _launched(account, blast)
+    messaging.batch_pause(account=account, actor=actor, batch=blast.batch)
+    return blast
+
+
+@transaction.atomic
+def blast_resume(*, account: Account, actor: User | None, blast: Blast) -> Blast:
+    """Let a paused blast go on. Raises as `blast_pause`."""
+    blast = _launched(account, blast)
+    messaging.batch_resume(account=account, actor=actor, batch=blast.batch)
+    return blast
+
+
+@transaction.atomic
+def blast_cancel(*, account: Account, actor: User | None, blast: Blast) -> Blast:
+    """Send nothing more of it. Before the launch the blast is dropped, afterwards what is left.
+
+    Raises:
+        BlastNotRunning: it is over already.
+        DomainError: messaging refuses (already finished).
+
+    Locks: the blast's row, then as `messaging.services.batch_cancel`.
+    """
+    blast = locked(account, blast)
+    if blast.state == BlastState.LAUNCHED:
+        messaging.batch_cancel(account=account, actor=actor, batch=blast.batch)
+        return blast
+    if blast.state == BlastState.CANCELED:
+        return blast
+    blast.state, blast.scheduled_at, blast.updated_at = BlastState.CANCELED, None, now()
+    blast.save(update_fields=["state", "scheduled_at", "updated_at"])
+    audit_record(account=account, actor=actor, action="blast.canceled", subject=blast.name)
+    return blast
+
+
+def _launched(account: Account, blast: Blast) -> Blast:
+    blast = locked(account, blast)
+    if blast.batch is None:
+        raise BlastNotRunning
+    return blast
+
+
+def _require_sendable(account: Account, blast: Blast) -> int:
+    """Credits a blast would take; raises what `blast_schedule` names."""
+    if not blast.body.strip():
+        raise TextMissing
+    group_ids = list(blast.groups.values_list("pk", flat=True))
+    if not group_ids:
+        raise AudienceMissing
+    estimate = messaging.estimate(
+        account=account,
+        body=blast.body,
+        audience=audience(account=account, group_ids=group_ids),
+    )
+    if estimate.texted_now == 0:
+        raise NobodyTextable(people=estimate.people)
+    account.refresh_from_db(fields=["credit_balance"])
+    if estimate.credits > account.credit_balance and estimate.exact:
+        raise InsufficientCredits(needed=estimate.credits, balance=account.credit_balance)
+    return estimate.credits

@@ -1,0 +1,127 @@
+"""What happened after a blast, as a picture: deliveries, clicks and replies, counted up over time.
+
+Pure, over `messaging.selectors.Activity`. Curves are cumulative, because thousands of deliveries in
+the first minutes would hide the clicks of the days after.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+
+from django.utils.timezone import localtime
+
+from common.charts import Chart, Role, Series
+from common.templatetags.ui import duration, num
+from messaging.selectors import Activity
+
+_CURVES: Sequence[tuple[str, Role, Callable[[Activity], int]]] = (
+    ("delivered", "delivered", lambda slot: slot.delivered),
+    ("clicked", "clicked", lambda slot: slot.clicked),
+    ("replied", "replied", lambda slot: slot.replied),
+)
+
+
+def over_time(slots: Sequence[Activity], *, launched_at: datetime, zone: str) -> Chart:
+    """The curves of one blast, from its launch on."""
+    start = localtime(launched_at).replace(microsecond=0)
+    times = [start, *(max(slot.at, start) for slot in slots)]
+    series = []
+    for name, role, count in _CURVES:
+        total, values = 0, [0]
+        for slot in slots:
+            total += count(slot)
+            values.append(total)
+        if total or role != "replied":
+            series.append(Series(name, role, values))
+    return Chart(
+        kind="line",
+        sentence=_sentence(slots, start),
+        x=[f"{time:%a} {time.day} {time:%b %H:%M}" for time in times],
+        series=series,
+        unit="people",
+        zone=zone.replace("_", " "),
+        none_yet="Nothing has arrived yet. The curves begin with the first delivery.",
+        height_px=260,
+        times=times,
+    )
+
+
+def _sentence(slots: Sequence[Activity], start: datetime) -> str:
+    words = []
+    delivered = _half_after(slots, start, _CURVES[0][2])
+    if delivered is not None:
+        words.append(f"Half of the deliveries had arrived after {_rough(delivered)}")
+    clicked = _half_after(slots, start, _CURVES[1][2])
+    if clicked is not None:
+        words.append(f"half of those who clicked did so within {_rough(clicked)}")
+    if not words:
+        return ""
+    sentence = "; ".join(words) + "."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _half_after(
+    slots: Sequence[Activity], start: datetime, count: Callable[[Activity], int]
+) -> timedelta | None:
+    """How long after `start` half of all had happened; None for fewer than ten."""
+    whole = sum(map(count, slots))
+    if whole < 10:
+        return None
+    total = 0
+    for slot in slots:
+        total += count(slot)
+        if total * 2 >= whole:
+            return max(slot.at - start, timedelta())
+    return None
+
+
+def _rough(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    if seconds < 60:
+        return "a minute"
+    if seconds < 48 * 3600:
+        return duration(round(seconds / 60) * 60)
+    return f"{seconds / 86_400:.0f} days"
+
+
+def by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -> Chart:
+    """Deliveries by day, days without any as zero."""
+    at = {slot.at.date(): slot for slot in slots}
+    dates = [since_on + timedelta(days=count) for count in range(days)]
+    values = [at[day].delivered if day in at else 0 for day in dates]
+    best = max(range(days), key=values.__getitem__)
+    return Chart(
+        kind="bar",
+        sentence=f"The busiest day was {_day(dates[best])}, with {num(values[best])} delivered."
+        if values[best]
+        else "",
+        x=[_day(day) for day in dates],
+        series=[Series("delivered", "delivered", values)],
+        unit="texts",
+        x_name="Day",
+        zone=zone.replace("_", " "),
+        none_yet="No text was delivered in this time.",
+        height_px=220,
+    )
+
+
+def reactions_by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -> Chart:
+    """First clicks and first replies by day, days without any as zero."""
+    at = {slot.at.date(): slot for slot in slots}
+    dates = [since_on + timedelta(days=count) for count in range(days)]
+    clicked = [at[day].clicked if day in at else 0 for day in dates]
+    replied = [at[day].replied if day in at else 0 for day in dates]
+    return Chart(
+        kind="bar",
+        sentence=f"{num(sum(clicked))} clicked and {num(sum(replied))} replied to these blasts.",
+        x=[_day(day) for day in dates],
+        series=[Series("clicked", "clicked", clicked), Series("replied", "replied", replied)],
+        unit="people",
+        x_name="Day",
+        zone=zone.replace("_", " "),
+        none_yet="Nobody clicked or replied in this time.",
+        height_px=220,
+    )
+
+
+def _day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b}"

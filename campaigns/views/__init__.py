@@ -1,0 +1,1 @@
+"""Pages of the campaigns app: overview, campaigns, composer, reports."""

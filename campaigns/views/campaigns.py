@@ -1,0 +1,110 @@
+"""Pages of campaigns: the list, making and changing one, and the report over its blasts."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from campaigns import comparing, reports, selectors, services
+from campaigns.forms import CampaignForm
+from campaigns.models import Campaign
+from common.errors import DomainError
+from common.pagination import keyset_page
+
+PAGE_SIZE = 25
+
+
+@requires(Role.VIEWER)
+@require_GET
+def campaign_list(request: AccountRequest) -> HttpResponse:
+    """Campaigns with their five figures, newest first: `q`, `show=archived` in the URL."""
+    search = request.GET.get("q", "").strip()
+    archived = request.GET.get("show") == "archived"
+    page = keyset_page(
+        selectors.campaigns_list(account=request.account, search=search, archived=archived),
+        request.GET,
+        size=PAGE_SIZE,
+    )
+    context = {
+        "page": page,
+        "rows": selectors.campaign_rows(page.rows),
+        "unsent": [] if archived or search else selectors.blasts_unsent(account=request.account),
+        "q": search,
+        "archived": archived,
+    }
+    return render(request, "campaigns/list.html", context)
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def campaign_create(request: AccountRequest) -> HttpResponse:
+    """Make a campaign, then write its first blast."""
+    form = CampaignForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            campaign = services.campaign_create(
+                account=request.account, actor=request.user, **form.cleaned_data
+            )
+        except DomainError as error:
+            form.add_error("name", error.message)
+        else:
+            return redirect("campaign_report", campaign.pk)
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/form.html", {"form": form}, status=status)
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def campaign_edit(request: AccountRequest, pk: int) -> HttpResponse:
+    """Rename a campaign."""
+    campaign = owned(Campaign.objects.all(), request.account, pk=pk)
+    form = CampaignForm(request.POST or None, initial={"name": campaign.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.campaign_rename(
+                account=request.account, actor=request.user, campaign=campaign, **form.cleaned_data
+            )
+        except DomainError as error:
+            form.add_error("name", error.message)
+        else:
+            return redirect("campaign_report", campaign.pk)
+    status = 422 if form.errors else 200
+    context = {"form": form, "campaign": campaign}
+    return render(request, "campaigns/form.html", context, status=status)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def campaign_archive(request: AccountRequest, pk: int) -> HttpResponse:
+    """Put a campaign away, or bring it back (`restore` in the form)."""
+    campaign = owned(Campaign.objects.all(), request.account, pk=pk)
+    if "restore" in request.POST:
+        services.campaign_restore(account=request.account, actor=request.user, campaign=campaign)
+        messages.success(request, f"“{campaign.name}” is back in the list.")
+        return redirect("campaign_report", campaign.pk)
+    services.campaign_archive(account=request.account, actor=request.user, campaign=campaign)
+    messages.success(request, f"“{campaign.name}” is archived. Its reports stay.")
+    return redirect("campaign_list")
+
+
+@requires(Role.VIEWER)
+@require_GET
+def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
+    """The five figures over all blasts of a campaign, and the blasts side by side."""
+    campaign = owned(Campaign.objects.select_related("created_by"), request.account, pk=pk)
+    [row] = selectors.campaign_rows([campaign])
+    all_hits = request.GET.get("clicks") == "all"
+    context = {
+        "campaign": campaign,
+        "row": row,
+        "launched": row.launched,
+        "unsent": [one for one in row.blasts if one.blast.batch is None],
+        "cards": reports.rate_cards(row.figures, all_hits=all_hits) if row.figures else [],
+        "segments_each": reports.segments_each(row.figures) if row.figures else "",
+        "all_hits": all_hits,
+        "answer": comparing.answer(row.launched, row.figures),
+        "multiples": comparing.small_multiples(row.launched),
+    }
+    return render(request, "campaigns/campaign_report.html", context)

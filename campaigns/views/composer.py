@@ -1,0 +1,178 @@
+"""The composer: one screen from text and people to "Send to 4,655 people, 9,312 credits"."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from campaigns import selectors, services
+from campaigns.choices import BlastState
+from campaigns.composing import compose
+from campaigns.errors import BlastNotEditable
+from campaigns.forms import BlastForm
+from campaigns.models import Blast, Campaign
+from common.errors import DomainError
+from contacts.selectors import merge_fields
+
+EDITABLE = (BlastState.DRAFT, BlastState.FAILED)
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def blast_create(request: AccountRequest) -> HttpResponse:
+    """A new draft: `campaign`, `group` and `body` of the URL fill it in beforehand."""
+    if request.method == "POST":
+        return _store(request, None)
+    initial: dict[str, Any] = {
+        "campaign": request.GET.get("campaign"),
+        "groups": request.GET.getlist("group"),
+        "body": request.GET.get("body", ""),
+        "when": "now",
+    }
+    return _page(request, BlastForm(account=request.account, initial=initial), None)
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def blast_edit(request: AccountRequest, pk: int) -> HttpResponse:
+    """A stored draft. What is scheduled or sent opens its report instead."""
+    blast = owned(Blast.objects.select_related("campaign"), request.account, pk=pk)
+    if blast.state not in EDITABLE:
+        if request.method == "POST":
+            messages.error(request, BlastNotEditable.message)
+        return redirect("blast_report", blast.pk)
+    if request.method == "POST":
+        return _store(request, blast)
+    form = BlastForm(account=request.account, initial=BlastForm.initial_of(blast))
+    return _page(request, form, blast)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_count(request: AccountRequest) -> HttpResponse:
+    """What the composer tells while somebody types; an htmx fragment. Stores nothing."""
+    form = BlastForm(request.POST, account=request.account)
+    form.is_valid()
+    return render(request, "campaigns/_count.html", _counted(request, form))
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_send(request: AccountRequest, pk: int) -> HttpResponse:
+    """Send a stored draft as it stands, after the time to undo."""
+    blast = owned(Blast.objects.all(), request.account, pk=pk)
+    try:
+        services.blast_schedule(account=request.account, actor=request.user, blast=blast)
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("blast_edit", blast.pk)
+    return redirect("blast_report", blast.pk)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_discard(request: AccountRequest, pk: int) -> HttpResponse:
+    """Throw a draft away."""
+    blast = owned(Blast.objects.all(), request.account, pk=pk)
+    try:
+        services.blast_discard(account=request.account, actor=request.user, blast=blast)
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("blast_report", blast.pk)
+    messages.success(request, f"The draft “{blast.name}” is gone.")
+    return redirect("campaign_report", blast.campaign_id)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
+    """Use a blast again: a new draft with the same text, people and number."""
+    blast = owned(Blast.objects.all(), request.account, pk=pk)
+    try:
+        copy = services.blast_duplicate(account=request.account, actor=request.user, blast=blast)
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("blast_report", blast.pk)
+    return redirect("blast_edit", copy.pk)
+
+
+def _store(request: AccountRequest, blast: Blast | None) -> HttpResponse:
+    """Keep what was typed, then send it where that was asked for."""
+    form = BlastForm(request.POST, account=request.account)
+    if not form.is_valid():
+        return _page(request, form, blast, status=422)
+    try:
+        blast = _keep(request, form, blast)
+        if request.POST.get("act") != "send":
+            messages.success(request, "The draft is kept.")
+            return redirect("blast_edit", blast.pk)
+        services.blast_schedule(
+            account=request.account, actor=request.user, blast=blast, at=form.scheduled
+        )
+    except DomainError as error:
+        form.show_error(error.fields, error.message)
+        return _page(request, form, blast, status=422)
+    return redirect("blast_report", blast.pk)
+
+
+@transaction.atomic
+def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blast:
+    """Store the draft, and the campaign where a new one was named."""
+    data = form.cleaned_data
+    campaign: Campaign | None = data["campaign"]
+    if campaign is None and blast is not None and not data["new_campaign"]:
+        campaign = blast.campaign
+    if campaign is None:
+        campaign = services.campaign_create(
+            account=request.account,
+            actor=request.user,
+            name=data["new_campaign"] or data["name"] or "My campaign",
+        )
+    values = {
+        "account": request.account,
+        "actor": request.user,
+        "campaign": campaign,
+        "name": data["name"],
+        "body": data["body"],
+        "group_ids": [group.pk for group in data["groups"]],
+        "sender": data["sender"],
+    }
+    if blast is None:
+        return services.blast_create(**values)
+    return services.blast_update(blast=blast, **values)
+
+
+def _page(
+    request: AccountRequest, form: BlastForm, blast: Blast | None, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "blast": blast,
+        "groups": form.field("groups").queryset,
+        "campaigns": form.field("campaign").queryset,
+        "senders": selectors.senders_list(account=request.account),
+        "merge_fields": merge_fields(account=request.account),
+        **_counted(request, form),
+    }
+    return render(request, "campaigns/composer.html", context, status=status)
+
+
+def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
+    """The count of what the form holds, valid or not."""
+    groups = [int(value) for value in form["groups"].value() or [] if str(value).isdigit()]
+    senders = list(selectors.senders_list(account=request.account))
+    chosen = str(form["sender"].value() or "")
+    sender = next((one for one in senders if str(one.pk) == chosen), next(iter(senders), None))
+    composed = compose(account=request.account, body=form["body"].value() or "", group_ids=groups)
+    return {
+        "composed": composed,
+        "chosen_groups": groups,
+        "sender": sender,
+        "balance": request.account.credit_balance,
+        "later": form["when"].value() == "later",
+    }

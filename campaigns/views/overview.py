@@ -1,0 +1,97 @@
+"""The overview: what needs a hand, this period against the last, what was sent lately."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.timezone import localtime
+from django.views.decorators.http import require_GET
+
+from accounts.access import AccountRequest, requires
+from accounts.choices import Role
+from accounts.models import Account
+from campaigns import reports, selectors, timeline
+from common.clock import now
+from contacts.selectors import contacts_count
+from messaging.selectors import Figures, activity_over_time
+
+PERIODS = (7, 28, 90)
+_RECENT = 6
+_STUCK_SINCE = timedelta(days=7)
+# Fewer credits than the average of the last blasts times this, and a hand is needed.
+_LOW_CREDITS_BLASTS = 1.0
+# Above this share of failures the account should look at its list or its text.
+_MANY_FAILED = 0.10
+_SPEAKS = 50
+
+
+@requires(Role.VIEWER)
+@require_GET
+def overview(request: AccountRequest) -> HttpResponse:
+    """The first page: `days` (7, 28 or 90) in the URL."""
+    asked = request.GET.get("days", "")
+    days = int(asked) if asked in {str(period) for period in PERIODS} else 28
+    today = localtime(now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = today - timedelta(days=days - 1)
+    current = selectors.blast_rows(selectors.blasts_launched(account=request.account, since=since))
+    before = selectors.blast_rows(
+        selectors.blasts_launched(
+            account=request.account, since=since - timedelta(days=days), until=since
+        )
+    )
+    figures, earlier = selectors.sum_of(current), selectors.sum_of(before)
+    context = {
+        "days": days,
+        "periods": PERIODS,
+        "rows": current[:_RECENT],
+        "blast_count": len(current),
+        "figures": figures,
+        "earlier": earlier,
+        "cards": reports.period_cards(figures, earlier),
+        "hand": _needs_a_hand(request.account, figures, current),
+        "first_steps": _first_steps(request.account) if not current and not before else None,
+        **_charts(request.account, current, since, days),
+    }
+    return render(request, "campaigns/overview.html", context)
+
+
+def _charts(
+    account: Account, rows: list[selectors.BlastRow], since: datetime, days: int
+) -> dict[str, Any]:
+    ids = [row.blast.batch_id for row in rows if row.blast.batch_id]
+    slots = activity_over_time(ids, zone=account.timezone, unit="day")
+    span = {"since_on": since.date(), "days": days, "zone": account.timezone}
+    return {
+        "by_day": timeline.by_day(slots, **span),
+        "reactions": timeline.reactions_by_day(slots, **span),
+    }
+
+
+def _needs_a_hand(
+    account: Account, figures: Figures | None, rows: list[selectors.BlastRow]
+) -> dict[str, Any]:
+    """What somebody should look at now; empty values need nobody."""
+    used = [row.figures.credits for row in rows[:5] if row.figures and row.figures.credits]
+    usual = sum(used) / len(used) if used else 0
+    return {
+        "stuck": list(selectors.blasts_stuck(account=account, since=now() - _STUCK_SINCE)),
+        "no_sender": not selectors.senders_list(account=account).exists(),
+        "low_credits": account.credit_balance == 0
+        or account.credit_balance < usual * _LOW_CREDITS_BLASTS,
+        "many_failed": [
+            row
+            for row in rows[:_RECENT]
+            if row.figures
+            and row.figures.delivery_rate[1] >= _SPEAKS
+            and reports.failed_share(row.figures) > _MANY_FAILED
+        ][:2],
+    }
+
+
+def _first_steps(account: Account) -> dict[str, Any]:
+    """Where a new account stands: people, then the first blast."""
+    return {
+        "people": contacts_count(account=account),
+        "drafts": list(selectors.blasts_unsent(account=account, limit=1)),
+    }

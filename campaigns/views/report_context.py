@@ -1,0 +1,130 @@
+"""What the message report shows: gathered from selectors, worded by `campaigns.reports`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from accounts.models import Account
+from campaigns import reports, selectors
+from campaigns.models import Blast
+from campaigns.timeline import over_time
+from common.clock import now
+from common.pagination import keyset_page
+from messaging.choices import BatchState, Reason
+from messaging.models import Batch
+from messaging.selectors import Figures, activity_over_time, batch_figures, reason_counts
+from tracking.selectors import links_of_batches
+
+PAGE_SIZE: Final = 50
+# After the last text has gone receipts still come in, then clicks and replies.
+SETTLING: Final = timedelta(hours=1)
+# The lists of people that have a button of their own, in the order shown.
+SHOWS: Final = (
+    ("all", "All"),
+    ("delivered", "Delivered"),
+    ("clicked", "Clicked"),
+    ("replied", "Replied"),
+    ("opted_out", "Left"),
+    ("failed", "Not delivered"),
+    ("skipped", "Not texted"),
+    ("waiting", "Waiting"),
+)
+_POLL_S: Final[Mapping[str, int]] = {"running": 2, "paused": 10, "settling": 5}
+_USUAL_DAYS: Final = 90
+_USUAL_BLASTS: Final = 20
+
+
+def phase_of(blast: Blast) -> str:
+    """scheduled, failed, canceled, running, paused, settling (receipts come in) or over."""
+    if blast.batch is None:
+        return str(blast.state)
+    if blast.batch.state in (BatchState.RUNNING, BatchState.PAUSED):
+        return str(blast.batch.state)
+    ended_at = blast.batch.finished_at or blast.batch.launched_at
+    return "settling" if ended_at > now() - SETTLING else "over"
+
+
+def filters(params: Mapping[str, str]) -> dict[str, str]:
+    """`show`, `reason` and `q` of the URL; what makes no sense is left out."""
+    show = params.get("show", "all")
+    reason = params.get("reason", "")
+    return {
+        "show": show if show in selectors.SHOWS else "all",
+        "reason": reason if reason in Reason.values else "",
+        "search": params.get("q", "").strip()[:80],
+    }
+
+
+def whole_report(
+    account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
+) -> dict[str, Any]:
+    """Everything on the page."""
+    return {
+        **live(account, blast, batch, params),
+        **people(account, blast, batch, params),
+        "links": links_of_batches(batch_ids=[batch.pk]),
+        "groups": blast.groups.order_by("name"),
+    }
+
+
+def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]) -> dict[str, Any]:
+    """The part that changes while texts go out and receipts come in."""
+    figures = batch_figures([batch.pk])[batch.pk]
+    counts = reason_counts(batch.pk)
+    phase = phase_of(blast)
+    all_hits = params.get("clicks") == "all"
+    return {
+        "blast": blast,
+        "batch": batch,
+        "phase": phase,
+        "poll_s": _POLL_S.get(phase),
+        "figures": figures,
+        "answer": reports.answer(
+            figures, is_running=phase == "running", is_paused=phase == "paused"
+        ),
+        "steps": reports.funnel(figures),
+        "cards": reports.rate_cards(figures, earlier=_earlier(account, batch), all_hits=all_hits),
+        "credits_definition": reports.CREDITS,
+        "segments_each": reports.segments_each(figures),
+        "all_hits": all_hits,
+        "skipped": reports.skipped_rows(counts),
+        "failures": reports.failure_rows(counts),
+        "failed_total": figures.refused + figures.undelivered + figures.failed,
+        "handed": figures.accepted + figures.refused + figures.unknown,
+        "to_hand": figures.audience - figures.skipped,
+        "waiting_receipt": _awaiting(figures),
+        "over_time": over_time(
+            activity_over_time([batch.pk], zone=account.timezone),
+            launched_at=batch.launched_at,
+            zone=account.timezone,
+        ),
+    }
+
+
+def people(
+    account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
+) -> dict[str, Any]:
+    """One page of the people behind a figure."""
+    chosen = filters(params)
+    messages = selectors.people(account=account, batch=batch, **chosen).select_related("contact")
+    return {
+        "blast": blast,
+        "chosen": chosen,
+        "shows": SHOWS,
+        "page": keyset_page(messages, params, size=PAGE_SIZE),
+        "reason_label": Reason(chosen["reason"]).label if chosen["reason"] else "",
+    }
+
+
+def _awaiting(figures: Figures) -> int:
+    """Texts with the carrier whose last word has not come."""
+    final = figures.delivered + figures.undelivered + figures.failed
+    return figures.accepted - final
+
+
+def _earlier(account: Account, batch: Batch) -> list[Figures]:
+    """Figures of the account's blasts of the 90 days before this one, for what is usual."""
+    since = batch.launched_at - timedelta(days=_USUAL_DAYS)
+    blasts = selectors.blasts_launched(account=account, since=since, until=batch.launched_at)
+    ids = [blast.batch_id for blast in blasts[:_USUAL_BLASTS] if blast.batch_id]
+    return list(batch_figures(ids).values())

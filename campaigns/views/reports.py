@@ -1,0 +1,149 @@
+"""The message report: did it work, for whom not, what now?"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from campaigns import exporting, selectors, services
+from campaigns.choices import BlastState
+from campaigns.composing import compose
+from campaigns.models import Blast
+from campaigns.views.report_context import filters, live, phase_of, whole_report
+from common.errors import DomainError
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_report(request: AccountRequest, pk: int) -> HttpResponse:
+    """One blast: `show`, `reason`, `q` and the place in the people's list stand in the URL."""
+    blast = _blast(request, pk)
+    if blast.state == BlastState.DRAFT:
+        return redirect("blast_edit", blast.pk)
+    if blast.batch is None:
+        return render(request, "campaigns/blast_waiting.html", _waiting(request, blast))
+    context = whole_report(request.account, blast, blast.batch, request.GET)
+    return render(request, "campaigns/blast_report.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_live(request: AccountRequest, pk: int) -> HttpResponse:
+    """What changes while a blast goes out; an htmx fragment.
+
+    `was` is the phase the page was made in: with a new phase the whole page is made anew.
+    """
+    blast = _blast(request, pk)
+    if blast.batch is None or request.GET.get("was") != phase_of(blast):
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    context = live(request.account, blast, blast.batch, request.GET)
+    return render(request, "campaigns/_live.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_launched(request: AccountRequest, pk: int) -> HttpResponse:
+    """Asked while the time to undo runs: nothing, or "make the page anew"."""
+    blast = _blast(request, pk)
+    if blast.state == BlastState.SCHEDULED:
+        return HttpResponse(status=204)
+    return HttpResponse(headers={"HX-Refresh": "true"})
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_export(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """The list as filtered, as CSV, streamed."""
+    blast = _blast(request, pk)
+    if blast.batch is None:
+        return redirect("blast_report", blast.pk)
+    rows = exporting.people_csv(account=request.account, batch=blast.batch, **filters(request.GET))
+    return StreamingHttpResponse(
+        rows,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="blast-{blast.pk}.csv"'},
+    )
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_undo(request: AccountRequest, pk: int) -> HttpResponse:
+    """Take a scheduled blast back; it becomes a draft again."""
+    blast = _blast(request, pk)
+    try:
+        services.blast_undo(account=request.account, actor=request.user, blast=blast)
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("blast_report", blast.pk)
+    messages.success(request, "Taken back. Nothing was sent; the draft is as you left it.")
+    return redirect("blast_edit", blast.pk)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_pause(request: AccountRequest, pk: int) -> HttpResponse:
+    """Hold back what has not gone out yet."""
+    return _control(request, pk, services.blast_pause, "Paused. What is with the carrier goes on.")
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_resume(request: AccountRequest, pk: int) -> HttpResponse:
+    """Let a paused blast go on."""
+    return _control(request, pk, services.blast_resume, "It goes on.")
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_cancel(request: AccountRequest, pk: int) -> HttpResponse:
+    """Send nothing more of a blast."""
+    return _control(
+        request, pk, services.blast_cancel, "Canceled. Nobody else gets it; unused credits return."
+    )
+
+
+def _control(request: AccountRequest, pk: int, service: Any, words: str) -> HttpResponse:
+    blast = _blast(request, pk)
+    try:
+        service(account=request.account, actor=request.user, blast=blast)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, words)
+    return redirect("blast_report", blast.pk)
+
+
+def _blast(request: AccountRequest, pk: int) -> Blast:
+    blasts = Blast.objects.select_related(
+        "campaign", "sender", "sent_by", "created_by", "batch", "batch__sender"
+    )
+    return owned(blasts, request.account, pk=pk)
+
+
+def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
+    """A blast that is scheduled, could not be sent, or was canceled before its launch."""
+    groups = list(blast.groups.order_by("name"))
+    senders = selectors.senders_list(account=request.account)
+    return {
+        "blast": blast,
+        "groups": groups,
+        "sender": blast.sender or senders.first(),
+        "composed": compose(
+            account=request.account, body=blast.body, group_ids=[group.pk for group in groups]
+        ),
+        "phase": phase_of(blast),
+        "is_now": _is_now(blast),
+    }
+
+
+def _is_now(blast: Blast) -> bool:
+    """Whether it was sent with "now", and only the time to undo stands between."""
+    if blast.scheduled_at is None:
+        return False
+    return blast.scheduled_at - blast.updated_at <= timedelta(seconds=settings.UNDO_S + 1)

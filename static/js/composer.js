@@ -1,0 +1,65 @@
+/* The composer's small conveniences: inserting merge fields, replacing odd characters, naming a new
+   campaign, finding a group. Counting and cost come from the server (hx-post on the form). */
+(() => {
+  "use strict";
+
+  const form = document.getElementById("composer");
+  const text = form.querySelector("#id_body");
+
+  function recount() {
+    text.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function insert(words, from, to) {
+    text.focus();
+    text.setSelectionRange(from, to);
+    // Keeps the browser's undo, which setting `value` would lose.
+    if (!document.execCommand("insertText", false, words)) {
+      text.setRangeText(words, from, to, "end");
+    }
+    recount();
+  }
+
+  document.addEventListener("click", (event) => {
+    const field = event.target.closest("[data-insert]");
+    if (field) {
+      const name = field.dataset.insert;
+      const words = name === "first_name" ? "{{first_name|there}}" : `{{${name}}}`;
+      insert(words, text.selectionStart, text.selectionEnd);
+      return;
+    }
+    const replace = event.target.closest("[data-replace]");
+    if (replace) {
+      let words = text.value;
+      for (const [odd, plain] of Object.entries(JSON.parse(replace.dataset.replace))) {
+        words = words.replaceAll(odd, plain);
+      }
+      insert(words, 0, text.value.length);
+    }
+  });
+
+  const campaign = form.querySelector("[data-new-campaign]");
+  const name = form.querySelector("[data-new-campaign-name]");
+  function showName() {
+    name.hidden = campaign.value !== "";
+  }
+  campaign.addEventListener("change", showName);
+  showName();
+
+  const find = form.querySelector("[data-filter]");
+  find?.addEventListener("input", (event) => {
+    event.stopPropagation();
+    const wanted = find.value.trim().toLowerCase();
+    for (const pick of form.querySelectorAll(".pick")) {
+      pick.hidden = !pick.dataset.words.includes(wanted);
+    }
+  });
+
+  // What is typed and not kept is not lost by a slip.
+  let changed = false;
+  text.addEventListener("input", () => { changed = true; });
+  form.addEventListener("submit", () => { changed = false; });
+  window.addEventListener("beforeunload", (event) => {
+    if (changed && text.value.trim()) event.preventDefault();
+  });
+})();
