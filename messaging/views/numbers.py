@@ -12,6 +12,7 @@ from accounts.services import verifiednumber_confirm, verifiednumber_remove
 from common.errors import DomainError, NotFound
 from messaging import senders
 from messaging.models import CarrierAccount
+from messaging.verification import verification_send
 from messaging.views.number_forms import (
     CarrierEditForm,
     CarrierForm,
@@ -191,8 +192,6 @@ def verify_request(request: AccountRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(map(str, form.errors["phone"])))
         return redirect("numbers")
-    from messaging.verification import verification_send
-
     try:
         number = verification_send(
             account=request.account, actor=request.user, phone=form.cleaned_data["phone"]
