@@ -153,7 +153,7 @@ def _session_stack(request: pytest.FixtureRequest, django_db_setup: None) -> Ite
 
 @pytest.fixture
 def stack(transactional_db: None, _session_stack: Stack, settings: Any) -> Iterator[Stack]:
-    """All processes over the committed test data; a fresh worker and beat, an empty Redis.
+    """All processes over the committed test data, with an empty Redis.
 
     What a test killed of the others is started again. The settings of this process are those of
     the stack, so that a service called here makes the same links.
@@ -165,7 +165,7 @@ def stack(transactional_db: None, _session_stack: Stack, settings: Any) -> Itera
         setattr(settings, name, float(value))
     stack.refresh()
     yield stack
-    stack.end_background()
+    stack.settle()
 
 
 def _database_url() -> str:

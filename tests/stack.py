@@ -1,7 +1,7 @@
 """The platform's real processes over the test database, for tests that need them to be real.
 
 Owns starting, killing and waiting. Tests reach it through the `stack` fixture of tests/conftest.py,
-which also empties Redis and gives every test a fresh worker and beat.
+which gives every test empty tables, an empty Redis and processes in their usual state.
 """
 
 import os
@@ -11,10 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg2
 from redis import Redis
 
 from carriersim.client import Client
@@ -27,6 +28,7 @@ _UP_WITHIN_S = 60
 _LOG_SHOWN_BYTES = 6_000
 
 SERVING = ("carriersim", "edge", "web")
+BACKGROUND = ("worker", "beat")
 
 # Everything that waits for minutes in production waits for seconds here.
 FAST = {
@@ -69,6 +71,7 @@ class Stack:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._shown_from: dict[str, int] = {}
+        self._special: set[str] = set()
 
     def start(self, *names: str, settings: Mapping[str, str] | None = None) -> None:
         """Start processes and wait until those that serve HTTP answer.
@@ -80,6 +83,8 @@ class Stack:
         """
         for name in names:
             assert name not in self._running, f"{name} is running already"
+            if settings:
+                self._special.add(name)
             with self._log(name).open("ab") as log:
                 self._running[name] = subprocess.Popen(
                     self._command(name),
@@ -127,23 +132,61 @@ class Stack:
         return [name for name, process in self._running.items() if process.poll() is None]
 
     def refresh(self) -> None:
-        """Make ready for the next test: nothing queued, nothing remembered, a new worker and beat.
+        """Make ready for the next test: all processes run as they usually do, nothing is queued.
 
-        What the last test killed is started again; what only serves HTTP goes on.
+        What the last test killed or started otherwise is started again; the rest goes on.
         """
-        self.end_background()
+        self.kill(*(self._special | (set(self._running) - set(self.running()))))
         self.forget_logs()
-        for schedule in self._logs.glob("celerybeat-schedule*"):
-            schedule.unlink()
-        Redis.from_url(self.environment["REDIS_URL"]).flushdb()
-        self.kill(*(name for name in SERVING if name not in self.running()))
+        self._forget_redis()
         self.start(*(name for name in SERVING if name not in self._running))
         self.carriersim.reset(settings=True)
-        self.start("worker", "beat")
+        for name in BACKGROUND:
+            if name in self._running:
+                self.thaw(name)
+            else:
+                self.start(name)
 
-    def end_background(self) -> None:
-        """Kill workers and beat; the test's tables cannot be emptied under a sweep's locks."""
-        self.kill(*(name for name in self._running if name not in SERVING))
+    def settle(self) -> None:
+        """Hold workers and beat, so that the test's tables can be emptied: a sweep locks them.
+
+        They are frozen where they can be used again, since starting one takes seconds.
+        """
+        self.kill(*(name for name in self._running if name not in (*SERVING, *BACKGROUND)))
+        self.kill(*self._special)
+        if "beat" in self.running():
+            _signal_group(self._running["beat"], signal.SIGSTOP)
+        if "worker" not in self.running():
+            return
+        self._forget_redis()
+        if self._worker_comes_to_rest():
+            _signal_group(self._running["worker"], signal.SIGSTOP)
+        else:
+            self.kill("worker")
+
+    def _forget_redis(self) -> None:
+        """Empty Redis but for Celery's bindings, which a running worker declares only once."""
+        redis = Redis.from_url(self.environment["REDIS_URL"])
+        gone = [key for key in redis.scan_iter() if b"_kombu.binding" not in key]
+        if gone:
+            redis.delete(*gone)
+        redis.close()
+
+    def _worker_comes_to_rest(self) -> bool:
+        """Whether the worker's database sessions are idle for a while, within five seconds."""
+        connection = psycopg2.connect(self.environment["DATABASE_URL"])
+        connection.autocommit = True
+        limit = time.monotonic() + 5
+        idle = 0
+        with closing(connection), connection.cursor() as cursor:
+            while idle < 4 and time.monotonic() < limit:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'worker'"
+                    " AND datname = current_database() AND state <> 'idle'"
+                )
+                idle = idle + 1 if cursor.fetchone() == (0,) else 0
+                time.sleep(0.05)
+        return idle >= 4
 
     def kill(self, *names: str) -> None:
         """End processes with all their children at once, as a power cut would (SIGKILL)."""
@@ -162,6 +205,7 @@ class Stack:
                 process.wait(within_s)
             _signal_group(process, signal.SIGKILL)  # children that outlived it
             process.wait()
+        self._special -= ending.keys()
 
     def restart(self, name: str, settings: Mapping[str, str] | None = None) -> None:
         """Kill a process and start it again."""
@@ -170,6 +214,7 @@ class Stack:
 
     def freeze(self, name: str) -> None:
         """Stop a process where it stands, its connections open (SIGSTOP)."""
+        self._special.add(name)
         _signal_group(self._running[name], signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
