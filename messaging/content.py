@@ -12,6 +12,7 @@ from django.conf import settings
 from messaging.models import Batch
 from messaging.rendering import Template, compile_body
 from tracking.codes import CODE_LENGTH, encode_many
+from tracking.models import Link
 
 # Separates texts on their way into the database (messaging.sending.results); no phone shows it.
 SEPARATOR: Final = "\x1f"
@@ -72,3 +73,9 @@ def content_of(batch: Batch) -> Content:
     if not batch.is_template:
         return Content(None, batch.body)
     return Content(compile_body(batch.body))
+
+
+def link_ids(batch_id: int) -> list[int]:
+    """The batch's links by ordinal. One query."""
+    links = Link.objects.filter(batch_id=batch_id).order_by("ordinal")
+    return list(links.values_list("pk", flat=True))

@@ -18,6 +18,7 @@ from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
 from messaging.choices import Reason
 from messaging.errors import EmptyAudience
+from messaging.graphemes import has_joiners
 from messaging.models import SenderNumber
 from messaging.rendering import BODY_LIMIT, Template
 from messaging.segments import (
@@ -26,7 +27,6 @@ from messaging.segments import (
     GSM_SINGLE,
     UCS2_EACH,
     UCS2_SINGLE,
-    has_joiners,
     is_gsm,
 )
 

@@ -49,6 +49,7 @@ class Transport:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, concurrency)
         self._free = [_Slot(timeout_s) for _ in range(concurrency)]
+        self._slots = {slot.curl: slot for slot in self._free}
 
     def run(
         self,
@@ -65,16 +66,20 @@ class Transport:
             on_answer: Called with (key, answer, started, ended), the times as unix seconds.
         """
         source = iter(requests)
-        multi, free = self._multi, self._free
-        in_flight = self._start(source)
-        while in_flight:
-            multi.perform()
-            ended = self._ended(on_answer)
-            in_flight -= ended
-            if ended and free:
-                in_flight += self._start(source)
-            elif in_flight:
-                multi.select(_POLL_S)
+        multi = self._multi
+        try:
+            in_flight = self._start(source)
+            while in_flight:
+                multi.perform()
+                ended = self._ended(on_answer)
+                in_flight -= ended
+                if ended:
+                    in_flight += self._start(source)
+                else:
+                    multi.select(_POLL_S)
+        except BaseException:
+            self._abandon()
+            raise
 
     def _start(self, source: Iterator[tuple[int, Endpoint, bytes]]) -> int:
         started = 0
@@ -97,19 +102,25 @@ class Transport:
             queued, done, failed = multi.info_read(len(free) + 64)
             at = time.time()
             for curl in done:
-                slot = curl.slot
+                slot = self._slots[curl]
                 answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), slot.answer())
                 multi.remove_handle(curl)
                 free.append(slot)
                 on_answer(slot.key, answer, slot.started_at, at)
             for curl, error, words in failed:
-                slot = curl.slot
+                slot = self._slots[curl]
                 answer = Answer(0, b"", _may_be_written(curl, error), f"{error}: {words}")
                 multi.remove_handle(curl)
                 free.append(slot)
                 on_answer(slot.key, answer, slot.started_at, at)
             ended += len(done) + len(failed)
         return ended
+
+    def _abandon(self) -> None:
+        """After an error of the caller: forget what is in flight; nobody will hear its outcome."""
+        for slot in set(self._slots.values()) - set(self._free):
+            self._multi.remove_handle(slot.curl)
+            self._free.append(slot)
 
     def close(self) -> None:
         """Close every connection."""
@@ -128,7 +139,6 @@ class _Slot:
         self._parts: list[bytes] = []
         self._endpoint: Endpoint | None = None
         self.curl: Any = pycurl.Curl()
-        self.curl.slot = self
         for option, value in (
             (pycurl.NOSIGNAL, 1),
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),

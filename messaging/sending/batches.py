@@ -14,7 +14,7 @@ from django.db import connection
 
 from common.crypto import decrypt
 from messaging.choices import GatewayName
-from messaging.content import Content
+from messaging.content import Content, link_ids
 from messaging.gate import Policy, policy
 from messaging.gateways.base import Gateway
 from messaging.gateways.twilio import TwilioGateway
@@ -115,11 +115,7 @@ def _info(
 def _content(batch_id: int, body: str, is_template: bool) -> tuple[Content, tuple[int, ...]]:
     if not is_template:
         return Content(None, body), ()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM tracking_link WHERE batch_id = %s ORDER BY ordinal", [batch_id]
-        )
-        return Content(compile_body(body)), tuple(row[0] for row in cursor.fetchall())
+    return Content(compile_body(body)), tuple(link_ids(batch_id))
 
 
 @lru_cache(maxsize=64)

@@ -12,13 +12,12 @@ from django.db import connection, transaction
 from accounts.services import credits_release, credits_settle
 from common.clock import now
 from messaging.choices import BatchState, ChunkState, MessageState
-from messaging.content import Content, content_of
+from messaging.content import Content, content_of, link_ids
 from messaging.models import Batch, BatchTally, Chunk, Message
 from messaging.pricing import credits_for
 from messaging.segments import segments
 from messaging.services.control import skip_pending
 from messaging.tally import TallyMoves, tally_move
-from tracking.models import Link
 
 # What the carrier took, whatever became of it.
 TAKEN: Final = (
@@ -118,7 +117,8 @@ def _fill(batch: Batch, *, with_unknown: bool) -> None:
     states = [*TAKEN, *([MessageState.UNKNOWN] if with_unknown else [])]
     lacking = Message.objects.filter(batch=batch, state__in=states)
     lacking = lacking.filter(credits=0) if batch.credits_reserved else lacking.filter(segments=0)
-    content, links = content_of(batch), _links(batch)
+    content = content_of(batch)
+    links = link_ids(batch.pk) if batch.is_template else []
     while True:
         rows = list(lacking.select_for_update(no_key=True).order_by("pk")[:_FILL_AT_ONCE])
         if not rows:
@@ -150,13 +150,6 @@ def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Mess
             credits=charged,
             key=f"settle:{batch.pk}:from:{rows[0].pk}",
         )
-
-
-def _links(batch: Batch) -> list[int]:
-    if not batch.is_template:
-        return []
-    found = Link.objects.filter(batch_id=batch.pk).order_by("ordinal")
-    return list(found.values_list("pk", flat=True))
 
 
 def _release(batch: Batch) -> None:

@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from messaging.evidence import unknown_look_up
+from messaging.judge import leases_judge
 from messaging.sending.drain import drain
 from messaging.services.finish import batches_finish
 
@@ -22,3 +24,10 @@ def send_sweep() -> None:
 def finish_batches() -> None:
     """End batches with nothing pending and release their unused credits."""
     batches_finish()
+
+
+@shared_task(name="messaging.judge_expired")
+def judge_expired() -> None:
+    """Judge leases that ran out, and look up what is unknown."""
+    leases_judge()
+    unknown_look_up()
