@@ -1,0 +1,186 @@
+"""Account settings, profile, credits, audit trail and staff pages in a browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import services
+from accounts.choices import AccountStatus, CreditKind
+from accounts.models import Account, AuditEvent, CreditEntry, User
+
+pytestmark = pytest.mark.django_db
+
+Browse = Callable[[User], Client]
+
+SETTINGS = {
+    "name": "Alice's Roses",
+    "brand": "Roses",
+    "timezone": "Europe/Berlin",
+    "quiet_start": "20:30",
+    "quiet_end": "09:00",
+    "requires_consent": "on",
+    "help_text": "Call us.",
+    "attribution_hours": "48",
+}
+
+
+def test_settings_are_changed_and_the_trail_says_what(
+    account: Account, alice: User, logged_in: Browse
+) -> None:
+    answer = logged_in(alice).post("/settings/account/", SETTINGS)
+
+    assert answer.status_code == 302
+    account.refresh_from_db()
+    assert (account.name, account.brand, account.timezone) == (
+        "Alice's Roses",
+        "Roses",
+        "Europe/Berlin",
+    )
+    assert (str(account.quiet_start), str(account.quiet_end)) == ("20:30:00", "09:00:00")
+    assert (account.requires_consent, account.attribution_hours) == (True, 48)
+    event = AuditEvent.objects.get(action="account.changed")
+    assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]
+    assert event.actor == alice
+
+
+def test_saving_the_same_again_leaves_no_trail(
+    account: Account, alice: User, logged_in: Browse
+) -> None:
+    browser = logged_in(alice)
+    browser.post("/settings/account/", SETTINGS)
+    browser.post("/settings/account/", SETTINGS)
+
+    assert AuditEvent.objects.filter(action="account.changed").count() == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timezone": "Mars"}, {"attribution_hours": "0"}, {"name": ""}, {"quiet_start": "25:00"}],
+)
+def test_impossible_settings_change_nothing(
+    account: Account, alice: User, logged_in: Browse, wrong: dict[str, str]
+) -> None:
+    answer = logged_in(alice).post("/settings/account/", {**SETTINGS, **wrong})
+
+    assert b"field-error" in answer.content
+    assert Account.objects.get(pk=account.pk).name == "Alice's Flowers"
+    assert not AuditEvent.objects.filter(action="account.changed").exists()
+
+
+def test_a_marketer_changes_no_settings(account: Account, bob: User, logged_in: Browse) -> None:
+    answer = logged_in(bob).post("/settings/account/", SETTINGS)
+
+    assert answer.status_code == 403
+    assert Account.objects.get(pk=account.pk).name == "Alice's Flowers"
+
+
+def test_everybody_changes_their_own_name(account: Account, bob: User, logged_in: Browse) -> None:
+    logged_in(bob).post("/settings/profile/", {"name": "Robert"})
+
+    bob.refresh_from_db()
+    assert bob.name == "Robert"
+
+
+def test_the_statement_names_every_cause_and_goes_on_to_the_next_page(
+    account: Account, alice: User, logged_in: Browse
+) -> None:
+    services.credits_reserve(account=account, batch_id=7, credits=40, key="reserve")
+    for n in range(60):
+        services.credits_grant(
+            account=account,
+            credits=n + 1,
+            kind=CreditKind.GRANT,
+            key=str(n),
+            actor=alice,
+            note=f"Gift {n}",
+        )
+    browser = logged_in(alice)
+
+    first = browser.get("/settings/credits/")
+    second = browser.get("/settings/credits/", {"before": first.context["page"].older})
+
+    page = first.content.decode()
+    assert "101,790" in page  # 100,000 - 40 + 1,830
+    assert "<strong>40</strong> held" in page
+    assert "Gift 59" in page
+    assert len(first.context["page"].rows) == 50
+    assert [row.note for row in second.context["page"].rows[:2]] == ["Gift 9", "Gift 8"]
+    assert len(second.context["page"].rows) == 12  # 10 gifts, the reservation, the trial
+
+
+def test_the_trail_is_for_admins(
+    account: Account, alice: User, bob: User, logged_in: Browse
+) -> None:
+    assert b"account created" in logged_in(alice).get("/settings/audit/").content
+    assert logged_in(bob).get("/settings/audit/").status_code == 403
+
+
+# --- Staff ---
+
+
+@pytest.fixture
+def staff(logged_in: Browse) -> Client:
+    """A browser of the platform's staff."""
+    return logged_in(User.objects.create_superuser("staff@example.com", "a long password"))
+
+
+def _act(browser: Client, action: str, account: Account, **more: str) -> Any:
+    return browser.post(
+        "/staff/accounts/account/",
+        {"action": action, "_selected_action": [account.pk], **more},
+        follow=True,
+    )
+
+
+def test_staff_approve_and_suspend(account: Account, staff: Client) -> None:
+    Account.objects.filter(pk=account.pk).update(status=AccountStatus.TRIAL)
+
+    _act(staff, "approve", account)
+    assert Account.objects.get(pk=account.pk).status == AccountStatus.ACTIVE
+    _act(staff, "suspend", account)
+    assert Account.objects.get(pk=account.pk).status == AccountStatus.SUSPENDED
+
+    events = AuditEvent.objects.filter(action="account.status").order_by("id")
+    assert [e.data["status"] for e in events] == [["trial", "active"], ["active", "suspended"]]
+
+
+def test_staff_give_credits_once_for_a_form(account: Account, staff: Client) -> None:
+    for _ in range(2):
+        _act(staff, "give_credits", account, credits="250", note="Sorry", once="form-1")
+
+    entry = CreditEntry.objects.get(kind="grant")
+    assert (entry.available, entry.note) == (250, "Sorry")
+    assert entry.actor is not None
+    assert entry.actor.email == "staff@example.com"
+    assert Account.objects.get(pk=account.pk).credit_balance == 100_250
+
+
+def test_giving_nothing_is_refused(account: Account, staff: Client) -> None:
+    answer = _act(staff, "give_credits", account, credits="")
+
+    assert b"Say how many credits." in answer.content
+    assert not CreditEntry.objects.filter(kind="grant").exists()
+
+
+def test_ledger_and_trail_cannot_be_edited(account: Account, staff: Client) -> None:
+    entry = CreditEntry.objects.get(account=account)
+
+    for url in (
+        "/staff/accounts/creditentry/add/",
+        f"/staff/accounts/creditentry/{entry.pk}/delete/",
+        "/staff/accounts/auditevent/add/",
+        "/staff/accounts/account/add/",
+    ):
+        assert staff.get(url).status_code == 403
+    staff.post(f"/staff/accounts/creditentry/{entry.pk}/change/", {"available": "999"})
+
+    entry.refresh_from_db()
+    assert entry.available == 100_000
+
+
+def test_account_users_are_no_staff(account: Account, alice: User, logged_in: Browse) -> None:
+    _act(logged_in(alice), "give_credits", account, credits="250")
+
+    assert Account.objects.get(pk=account.pk).credit_balance == 100_000
