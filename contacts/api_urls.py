@@ -1,5 +1,11 @@
 """Addresses of the contacts app under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from contacts.api.views import ContactViewSet, GroupViewSet
+
+router = SimpleRouter()
+router.register("contacts", ContactViewSet, basename="api-contact")
+router.register("groups", GroupViewSet, basename="api-group")
+
+urlpatterns = router.urls

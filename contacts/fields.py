@@ -27,8 +27,8 @@ CUSTOM_FIELDS_MAX: Final = 50
 _CUSTOM_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Not a full grammar (an address may be stranger than any pattern), only what is surely a mistake.
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
-# Control characters have no place in a name; PostgreSQL refuses NUL in any text.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+# Control characters have no place in a name; PostgreSQL takes no NUL and no lone surrogate.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _ZONES: Final = {name.lower(): name for name in available_timezones()}
 
 
@@ -65,13 +65,13 @@ def clean(raw: Mapping[str, Any], *, country: str) -> Person:
     Raises:
         FieldError: a value cannot be used.
     """
-    phone = clean_phone(str(raw.get("phone") or ""), country)
+    phone = clean_phone(_text("phone", raw.get("phone")), country)
     return Person(
         phone=phone.e164,
-        first_name=clean_text("first_name", str(raw.get("first_name") or "")),
-        last_name=clean_text("last_name", str(raw.get("last_name") or "")),
-        email=clean_email(str(raw.get("email") or "")),
-        timezone=clean_timezone(str(raw.get("timezone") or "")),
+        first_name=clean_text("first_name", _text("first_name", raw.get("first_name"))),
+        last_name=clean_text("last_name", _text("last_name", raw.get("last_name"))),
+        email=clean_email(_text("email", raw.get("email"))),
+        timezone=clean_timezone(_text("timezone", raw.get("timezone"))),
         custom=clean_custom(raw.get("custom") or {}),
         line_type=phone.line_type,
         region=phone.region,
@@ -141,12 +141,14 @@ def clean_timezone(text: str) -> str:
     return zone
 
 
-def clean_custom(values: Mapping[str, Any]) -> dict[str, str]:
+def clean_custom(values: Any) -> dict[str, str]:
     """Custom fields without the blank ones.
 
     Raises:
-        FieldError: a key that is no slug, too many keys, a value that is too long.
+        FieldError: no mapping, a key that is no slug, too many keys, a value that is too long.
     """
+    if not isinstance(values, Mapping):
+        raise _unreadable("custom", "The custom fields")
     if len(values) > CUSTOM_FIELDS_MAX:
         raise FieldError(
             "custom",
@@ -162,7 +164,7 @@ def clean_custom(values: Mapping[str, Any]) -> dict[str, str]:
                 f"“{shorten(key)}” cannot be a field's name. Use small letters, digits and _, and"
                 " begin with a letter.",
             )
-        text = _one_line("" if value is None else str(value))
+        text = _one_line(_text("custom", value))
         if len(text) > CUSTOM_VALUE_LENGTH:
             raise _too_long("custom", key, CUSTOM_VALUE_LENGTH)
         if text:
@@ -198,6 +200,19 @@ def shorten(text: str, limit: int = 40) -> str:
 def _one_line(text: str) -> str:
     text = text.strip()
     return text if text.isprintable() else _CONTROL.sub(" ", text).strip()
+
+
+def _text(field: str, value: Any) -> str:
+    """What JSON may hold as text: words and numbers, not lists or objects."""
+    if value is None:
+        return ""
+    if not isinstance(value, str | int | float):
+        raise _unreadable(field, LABELS.get(field, "A custom field"))
+    return str(value)
+
+
+def _unreadable(field: str, label: str) -> FieldError:
+    return FieldError(field, RefusalReason.UNREADABLE, f"{label} cannot be read.")
 
 
 def _too_long(field: str, label: str, limit: int) -> FieldError:

@@ -189,6 +189,11 @@ def refusal_counts(*, contact_import: ContactImport) -> list[tuple[str, int]]:
     return [(reason, rows) for reason, rows in counts.order_by("-rows", "reason")]
 
 
+def refusals_first(*, contact_import: ContactImport, limit: int) -> QuerySet[ImportRefusal]:
+    """The first refused rows in the order of the file."""
+    return contact_import.refusals.order_by("line", "id")[:limit]
+
+
 def refusals(*, contact_import: ContactImport) -> Iterator[ImportRefusal]:
     """Refused rows in the order of the file, streamed from PostgreSQL by the thousand."""
     return contact_import.refusals.order_by("line", "id").iterator(chunk_size=1000)

@@ -1,7 +1,8 @@
 """Writes of the contacts app: one module a matter, all reachable from here."""
 
-from contacts.services.consent import consent_grant, consent_revoke
+from contacts.services.consent import consent_grant, consent_revoke, may_opt_in_by_hand
 from contacts.services.groups import (
+    contact_groups_set,
     group_add,
     group_create,
     group_delete,
@@ -11,6 +12,7 @@ from contacts.services.groups import (
 from contacts.services.imports import (
     import_cancel,
     import_create,
+    import_preview,
     import_reread,
     import_start,
     import_sweep,
@@ -29,6 +31,7 @@ __all__ = [
     "consent_grant",
     "consent_revoke",
     "contact_delete",
+    "contact_groups_set",
     "contact_update",
     "contact_upsert",
     "contacts_upsert_many",
@@ -39,8 +42,10 @@ __all__ = [
     "group_rename",
     "import_cancel",
     "import_create",
+    "import_preview",
     "import_reread",
     "import_run",
     "import_start",
     "import_sweep",
+    "may_opt_in_by_hand",
 ]

@@ -127,6 +127,11 @@ def consent_grant(
     return True
 
 
+def may_opt_in_by_hand(opt_out: OptOut | None) -> bool:
+    """Whether an account user may put an opt-in on record against this opt-out, if any."""
+    return opt_out is None or _lifts(ConsentSource.MANUAL, opt_out)
+
+
 def _lifts(source: ConsentSource, opt_out: OptOut) -> bool:
     if source in OWN_ACTS:
         return True

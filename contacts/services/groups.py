@@ -114,6 +114,27 @@ def group_remove(
     return removed
 
 
+@transaction.atomic
+def contact_groups_set(
+    *, account: Account, actor: User | None, contact_id: int, group_ids: Sequence[int]
+) -> None:
+    """Make these, and no others, the groups of a live contact.
+
+    Raises:
+        NotFound: the contact or one of the groups is not the account's.
+    """
+    wanted = set(group_ids)
+    if Group.objects.filter(account=account, pk__in=wanted).count() != len(wanted):
+        raise NotFound("One of these groups does not exist. Nothing was changed.")
+    if not Contact.objects.filter(account=account, pk=contact_id, deleted_at=None).exists():
+        raise NotFound
+    GroupMember.objects.filter(contact_id=contact_id).exclude(group_id__in=wanted).delete()
+    GroupMember.objects.bulk_create(
+        [GroupMember(account=account, group_id=pk, contact_id=contact_id) for pk in sorted(wanted)],
+        ignore_conflicts=True,
+    )
+
+
 def _group_lock(account: Account, group_id: int) -> Group:
     group = (
         Group.objects.select_for_update(no_key=True).filter(account=account, pk=group_id).first()

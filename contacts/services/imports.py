@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -25,6 +26,7 @@ from contacts import columns, csvfile
 from contacts.choices import ImportStatus
 from contacts.errors import FileUnusable, ImportNotOpen
 from contacts.models import ContactImport, Group, ImportRefusal, ImportRow
+from contacts.services.groups import group_create
 
 FILE_BYTES_MAX = 512 * 1024 * 1024
 RUNS_MAX = 5
@@ -32,6 +34,13 @@ RUNS_MAX = 5
 STALE_AFTER = timedelta(seconds=60)
 HINT_LOST_AFTER = timedelta(seconds=10)
 FORGOTTEN_AFTER = timedelta(days=7)
+
+
+class Preview(NamedTuple):
+    """Names of a file's columns, and for each its first filled cells."""
+
+    headings: list[str]
+    samples: list[list[str]]
 
 
 def import_create(*, account: Account, actor: User | None, upload: UploadedFile) -> ContactImport:
@@ -98,6 +107,21 @@ def import_reread(
     return contact_import
 
 
+def import_preview(contact_import: ContactImport) -> Preview:
+    """The beginning of an uploaded file, as its columns are read now; three cells a column."""
+    path = file_path(contact_import.path)
+    found = csvfile.sample(path, contact_import.encoding, contact_import.delimiter)
+    rows = [record.cells for record in found]
+    count = len(contact_import.mapping)
+    headings = columns.headings_of(rows, has_header=contact_import.has_header, columns=count)
+    body = rows[1:] if contact_import.has_header else rows
+    samples = [
+        [row[i].strip() for row in body if i < len(row) and row[i].strip()][:3]
+        for i in range(count)
+    ]
+    return Preview(headings, samples)
+
+
 @transaction.atomic
 def import_start(
     *,
@@ -106,6 +130,7 @@ def import_start(
     import_id: int,
     mapping: Sequence[str],
     group: Group | None = None,
+    group_name: str = "",
     consent_wording: str = "",
 ) -> ContactImport:
     """Confirm the columns and hand the import to a worker.
@@ -116,9 +141,11 @@ def import_start(
         import_id: An uploaded import of the account.
         mapping: One entry a column (see contacts.columns).
         group: A group of the account for everybody in the file.
+        group_name: Name of a group to be made for them, instead.
         consent_wording: How these people agreed to be texted; empty leaves their consent as it is.
 
     Raises:
+        GroupNameTaken: the account has a group of that name.
         ImportNotOpen: it was started or canceled already.
         MappingInvalid: the columns cannot be imported like this.
         NotFound: no such import, or another account's group.
@@ -129,6 +156,8 @@ def import_start(
     if group is not None and group.account_id != account.pk:
         raise NotFound
     contact_import = _open_lock(account, import_id)
+    if group_name.strip():
+        group = group_create(account=account, actor=actor, name=group_name)
     contact_import.mapping = list(mapping)
     contact_import.group = group
     contact_import.consent_wording = consent_wording.strip()[:500]

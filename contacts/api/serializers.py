@@ -1,0 +1,151 @@
+"""Shapes of contacts and groups in the API. Values are checked by services, not here."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.models import ConsentEvent, Contact, Group
+from contacts.services.people import ROWS_MAX
+
+
+class IdField(serializers.IntegerField):
+    """An id, within what PostgreSQL can compare."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=2**63 - 1, **kwargs)
+
+
+class ContactSerializer(serializers.ModelSerializer):
+    """A contact. `phone` is E.164; `consent` is the current word on whether they may be texted."""
+
+    consent = serializers.ChoiceField(choices=Consent.choices, read_only=True)
+
+    class Meta:
+        model = Contact
+        fields = [
+            "id",
+            "phone",
+            "first_name",
+            "last_name",
+            "email",
+            "timezone",
+            "custom",
+            "line_type",
+            "region",
+            "consent",
+            "consent_at",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+
+class ContactFieldsSerializer(serializers.Serializer[dict[str, Any]]):
+    """Fields of a contact as they are sent in; `phone` in any usual form."""
+
+    phone = serializers.CharField(max_length=80, help_text="E.164, or as dialled in your country.")
+    first_name = serializers.CharField(required=False, allow_blank=True)
+    last_name = serializers.CharField(required=False, allow_blank=True)
+    email = serializers.CharField(required=False, allow_blank=True)
+    timezone = serializers.CharField(
+        required=False, allow_blank=True, help_text="IANA name, such as America/New_York."
+    )
+    custom = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, allow_null=True),
+        required=False,
+        help_text="Your own fields: keys of small letters, digits and _.",
+    )
+
+
+class ContactCreateSerializer(ContactFieldsSerializer):
+    """A contact to add or complete."""
+
+    groups = serializers.ListField(
+        child=IdField(), required=False, help_text="Ids of groups to put it into."
+    )
+    consent_wording = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=500,
+        help_text="How the person agreed to be texted. Nobody who opted out is opted in by it.",
+    )
+
+
+@extend_schema_field(ContactFieldsSerializer(many=True))
+class RowsField(serializers.ListField):
+    """Rows as they come: what is wrong with one of them is said in its result."""
+
+    child = serializers.DictField(child=serializers.JSONField(allow_null=True))
+
+
+class ContactBulkSerializer(serializers.Serializer[dict[str, Any]]):
+    """Up to 1,000 contacts to add or complete; bad rows are refused one by one."""
+
+    rows = RowsField(max_length=ROWS_MAX)
+    groups = serializers.ListField(child=IdField(), required=False)
+    consent_wording = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
+class RowResultSerializer(serializers.Serializer[Any]):
+    """What became of one row; for a refused one `code` is the field at fault."""
+
+    status = serializers.ChoiceField(choices=["new", "updated", "unchanged", "refused"])
+    contact_id = serializers.IntegerField(allow_null=True)
+    phone = serializers.CharField(allow_blank=True)
+    code = serializers.CharField(allow_blank=True)
+    message = serializers.CharField(allow_blank=True)
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """One result a row, in the order of the rows."""
+
+    results = RowResultSerializer(many=True)
+
+
+class ConsentEventSerializer(serializers.ModelSerializer):
+    """An opt-in or opt-out with its proof."""
+
+    kind = serializers.ChoiceField(choices=ConsentKind.choices, read_only=True)
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's own `source` is another
+        choices=ConsentSource.choices, read_only=True
+    )
+
+    class Meta:
+        model = ConsentEvent
+        fields = ["id", "kind", "source", "wording", "message_id", "import_id", "at"]
+        read_only_fields = fields
+
+
+class ConsentChangeSerializer(serializers.Serializer[dict[str, Any]]):
+    """An opt-in or opt-out to put on record."""
+
+    kind = serializers.ChoiceField(choices=ConsentKind.choices)
+    wording = serializers.CharField(
+        max_length=500, help_text="How the person agreed, or what they asked for."
+    )
+
+
+class GroupSerializer(serializers.ModelSerializer):
+    """A group and the number of its members."""
+
+    size = serializers.IntegerField(read_only=True, default=0)
+
+    class Meta:
+        model = Group
+        fields = ["id", "name", "size", "created_at"]
+        read_only_fields = ["id", "size", "created_at"]
+        validators: list[Any] = []
+
+
+class MembersSerializer(serializers.Serializer[dict[str, Any]]):
+    """Contacts to put into a group or to take out."""
+
+    contacts = serializers.ListField(child=IdField(), max_length=ROWS_MAX)
+
+
+class ChangedSerializer(serializers.Serializer[Any]):
+    """How many contacts the request really moved."""
+
+    changed = serializers.IntegerField()

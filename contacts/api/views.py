@@ -1,0 +1,226 @@
+"""`/api/v1/contacts/` and `/api/v1/groups/`."""
+
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Account, ApiKey, User
+from contacts import selectors, services
+from contacts.api.serializers import (
+    BulkResultSerializer,
+    ChangedSerializer,
+    ConsentChangeSerializer,
+    ConsentEventSerializer,
+    ContactBulkSerializer,
+    ContactCreateSerializer,
+    ContactFieldsSerializer,
+    ContactSerializer,
+    GroupSerializer,
+    MembersSerializer,
+)
+from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.models import Contact, Group
+
+
+def _account(request: Request) -> Account:
+    return cast(ApiKey, request.auth).account
+
+
+def _actor(request: Request) -> User:
+    return cast(User, request.user)
+
+
+class ContactFilter(filters.FilterSet):
+    """Query parameters of the list."""
+
+    phone = filters.CharFilter(help_text="Exactly this number, E.164.")
+    consent = filters.ChoiceFilter(choices=Consent.choices)
+    group = filters.NumberFilter(field_name="group_members__group_id")
+    search = filters.CharFilter(
+        method="searched", help_text="Beginnings of names, e-mail or phone."
+    )
+
+    class Meta:
+        model = Contact
+        fields: list[str] = []
+
+    def searched(self, contacts: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
+        """Contacts that fit the search, as on the page."""
+        account = _account(self.request)
+        found = selectors.contacts_list(account=account, search=value)
+        return contacts.filter(pk__in=found.values("pk"))
+
+
+class ContactViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Contact]
+):
+    """Contacts, newest first."""
+
+    serializer_class = ContactSerializer
+    filterset_class = ContactFilter
+    queryset = Contact.objects.none()
+
+    def get_queryset(self) -> QuerySet[Contact]:
+        """Only live contacts of the key's account."""
+        return selectors.contacts_list(account=_account(self.request))
+
+    @extend_schema(
+        request=ContactCreateSerializer,
+        responses={
+            201: ContactSerializer,
+            200: OpenApiResponse(ContactSerializer, description="The number was there before."),
+        },
+    )
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Add a contact, or complete the one with this number: blanks erase nothing."""
+        form = ContactCreateSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        values = dict(form.validated_data)
+        before = self.get_queryset().values_list("pk", flat=True)
+        known = set(before.filter(phone=values["phone"]))
+        contact = services.contact_upsert(
+            account=_account(request),
+            actor=_actor(request),
+            group_ids=values.pop("groups", ()),
+            consent_wording=values.pop("consent_wording", ""),
+            consent_source=ConsentSource.API,
+            **values,
+        )
+        answer = status.HTTP_200_OK if contact.pk in known else status.HTTP_201_CREATED
+        return Response(ContactSerializer(contact).data, status=answer)
+
+    @extend_schema(request=ContactFieldsSerializer(partial=True), responses=ContactSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change exactly the given fields; an empty value erases, `custom` is replaced whole."""
+        form = ContactFieldsSerializer(data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        contact = services.contact_update(
+            account=_account(request),
+            actor=_actor(request),
+            contact_id=self.get_object().pk,
+            **form.validated_data,
+        )
+        return Response(ContactSerializer(contact).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a contact. An opt-out of its number stays in force."""
+        services.contact_delete(
+            account=_account(request), actor=_actor(request), contact_id=self.get_object().pk
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=ContactBulkSerializer, responses=BulkResultSerializer)
+    @action(detail=False, methods=["post"], filter_backends=[], pagination_class=None)
+    def bulk(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Add or complete up to 1,000 contacts; the answer has one result a row."""
+        form = ContactBulkSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        results = services.contacts_upsert_many(
+            account=_account(request),
+            actor=_actor(request),
+            rows=form.validated_data["rows"],
+            group_ids=form.validated_data.get("groups", ()),
+            consent_wording=form.validated_data.get("consent_wording", ""),
+            consent_source=ConsentSource.API,
+        )
+        return Response(BulkResultSerializer({"results": results}).data)
+
+    @extend_schema(responses=ConsentEventSerializer(many=True))
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def consent(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Every opt-in and opt-out of the contact's number, newest first."""
+        events = selectors.consent_history(account=_account(request), phone=self.get_object().phone)
+        return Response(ConsentEventSerializer(events, many=True).data)
+
+    @extend_schema(request=ConsentChangeSerializer, responses=ContactSerializer)
+    @consent.mapping.post
+    def consent_change(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Put an opt-in or opt-out on record. Whoever left by themselves stays out (409)."""
+        contact = self.get_object()
+        form = ConsentChangeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        opts_in = form.validated_data["kind"] == ConsentKind.IN
+        change = services.consent_grant if opts_in else services.consent_revoke
+        change(
+            account=_account(request),
+            phone=contact.phone,
+            source=ConsentSource.API,
+            wording=form.validated_data["wording"],
+            actor=_actor(request),
+        )
+        return Response(ContactSerializer(self.get_object()).data)
+
+
+class GroupViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]
+):
+    """Groups, newest first."""
+
+    serializer_class = GroupSerializer
+    queryset = Group.objects.none()
+
+    def get_queryset(self) -> QuerySet[Group]:
+        """Only the key's account."""
+        return selectors.groups_list(account=_account(self.request))
+
+    @extend_schema(responses={201: GroupSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make an empty group."""
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        group = services.group_create(
+            account=_account(request), actor=_actor(request), name=form.validated_data["name"]
+        )
+        return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=GroupSerializer, responses=GroupSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Rename a group."""
+        group = self.get_object()
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.group_rename(
+            account=_account(request),
+            actor=_actor(request),
+            group_id=group.pk,
+            name=form.validated_data["name"],
+        )
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a group; its contacts stay."""
+        services.group_delete(
+            account=_account(request), actor=_actor(request), group_id=self.get_object().pk
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=MembersSerializer, responses=ChangedSerializer)
+    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
+    def add(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Put contacts into the group; how many were not in it before."""
+        return self._move(request, services.group_add)
+
+    @extend_schema(request=MembersSerializer, responses=ChangedSerializer)
+    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
+    def remove(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take contacts out of the group; how many were in it."""
+        return self._move(request, services.group_remove)
+
+    def _move(self, request: Request, move: Any) -> Response:
+        form = MembersSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        changed = move(
+            account=_account(request),
+            actor=_actor(request),
+            group_id=self.get_object().pk,
+            contact_ids=form.validated_data["contacts"],
+        )
+        return Response({"changed": changed})

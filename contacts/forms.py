@@ -1,0 +1,231 @@
+"""Forms of people, groups and imports. They read and shape input; services decide."""
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from accounts.models import Account
+from common.errors import DomainError
+from contacts import columns, csvfile, selectors
+from contacts.fields import CUSTOM_PREFIX, CUSTOM_VALUE_LENGTH, LABELS, TEXT_LENGTHS, custom_key
+from contacts.models import Contact, ContactImport, Group
+
+_CONTROL = {"class": "form-control"}
+_SELECT = {"class": "form-select"}
+WORDING_LENGTH = 500
+
+
+def refuse(form: forms.Form, error: DomainError) -> None:
+    """Show why a service refused: beside the fields it names, else above the form."""
+    named = {name: sentence for name, sentence in error.fields.items() if name in form.fields}
+    for name, sentence in named.items():
+        form.add_error(name, sentence)
+    if not named:
+        form.add_error(None, error.message)
+
+
+class ContactForm(forms.Form):
+    """A contact's fields, the account's own ones among them, and its groups."""
+
+    phone = forms.CharField(
+        label=LABELS["phone"],
+        max_length=80,
+        help_text="With + and the country code if it is from abroad.",
+        widget=forms.TextInput(attrs={**_CONTROL, "inputmode": "tel", "autocomplete": "off"}),
+    )
+    first_name = forms.CharField(
+        label=LABELS["first_name"],
+        max_length=TEXT_LENGTHS["first_name"],
+        required=False,
+        widget=forms.TextInput(attrs=_CONTROL),
+    )
+    last_name = forms.CharField(
+        label=LABELS["last_name"],
+        max_length=TEXT_LENGTHS["last_name"],
+        required=False,
+        widget=forms.TextInput(attrs=_CONTROL),
+    )
+    email = forms.CharField(
+        label=LABELS["email"],
+        max_length=TEXT_LENGTHS["email"],
+        required=False,
+        widget=forms.EmailInput(attrs=_CONTROL),
+    )
+    timezone = forms.ChoiceField(
+        label=LABELS["timezone"],
+        required=False,
+        help_text="Left open, it is read from the number.",
+        widget=forms.Select(attrs=_SELECT),
+    )
+    groups = forms.ModelMultipleChoiceField(
+        Group.objects.none(),
+        label="Groups",
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+    wording = forms.CharField(
+        label="How did they agree to get texts?",
+        max_length=WORDING_LENGTH,
+        required=False,
+        help_text="For example: signed the list at the till on 3 May. It is kept as proof.",
+        widget=forms.TextInput(attrs=_CONTROL),
+    )
+
+    def __init__(
+        self, *args: Any, account: Account, contact: Contact | None = None, **kwargs: Any
+    ) -> None:
+        if contact is not None:
+            kwargs.setdefault("initial", _initial(account, contact))
+        super().__init__(*args, **kwargs)
+        self._own = {
+            CUSTOM_PREFIX + field.key: field.key
+            for field in selectors.custom_fields(account=account)
+        }
+        for field in selectors.custom_fields(account=account):
+            self.fields[CUSTOM_PREFIX + field.key] = forms.CharField(
+                label=field.label,
+                max_length=CUSTOM_VALUE_LENGTH,
+                required=False,
+                widget=forms.TextInput(attrs=_CONTROL),
+            )
+        groups = self.fields["groups"]
+        assert isinstance(groups, forms.ModelMultipleChoiceField)
+        groups.queryset = selectors.groups_list(account=account)
+        zones = self.fields["timezone"]
+        assert isinstance(zones, forms.ChoiceField)
+        zones.choices = [("", "From the number"), *((z, z) for z in sorted(available_timezones()))]
+        if contact is not None:
+            del self.fields["wording"]
+
+    def own_fields(self) -> list[forms.BoundField]:
+        """The account's own fields, for the template."""
+        return [self[name] for name in self._own]
+
+    def values(self) -> dict[str, Any]:
+        """What contact_upsert and contact_update take, `custom` as a whole."""
+        names = ("phone", "first_name", "last_name", "email", "timezone")
+        return {
+            **{name: self.cleaned_data[name] for name in names},
+            "custom": {key: self.cleaned_data[name] for name, key in self._own.items()},
+        }
+
+    def group_ids(self) -> list[int]:
+        """The chosen groups."""
+        return [group.pk for group in self.cleaned_data["groups"]]
+
+
+def _initial(account: Account, contact: Contact) -> dict[str, Any]:
+    names = ("phone", "first_name", "last_name", "email", "timezone")
+    return {
+        **{name: getattr(contact, name) for name in names},
+        **{CUSTOM_PREFIX + key: value for key, value in contact.custom.items()},
+        "groups": list(selectors.groups_of(account=account, contact=contact)),
+    }
+
+
+class WordingForm(forms.Form):
+    """How a person agreed to be texted."""
+
+    wording = forms.CharField(
+        label="How did they agree to get texts?",
+        max_length=WORDING_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs=_CONTROL),
+    )
+
+
+class GroupForm(forms.Form):
+    """A group's name."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=80,
+        widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "Regulars"}),
+    )
+
+
+class UploadForm(forms.Form):
+    """The file of an import."""
+
+    file = forms.FileField(
+        label="CSV file",
+        allow_empty_file=True,
+        error_messages={"required": "Choose a file first."},
+        widget=forms.FileInput(attrs={**_CONTROL, "accept": ".csv,.tsv,.txt,text/csv"}),
+    )
+
+
+class RereadForm(forms.Form):
+    """How a file is written, where the guess was wrong."""
+
+    encoding = forms.ChoiceField(
+        label="Letters", choices=csvfile.ENCODINGS.items(), widget=forms.Select(attrs=_SELECT)
+    )
+    delimiter = forms.ChoiceField(
+        label="Columns are separated by",
+        choices=csvfile.DELIMITERS.items(),
+        widget=forms.Select(attrs=_SELECT),
+    )
+    has_header = forms.BooleanField(
+        label="The first row has the names of the columns",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+
+class StartForm(forms.Form):
+    """Where the people of a file go, and how they agreed to be texted."""
+
+    group = forms.ModelChoiceField(
+        Group.objects.none(),
+        label="Add everybody to a group",
+        required=False,
+        empty_label="No group, or the new one below",
+        widget=forms.Select(attrs=_SELECT),
+    )
+    group_name = forms.CharField(
+        label="Or make a new group",
+        max_length=80,
+        required=False,
+        widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "Spring customers"}),
+    )
+    wording = forms.CharField(
+        label="How did these people agree to get texts from you?",
+        max_length=WORDING_LENGTH,
+        required=False,
+        help_text=(
+            "For example: ticked “text me offers” at the till, 2024 to 2026. It is kept with each"
+            " person as proof. Whoever opted out stays out, whatever you write here."
+        ),
+        widget=forms.Textarea(attrs={**_CONTROL, "rows": 2}),
+    )
+
+    def __init__(
+        self, *args: Any, account: Account, contact_import: ContactImport, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._columns = len(contact_import.mapping)
+        groups = self.fields["group"]
+        assert isinstance(groups, forms.ModelChoiceField)
+        groups.queryset = selectors.groups_list(account=account)
+
+    def mapping(self) -> list[str]:
+        """One target a column, as posted; `import_start` checks them."""
+        return [str(self.data.get(f"column_{i}", "")) for i in range(self._columns)]
+
+
+def targets(heading: str, own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What a column may be imported as: fields, the account's own ones, and a new one.
+
+    Args:
+        heading: The column's name.
+        own: Key and label of the account's own fields.
+    """
+    known = {CUSTOM_PREFIX + key: label for key, label in own.items()}
+    new = CUSTOM_PREFIX + custom_key(heading)
+    choices = [("", "Leave out"), *columns.TARGETS.items(), *known.items()]
+    if new != CUSTOM_PREFIX and new not in known:
+        choices.append((new, f"New field: {columns.label(new)}"))
+    return choices

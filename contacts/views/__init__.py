@@ -1,0 +1,1 @@
+"""Dashboard pages of the contacts app: parse, permit, call, render."""

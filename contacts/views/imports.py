@@ -1,0 +1,195 @@
+"""Pages of an import: upload, columns with a preview, progress, result, refused rows."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from common.errors import DomainError
+from common.pagination import keyset_page
+from contacts import selectors, services
+from contacts.choices import ImportStatus, RefusalReason
+from contacts.forms import RereadForm, StartForm, UploadForm, refuse, targets
+from contacts.models import ContactImport
+
+PAGE_SIZE = 25
+REFUSALS_SHOWN = 10
+# A cell that begins like this is run as a formula by spreadsheets (OWASP, "CSV injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@requires(Role.VIEWER)
+@require_GET
+def import_list(request: AccountRequest) -> HttpResponse:
+    """All imports, newest first."""
+    page = keyset_page(selectors.imports_list(account=request.account), request.GET, size=PAGE_SIZE)
+    return render(request, "contacts/imports.html", {"page": page})
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def import_create(request: AccountRequest) -> HttpResponse:
+    """Upload a file."""
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            contact_import = services.import_create(
+                account=request.account, actor=request.user, upload=form.cleaned_data["file"]
+            )
+        except DomainError as error:
+            form.add_error("file", error.message)
+        else:
+            return redirect("import_detail", contact_import.pk)
+    status = 422 if form.errors else 200
+    return render(request, "contacts/import_upload.html", {"form": form}, status=status)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def import_detail(request: AccountRequest, pk: int) -> HttpResponse:
+    """Where an import stands: its columns to confirm, its progress, or what came of it."""
+    contact_import = _import(request, pk)
+    if contact_import.status == ImportStatus.UPLOADED:
+        form = StartForm(account=request.account, contact_import=contact_import)
+        return _columns(request, contact_import, form, contact_import.mapping)
+    context: dict[str, Any] = {"import": contact_import}
+    if contact_import.status == ImportStatus.DONE:
+        labels = dict(RefusalReason.choices)
+        counts = selectors.refusal_counts(contact_import=contact_import)
+        context["reasons"] = [(labels.get(reason, reason), rows) for reason, rows in counts]
+        context["refusals"] = selectors.refusals_first(
+            contact_import=contact_import, limit=REFUSALS_SHOWN
+        )
+    return render(request, "contacts/import.html", context)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def import_reread(request: AccountRequest, pk: int) -> HttpResponse:
+    """Read the file in another way: letters, separator, heading."""
+    contact_import = _import(request, pk)
+    form = RereadForm(request.POST)
+    if form.is_valid():
+        try:
+            services.import_reread(
+                account=request.account, import_id=contact_import.pk, **form.cleaned_data
+            )
+        except DomainError as error:
+            messages.error(request, error.message)
+    return redirect("import_detail", pk)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def import_start(request: AccountRequest, pk: int) -> HttpResponse:
+    """Confirm the columns; a worker does the rest."""
+    contact_import = _import(request, pk)
+    if contact_import.status != ImportStatus.UPLOADED:
+        return redirect("import_detail", pk)
+    form = StartForm(request.POST, account=request.account, contact_import=contact_import)
+    if form.is_valid():
+        try:
+            services.import_start(
+                account=request.account,
+                actor=request.user,
+                import_id=pk,
+                mapping=form.mapping(),
+                group=form.cleaned_data["group"],
+                group_name=form.cleaned_data["group_name"],
+                consent_wording=form.cleaned_data["wording"],
+            )
+        except DomainError as error:
+            if "name" in error.fields:
+                form.add_error("group_name", error.fields["name"])
+            else:
+                refuse(form, error)
+        else:
+            return redirect("import_detail", pk)
+    return _columns(request, contact_import, form, form.mapping())
+
+
+@requires(Role.MARKETER)
+@require_POST
+def import_cancel(request: AccountRequest, pk: int) -> HttpResponse:
+    """Stop an import; nothing of it stays."""
+    contact_import = _import(request, pk)
+    try:
+        services.import_cancel(
+            account=request.account, actor=request.user, import_id=contact_import.pk
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+    return redirect("import_detail", pk)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def import_refusals(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """Refused rows as a CSV file, streamed; safe to open in a spreadsheet."""
+    contact_import = _import(request, pk)
+    rows = selectors.refusals(contact_import=contact_import)
+    lines = ((row.line, row.get_reason_display(), row.sentence, row.raw) for row in rows)
+    response = StreamingHttpResponse(_csv(lines), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="refused-rows-{pk}.csv"'
+    return response
+
+
+def _import(request: AccountRequest, pk: int) -> ContactImport:
+    return owned(selectors.imports_list(account=request.account), request.account, pk=pk)
+
+
+def _columns(
+    request: AccountRequest, contact_import: ContactImport, form: StartForm, mapping: list[str]
+) -> HttpResponse:
+    preview = services.import_preview(contact_import)
+    own = {f.key: f.label for f in selectors.custom_fields(account=request.account)}
+    context = {
+        "import": contact_import,
+        "form": form,
+        "columns": [
+            {
+                "no": i,
+                "heading": heading,
+                "samples": preview.samples[i],
+                "targets": targets(heading, own),
+                "target": mapping[i],
+            }
+            for i, heading in enumerate(preview.headings)
+        ],
+        "reread": RereadForm(
+            initial={
+                "encoding": contact_import.encoding,
+                "delimiter": contact_import.delimiter,
+                "has_header": contact_import.has_header,
+            }
+        ),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "contacts/import_columns.html", context, status=status)
+
+
+class _Echo:
+    """A file whose write gives the text back: csv.writer as a generator."""
+
+    def write(self, text: str) -> str:
+        """The text as it came."""
+        return text
+
+
+def _csv(rows: Iterator[tuple[object, ...]]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(("Line", "Reason", "What to do", "The row"))
+    for row in rows:
+        yield writer.writerow([_safe(cell) for cell in row])
+
+
+def _safe(cell: object) -> object:
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
+        return f"'{cell}"
+    return cell

@@ -1,0 +1,186 @@
+"""Pages of people: the list, one contact, adding and changing one, opting in and out by hand."""
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from accounts.models import Account
+from common.errors import DomainError
+from common.pagination import keyset_page
+from contacts import selectors, services
+from contacts.choices import Consent, ConsentSource
+from contacts.errors import OptedOut, ProofMissing
+from contacts.forms import ContactForm, WordingForm, refuse
+from contacts.models import Contact
+
+PAGE_SIZE = 50
+
+
+@requires(Role.VIEWER)
+@require_GET
+def contact_list(request: AccountRequest) -> HttpResponse:
+    """Live contacts, newest first: `q`, `group`, `consent` in the URL."""
+    account, params = request.account, request.GET
+    search = params.get("q", "").strip()
+    group = params["group"] if params.get("group", "").isdecimal() else ""
+    consent = params["consent"] if params.get("consent") in Consent.values else ""
+    found = selectors.contacts_list(
+        account=account, search=search, group=int(group) if group else None, consent=consent
+    )
+    context = {
+        "page": keyset_page(found, params, size=PAGE_SIZE),
+        "q": search,
+        "group": group,
+        "consent": consent,
+        "groups": selectors.groups_list(account=account),
+        "consents": Consent.choices,
+        "total": selectors.contacts_count(account=account),
+        "is_filtered": bool(search or group or consent),
+    }
+    return render(request, "contacts/list.html", context)
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def contact_create(request: AccountRequest) -> HttpResponse:
+    """Add one contact; `group` and `phone` of the URL fill the form in beforehand."""
+    account = request.account
+    if request.method == "GET":
+        initial = {"groups": request.GET.getlist("group"), "phone": request.GET.get("phone", "")}
+        return _form(request, ContactForm(account=account, initial=initial), None)
+    form = ContactForm(request.POST, account=account)
+    if form.is_valid():
+        try:
+            contact = services.contact_upsert(
+                account=account,
+                actor=request.user,
+                group_ids=form.group_ids(),
+                consent_source=ConsentSource.MANUAL,
+                consent_wording=form.cleaned_data["wording"],
+                **form.values(),
+            )
+        except DomainError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, f"{contact} is in your contacts.")
+            return redirect("contact_detail", contact.pk)
+    return _form(request, form, None)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def contact_detail(request: AccountRequest, pk: int) -> HttpResponse:
+    """One contact: fields, groups, and every opt-in and opt-out with its proof."""
+    contact = _contact(request.account, pk)
+    return _detail(request, contact, WordingForm())
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def contact_edit(request: AccountRequest, pk: int) -> HttpResponse:
+    """Change a contact's fields and groups."""
+    account = request.account
+    contact = _contact(account, pk)
+    if request.method == "GET":
+        return _form(request, ContactForm(account=account, contact=contact), contact)
+    form = ContactForm(request.POST, account=account, contact=contact)
+    if form.is_valid():
+        try:
+            with transaction.atomic():
+                changed = services.contact_update(
+                    account=account, actor=request.user, contact_id=pk, **form.values()
+                )
+                services.contact_groups_set(
+                    account=account,
+                    actor=request.user,
+                    contact_id=changed.pk,
+                    group_ids=form.group_ids(),
+                )
+        except DomainError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("contact_detail", changed.pk)
+    return _form(request, form, contact)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def contact_delete(request: AccountRequest, pk: int) -> HttpResponse:
+    """Take a contact out of lists and groups."""
+    contact = _contact(request.account, pk)
+    services.contact_delete(account=request.account, actor=request.user, contact_id=pk)
+    messages.success(request, f"{contact} was deleted. What they agreed to or left stays on file.")
+    return redirect("contact_list")
+
+
+@requires(Role.MARKETER)
+@require_POST
+def contact_opt_out(request: AccountRequest, pk: int) -> HttpResponse:
+    """Stop all texts to a contact, because they asked for it in some other way."""
+    contact = _contact(request.account, pk)
+    services.consent_revoke(
+        account=request.account,
+        phone=contact.phone,
+        source=ConsentSource.MANUAL,
+        wording=request.POST.get("wording", "").strip(),
+        actor=request.user,
+    )
+    messages.success(request, f"{contact} will get no more texts.")
+    return redirect("contact_detail", pk)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def contact_opt_in(request: AccountRequest, pk: int) -> HttpResponse:
+    """Put on record how a contact agreed to be texted."""
+    contact = _contact(request.account, pk)
+    form = WordingForm(request.POST)
+    if form.is_valid():
+        try:
+            services.consent_grant(
+                account=request.account,
+                phone=contact.phone,
+                source=ConsentSource.MANUAL,
+                wording=form.cleaned_data["wording"],
+                actor=request.user,
+            )
+        except (OptedOut, ProofMissing) as error:
+            refuse(form, error)
+        else:
+            messages.success(request, f"{contact} is on record as opted in.")
+            return redirect("contact_detail", pk)
+    return _detail(request, contact, form)
+
+
+def _contact(account: Account, pk: int) -> Contact:
+    return owned(selectors.contacts_list(account=account), account, pk=pk)
+
+
+def _form(request: AccountRequest, form: ContactForm, contact: Contact | None) -> HttpResponse:
+    context = {"form": form, "contact": contact}
+    return render(request, "contacts/form.html", context, status=422 if form.errors else 200)
+
+
+def _detail(request: AccountRequest, contact: Contact, form: WordingForm) -> HttpResponse:
+    account = request.account
+    opt_out = selectors.opt_out_get(account=account, phone=contact.phone)
+    context = {
+        "contact": contact,
+        "groups": selectors.groups_of(account=account, contact=contact),
+        "own_fields": [
+            (field.label, contact.custom[field.key])
+            for field in selectors.custom_fields(account=account)
+            if field.key in contact.custom
+        ],
+        "events": selectors.consent_history(account=account, phone=contact.phone)[:100],
+        "opt_out": opt_out,
+        "may_opt_in": services.may_opt_in_by_hand(opt_out),
+        "form": form,
+    }
+    status = 422 if form.errors else 200
+    return render(request, "contacts/detail.html", context, status=status)
