@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from accounts.choices import AccountStatus, CreditKind
 from accounts.models import Account, AuditEvent, CreditEntry, Membership, User
-from accounts.services import account_create, account_update, credits_grant, user_create
+from accounts.services import account_open, account_update, credits_grant, user_create
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from campaigns.services import blast_create, blast_schedule, campaign_create
@@ -23,7 +23,7 @@ from carriersim.client import Client
 from common.clock import now
 from contacts.choices import ImportStatus
 from contacts.models import ConsentEvent, Contact, ContactImport, Group, OptOut
-from contacts.services import group_create, import_create, import_start
+from contacts.services import import_create, import_start
 from inbox.models import Conversation
 from inbox.services import conversation_reply, note_add
 from messaging.choices import BatchKind, BatchState, Direction
@@ -94,7 +94,7 @@ def _account(email: str, password: str) -> tuple[Account, list[User]]:
 
 
 def _account_new(owner: User) -> Account:
-    account = account_create(name=shop.ACCOUNT_NAME, owner=owner, status=AccountStatus.ACTIVE)
+    account = account_open(name=shop.ACCOUNT_NAME, owner=owner, status=AccountStatus.ACTIVE)
     credits_grant(
         account=account,
         credits=shop.CREDITS,
@@ -142,7 +142,7 @@ def _people(account: Account, owner: User, customers: int, say: Say) -> None:
             actor=owner,
             import_id=made.pk,
             mapping=made.mapping,
-            group=group_create(account=account, actor=owner, name=group),
+            group_name=group,
             consent_wording="Ticked “text me offers” at the till.",
         )
         _until(lambda made=made: _is_imported(made), f"{filename} to be imported")

@@ -171,8 +171,10 @@ def _announce(settings: dict[str, str], *, demo: bool) -> None:
     """Once the site answers, say where it is; then fill the demo account."""
     if not _answers(f"http://127.0.0.1:{settings['PORT']}/auth/login/", settings):
         return
+    processes.run_once(processes.manage("bootstrap_platform"), settings)
     lines = [f"Textledger is at {settings['PUBLIC_URL']}"]
     if demo:
+        lines.append(f"The phones it texts are at {settings['TWILIO_API_BASE_URL']}/sim/phones")
         lines.append(f"Log in as {settings['DEMO_EMAIL']} with {settings['DEMO_PASSWORD']}")
         lines.append("Four weeks of history are being filled in; you can look around meanwhile.")
     lines.append("Ctrl-C stops everything.")
