@@ -106,7 +106,9 @@ def message_send(
     )
     if not is_new:
         return Message.objects.get(batch=batch, recipient_no=1)
-    reason = _reason(account=account, sender=sender, phone=phone, contact=contact, kind=kind)
+    reason = reason_not_texted(
+        account=account, sender=sender, phone=phone, contact=contact, kind=kind
+    )
     message = _message_insert(batch, phone, contact, reason)
     if not reason:
         chunks_insert(batch)
@@ -137,7 +139,7 @@ def _check_body(body: str) -> None:
         raise TemplateError(sentence, code="template_too_long", fields={"body": sentence})
 
 
-def _reason(
+def reason_not_texted(
     *,
     account: Account,
     sender: SenderNumber,
@@ -145,7 +147,7 @@ def _reason(
     contact: Contact | None,
     kind: str,
 ) -> str:
-    """Why this person is not texted, or "" """
+    """The `Reason` why a text of this kind would be skipped at this moment, or "". Writes nothing."""
     if kind not in PASSES_OPT_OUT:
         if opted_out(account=account, phone=phone):
             return Reason.OPTED_OUT
