@@ -16,7 +16,7 @@ from smsplatform.local.places import ROOT
 from smsplatform.local.ports import LOOPBACK
 
 # Beat's and the workers' own start-up chatter about clocks and neighbours is of no use on one host.
-_CELERY = ["celery", "-A", "smsplatform"]
+_CELERY = ["celery", "--quiet", "-A", "smsplatform"]
 _ALONE = ["--without-gossip", "--without-mingle"]
 
 
