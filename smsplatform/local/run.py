@@ -180,7 +180,13 @@ def _announce(settings: dict[str, str], *, demo: bool) -> None:
     lines.append("Ctrl-C stops everything.")
     _say(*lines)
     if demo:
-        done = subprocess.run(processes.manage("demo"), cwd=places.ROOT, env=settings, check=False)
+        done = subprocess.run(
+            processes.manage("demo"),
+            cwd=places.ROOT,
+            env=settings,
+            check=False,
+            start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
+        )
         if done.returncode == 0:
             _say("The demo account's history is complete.")
         elif done.returncode > 0:  # below zero it was ended by the stop itself
