@@ -119,9 +119,9 @@ def _due() -> list[Doubt]:
             JOIN messaging_message m ON m.id = a.message_id AND m.state = %s AND m.attempts = a.n
             JOIN messaging_batch b ON b.id = m.batch_id
             JOIN messaging_carrieraccount ca ON ca.id = a.carrier_account_id
-            WHERE a.outcome = %s AND a.requested_at > now() - %s * interval '1 second'
+            WHERE a.outcome = %s AND a.requested_at > clock_timestamp() - %s * interval '1 second'
               AND coalesce(a.looked_up_at, a.answered_at)
-                  < now() - ca.list_delay_s * interval '1 second'
+                  < clock_timestamp() - ca.list_delay_s * interval '1 second'
             ORDER BY a.id LIMIT %s
             """,
             [MessageState.UNKNOWN, Outcome.UNKNOWN, _FOR_S, _AT_ONCE],

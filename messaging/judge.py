@@ -35,7 +35,7 @@ def leases_judge() -> int:
             SELECT c.id FROM messaging_chunk c
             JOIN messaging_carrieraccount ca ON ca.id = c.carrier_account_id
             WHERE c.state = %s
-              AND c.lease_until < now() - (%s + ca.list_delay_s) * interval '1 second'
+              AND c.lease_until < clock_timestamp() - (%s + ca.list_delay_s) * interval '1 second'
             ORDER BY c.lease_until LIMIT %s
             """,
             [ChunkState.LEASED, settings.CARRIER_REQUEST_TIMEOUT_S, _AT_ONCE],

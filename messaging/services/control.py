@@ -99,19 +99,23 @@ def skip_pending(batch_id: int) -> int:
         )
         chunk_ids = [row[0] for row in cursor.fetchall()]
         cursor.execute(
-            """
-            UPDATE messaging_message m
-            SET state = %s, rank = %s, reason = %s, final_at = now()
-            FROM messaging_chunk c
-            WHERE c.id = ANY(%s) AND m.batch_id = c.batch_id
-              AND m.recipient_no BETWEEN c.first_no AND c.last_no AND m.state = %s
-            """,
+            "SELECT next_no, window_last_no FROM messaging_chunk "
+            "WHERE batch_id = %s AND state = %s",
+            [batch_id, ChunkState.LEASED],
+        )
+        windows = cursor.fetchall()
+        cursor.execute(
+            "UPDATE messaging_message SET state = %s, rank = %s, reason = %s, final_at = now() "
+            "WHERE batch_id = %s AND state = %s"
+            + " AND recipient_no NOT BETWEEN %s AND %s"
+            * len(windows),
             [
                 MessageState.SKIPPED,
                 rank(MessageState.SKIPPED),
                 Reason.CANCELED,
-                chunk_ids,
+                batch_id,
                 MessageState.PENDING,
+                *(no for window in windows for no in window),
             ],
         )
         skipped = cursor.rowcount

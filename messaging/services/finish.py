@@ -53,7 +53,7 @@ def batches_finish() -> int:
             WHERE b.settled_at IS NULL
               AND CASE WHEN t.pending > 0 THEN b.state = %s
                        WHEN t.unknown > 0 THEN b.finished_at IS NULL
-                            OR b.finished_at < now() - %s * interval '1 second'
+                            OR b.finished_at < clock_timestamp() - %s * interval '1 second'
                        ELSE true END
               AND NOT EXISTS (SELECT FROM messaging_chunk c
                               WHERE c.batch_id = b.id AND c.state = %s)
@@ -120,7 +120,7 @@ def _fill(batch: Batch, *, with_unknown: bool) -> None:
     content = content_of(batch)
     links = link_ids(batch.pk) if batch.is_template else []
     while True:
-        rows = list(lacking.select_for_update(no_key=True).order_by("pk")[:_FILL_AT_ONCE])
+        rows = list(lacking.select_for_update(no_key=True).order_by("recipient_no")[:_FILL_AT_ONCE])
         if not rows:
             return
         _fill_rows(batch, content, links, rows)

@@ -147,7 +147,7 @@ def reason_not_texted(
     contact: Contact | None,
     kind: str,
 ) -> str:
-    """The `Reason` why a text of this kind would be skipped at this moment, or "". Writes nothing."""
+    """Why a text of this kind would be skipped at this moment (a `Reason`), or "". Reads only."""
     if kind not in PASSES_OPT_OUT:
         if opted_out(account=account, phone=phone):
             return Reason.OPTED_OUT
