@@ -5,36 +5,39 @@ the transaction that applies it: a crash puts it back, a commit ends it, and no 
 by "id above the last seen" (ids commit out of order).
 """
 
-from collections.abc import Sequence
-
 from django.db.backends.utils import CursorWrapper
 
-from messaging.choices import EventEnd, EventKind
+from messaging.choices import EventEnd
 from messaging.models import CarrierEvent
 
 # An error as staff read it; the column's width.
 _ERROR_LENGTH = 300
 
 
-def take(cursor: CursorWrapper, *, kinds: Sequence[EventKind], limit: int) -> list[int]:
-    """Take up to `limit` of the oldest events of `kinds` off the queue, oldest first.
+class SetAside(Exception):
+    """An event that must not take effect; the sentence is what staff are shown."""
+
+
+def take(cursor: CursorWrapper, *, statuses: bool, limit: int) -> list[int]:
+    """Take up to `limit` of the oldest events off the queue, oldest first.
+
+    Args:
+        cursor: Of the applying transaction.
+        statuses: Status callbacks; else everything else (texts, clicks), which overtakes them.
+        limit: The most to take.
 
     Locks: the queue rows, skipping those another worker is applying.
     """
-    of_kind = (
-        "kind = 'status'"
-        if list(kinds) == [EventKind.STATUS]
-        else "kind <> 'status' AND kind = ANY(%s)"
-    )
     cursor.execute(
         f"""
         DELETE FROM messaging_carriereventqueue
         WHERE event_id = ANY (ARRAY(
-            SELECT event_id FROM messaging_carriereventqueue WHERE {of_kind}
+            SELECT event_id FROM messaging_carriereventqueue
+            WHERE kind {"=" if statuses else "<>"} 'status'
             ORDER BY event_id LIMIT %s FOR UPDATE SKIP LOCKED))
         RETURNING event_id
         """,
-        [limit] if list(kinds) == [EventKind.STATUS] else [[kind.value for kind in kinds], limit],
+        [limit],
     )
     return sorted(event_id for (event_id,) in cursor.fetchall())
 

@@ -28,7 +28,6 @@ from messaging.choices import (
     ChunkState,
     Direction,
     EventEnd,
-    EventKind,
     MessageState,
     Outcome,
     Reason,
@@ -143,7 +142,7 @@ def statuses_apply(*, limit: int = BATCH) -> int:
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                events = take(cursor, kinds=[EventKind.STATUS], limit=limit)
+                events = take(cursor, statuses=True, limit=limit)
                 if len(events) == 1:
                     _apply_or_set_aside(cursor, events[0])
                 elif events:

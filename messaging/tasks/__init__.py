@@ -3,6 +3,6 @@
 Importing the modules registers their tasks with Celery.
 """
 
-from messaging.tasks import sending
+from messaging.tasks import events, sending
 
-__all__ = ["sending"]
+__all__ = ["events", "sending"]

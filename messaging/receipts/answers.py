@@ -1,0 +1,72 @@
+"""Automatic answers: HELP, and the one confirmation of an opt-out.
+
+Owns their words and how often they are given. They go through the same door as every text, as
+`BatchKind.AUTO`. Sources: CTIA Messaging Principles (HELP is always answered: brand, contact,
+rates, STOP); 47 CFR 64.1200(a)(12) (one confirmation, without marketing).
+"""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Account
+from common.errors import DomainError
+from messaging.choices import BatchKind, Priority
+from messaging.models import Message, SenderNumber
+from messaging.services import message_send
+
+log = logging.getLogger(__name__)
+
+
+def help_answer(*, message: Message, sender: SenderNumber) -> None:
+    """Answer HELP, at most once an hour: two machines must not talk to each other for ever."""
+    account = message.account
+    hour = message.created_at.strftime("%Y%m%d%H")
+    _send(
+        message=message,
+        sender=sender,
+        body=account.help_text
+        or f"{_brand(account)}: Reply to this text and we will read it. "
+        "Msg & data rates may apply. Reply STOP to opt out.",
+        request_key=f"help:{sender.pk}:{message.phone}:{hour}",
+    )
+
+
+def stop_confirmation(*, message: Message, sender: SenderNumber) -> None:
+    """Confirm an opt-out, once per opt-out."""
+    _send(
+        message=message,
+        sender=sender,
+        body=f"{_brand(message.account)}: You are opted out and will get no more texts from us. "
+        "Reply START to come back.",
+        request_key=f"stop:{message.pk}",
+    )
+
+
+def is_timely(*, at: datetime, now: datetime) -> bool:
+    """Whether an answer still makes sense to whoever wrote at `at`."""
+    return (now - at).total_seconds() < 3600
+
+
+def _brand(account: Account) -> str:
+    return account.brand or account.name
+
+
+def _send(*, message: Message, sender: SenderNumber, body: str, request_key: str) -> None:
+    """Queue it. An account that may not send now answers nobody; an opt-out stands regardless."""
+    try:
+        with transaction.atomic():
+            message_send(
+                account=message.account,
+                actor=None,
+                phone=message.phone,
+                body=body,
+                sender=sender,
+                kind=BatchKind.AUTO,
+                request_key=request_key,
+                contact=message.contact,
+                priority=Priority.REPLY,
+            )
+    except DomainError as error:
+        log.warning("no automatic answer to message %s: %s", message.pk, error)

@@ -1,0 +1,255 @@
+"""Hits on short links: judged, joined to their messages, counted.
+
+Owns what a hit does to the counts of its link and batch and to the marks of its message. The rules
+are `tracking.verdicts`'. A hit waits as `pending`, found by a partial index, so nothing is lost
+with a broker. Counts move by the difference between rows before and after, so the same statements
+serve hits judged for the first time and hits judged anew.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from messaging.totals import totals_move, totals_moves
+from tracking.choices import Verdict
+from tracking.verdicts import RULES_VERSION, Hit, Judgement, Why, classify
+
+# More costs longer locks on the links of a blast that everybody is opening.
+BATCH = 2000
+
+# Rows looked at to count a burst; a storm on one code must not make each of its hits dearer.
+_BURST_ROWS = 200
+
+_DUE_SQL = f"""
+WITH due AS (
+    SELECT * FROM tracking_click WHERE verdict = '{Verdict.PENDING.value}'
+    ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+)
+SELECT due.id, due.link_id, due.recipient_no, due.method, due.user_agent, due.browser_headers,
+    extract(epoch FROM due.at - m.accepted_at)::float8,
+    (SELECT count(DISTINCT (near.link_id, near.recipient_no)) FROM (
+        SELECT link_id, recipient_no FROM tracking_click
+        WHERE ip_hash = due.ip_hash AND at <= due.at AND at > due.at - interval '1 minute'
+        ORDER BY at DESC LIMIT {_BURST_ROWS}) AS near)
+FROM due
+LEFT JOIN tracking_link l ON l.id = due.link_id
+LEFT JOIN messaging_message m ON m.batch_id = l.batch_id AND m.recipient_no = due.recipient_no
+ORDER BY due.id
+"""
+
+# The first hits of a burst were judged before it was one.
+_NEIGHBOURS_SQL = f"""
+SELECT DISTINCT near.id, near.link_id, near.recipient_no, near.verdict = '{Verdict.PENDING.value}'
+FROM tracking_click c
+JOIN tracking_click near ON near.ip_hash = c.ip_hash AND near.at <= c.at
+    AND near.at > c.at - interval '1 minute'
+WHERE c.id = ANY(%s)
+    AND near.verdict <> '{Verdict.PREVIEW.value}' AND near.verdict <> '{Verdict.SCANNER.value}'
+"""
+
+_LOCK_MESSAGES_SQL = """
+SELECT count(*) FROM (
+    SELECT FROM messaging_message WHERE id = ANY (ARRAY(
+        SELECT m.id
+        FROM unnest(%(links)s::bigint[], %(numbers)s::integer[]) AS p(link, no)
+        JOIN tracking_link l ON l.id = p.link
+        JOIN messaging_message m ON m.batch_id = l.batch_id AND m.recipient_no = p.no))
+    ORDER BY id FOR NO KEY UPDATE) AS messages
+"""
+
+_LOCK_TOTALS_SQL = """
+SELECT count(*) FROM (
+    SELECT FROM messaging_batchtotals WHERE batch_id = ANY (ARRAY(
+        SELECT batch_id FROM tracking_link WHERE id = ANY(%(links)s)))
+    ORDER BY batch_id FOR NO KEY UPDATE) AS totals
+"""
+
+_LOCK_LINKS_SQL = """
+SELECT count(*) FROM (
+    SELECT FROM tracking_link WHERE id = ANY(%(links)s) ORDER BY id FOR NO KEY UPDATE) AS links
+"""
+
+_COUNT_SQL = f"""
+SELECT p.link, p.no, count(*), count(*) FILTER (WHERE c.verdict = '{Verdict.HUMAN.value}')
+FROM (SELECT DISTINCT * FROM unnest(%(links)s::bigint[], %(numbers)s::integer[]) AS q(link, no)) p
+JOIN tracking_click c ON c.link_id = p.link AND c.recipient_no = p.no
+    AND c.verdict <> '{Verdict.PENDING.value}'
+GROUP BY 1, 2
+"""
+
+_WRITE_SQL = """
+UPDATE tracking_click c
+SET verdict = j.verdict, reasons = j.reasons::jsonb, rules_version = %(version)s
+FROM unnest(%(ids)s::bigint[], %(verdicts)s::text[], %(reasons)s::text[])
+    AS j(id, verdict, reasons)
+WHERE c.id = j.id
+"""
+
+_MARK_SQL = f"""
+WITH recipients AS (
+    SELECT DISTINCT l.batch_id, p.no
+    FROM unnest(%(links)s::bigint[], %(numbers)s::integer[]) AS p(link, no)
+    JOIN tracking_link l ON l.id = p.link
+), counted AS (
+    SELECT m.id, m.batch_id, m.first_click_at AS old_hit, m.human_click_at AS old_click,
+        count(c.id) AS hits, min(c.at) AS first_at,
+        min(c.at) FILTER (WHERE c.verdict = '{Verdict.HUMAN.value}') AS human_at
+    FROM recipients r
+    JOIN messaging_message m ON m.batch_id = r.batch_id AND m.recipient_no = r.no
+    JOIN tracking_link l ON l.batch_id = r.batch_id
+    LEFT JOIN tracking_click c ON c.link_id = l.id AND c.recipient_no = r.no
+        AND c.verdict <> '{Verdict.PENDING.value}'
+    GROUP BY m.id, m.batch_id, m.first_click_at, m.human_click_at
+), marked AS (
+    UPDATE messaging_message m
+    SET first_click_at = n.first_at, human_click_at = n.human_at, clicks = n.hits
+    FROM counted n WHERE m.id = n.id
+    RETURNING n.batch_id,
+        (n.first_at IS NOT NULL)::int - (n.old_hit IS NOT NULL)::int AS hit,
+        (n.human_at IS NOT NULL)::int - (n.old_click IS NOT NULL)::int AS clicked
+)
+SELECT batch_id, sum(hit)::bigint, sum(clicked)::bigint FROM marked GROUP BY batch_id
+"""
+
+_LINKS_SQL = """
+UPDATE tracking_link l
+SET clicks_total = l.clicks_total + d.total, clicks_human = l.clicks_human + d.human,
+    recipients_clicked = l.recipients_clicked + d.recipients,
+    recipients_human = l.recipients_human + d.recipients_human
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS d(link, total, human, recipients, recipients_human)
+WHERE l.id = d.link
+RETURNING l.batch_id, d.total, d.human
+"""
+
+
+_DOUBTFUL = (Verdict.HUMAN, Verdict.UNSURE)
+_OF_A_SCANNER = Judgement(Verdict.SCANNER, (Why.MANY_FROM_ONE_ADDRESS,))
+
+
+class Judged(NamedTuple):
+    """A hit with its verdict."""
+
+    click_id: int
+    link_id: int
+    recipient_no: int
+    judgement: Judgement
+
+
+@transaction.atomic
+def clicks_apply(*, limit: int = BATCH) -> int:
+    """Judge up to `limit` pending hits and count them. Returns how many were judged.
+
+    Locks: the hits (skipping locked ones), messages by id, totals by batch, links by id.
+    """
+    with connection.cursor() as cursor:
+        judged = _judge_due(cursor, limit)
+        if not judged:
+            return 0
+        judgements_write(cursor, _with_whole_bursts(cursor, judged))
+    return len(judged)
+
+
+def _judge_due(cursor: CursorWrapper, limit: int) -> list[Judged]:
+    cursor.execute(_DUE_SQL, [limit])
+    return [
+        Judged(click_id, link_id, recipient_no, classify(Hit(*shown)))
+        for click_id, link_id, recipient_no, *shown in cursor.fetchall()
+    ]
+
+
+def _with_whole_bursts(cursor: CursorWrapper, judged: Sequence[Judged]) -> list[Judged]:
+    """`judged`, and beside it the first hits of each burst that is known for a scanner's now.
+
+    They were taken for a person's, before or just now, since the burst was not one yet.
+    """
+    scanners = [
+        one.click_id for one in judged if Why.MANY_FROM_ONE_ADDRESS in one.judgement.reasons
+    ]
+    if not scanners:
+        return list(judged)
+    by_id = {one.click_id: one for one in judged}
+    cursor.execute(_NEIGHBOURS_SQL, [scanners])
+    for click_id, link_id, recipient_no, is_pending in cursor.fetchall():
+        own = by_id.get(click_id)
+        is_own_doubtful = own is not None and own.judgement.verdict in _DOUBTFUL
+        # A pending hit that is not ours is another worker's to judge.
+        if is_own_doubtful or (own is None and not is_pending):
+            by_id[click_id] = Judged(click_id, link_id, recipient_no, _OF_A_SCANNER)
+    return list(by_id.values())
+
+
+def judgements_write(cursor: CursorWrapper, judged: Sequence[Judged]) -> None:
+    """Store verdicts and move every mark and count that depends on them.
+
+    Args:
+        cursor: Of a transaction.
+        judged: Each hit once; also hits that had another verdict before.
+
+    Locks: messages by id, totals by batch, links by id; then the hits.
+    """
+    pairs = {
+        "links": [one.link_id for one in judged],
+        "numbers": [one.recipient_no for one in judged],
+    }
+    for lock in (_LOCK_MESSAGES_SQL, _LOCK_TOTALS_SQL, _LOCK_LINKS_SQL):
+        cursor.execute(lock, pairs)
+    before = _counts(cursor, pairs)
+    cursor.execute(
+        _WRITE_SQL,
+        {
+            "version": RULES_VERSION,
+            "ids": [one.click_id for one in judged],
+            "verdicts": [one.judgement.verdict.value for one in judged],
+            "reasons": [_json(one.judgement.reasons) for one in judged],
+        },
+    )
+    after = _counts(cursor, pairs)
+    moves = totals_moves()
+    cursor.execute(_MARK_SQL, pairs)
+    for batch_id, hit, clicked in cursor.fetchall():
+        moves[batch_id]["hit"] += hit
+        moves[batch_id]["clicked"] += clicked
+    for batch_id, total, human in _move_links(cursor, before, after):
+        if batch_id is not None:
+            moves[batch_id]["clicks_total"] += total
+            moves[batch_id]["clicks_human"] += human
+    totals_move(cursor, moves)
+
+
+Counts = dict[tuple[int, int], tuple[int, int]]  # (link, recipient) to (hits, of people)
+
+
+def _counts(cursor: CursorWrapper, pairs: dict[str, list[int]]) -> Counts:
+    cursor.execute(_COUNT_SQL, pairs)
+    return {(link, no): (hits, human) for link, no, hits, human in cursor.fetchall()}
+
+
+def _move_links(
+    cursor: CursorWrapper, before: Counts, after: Counts
+) -> list[tuple[int | None, int, int]]:
+    """Move the links' counts by what changed; returns (batch, hits, of people) per link."""
+    deltas: dict[int, list[int]] = {}
+    for pair in before.keys() | after.keys():
+        old_hits, old_human = before.get(pair, (0, 0))
+        hits, human = after.get(pair, (0, 0))
+        delta = deltas.setdefault(pair[0], [0, 0, 0, 0])
+        delta[0] += hits - old_hits
+        delta[1] += human - old_human
+        delta[2] += (hits > 0) - (old_hits > 0)
+        delta[3] += (human > 0) - (old_human > 0)
+    rows = sorted(deltas.items())
+    cursor.execute(
+        _LINKS_SQL,
+        [
+            [link_id for link_id, _ in rows],
+            *([delta[place] for _, delta in rows] for place in range(4)),
+        ],
+    )
+    return cursor.fetchall()
+
+
+def _json(reasons: Sequence[Why]) -> str:
+    return "[" + ", ".join(f'"{reason.value}"' for reason in reasons) + "]"

@@ -1,0 +1,183 @@
+"""Inbound texts: filed, attributed, and obeyed where they say STOP, HELP or START.
+
+Owns what an inbound text does. One transaction stores it, marks the message it answers, moves
+the batch's totals and revokes consent, so that nobody who was told "stored" is texted again.
+Threads are the inbox's: it hears of the text by `message_received`.
+"""
+
+import logging
+import re
+from datetime import datetime
+
+from django.db import IntegrityError, connection, transaction
+
+from accounts.models import Account
+from common.clock import now
+from contacts.choices import ConsentSource
+from contacts.models import Contact
+from contacts.selectors import opted_out
+from contacts.services import consent_grant, consent_revoke
+from messaging.choices import Direction, MessageState
+from messaging.gateways.events import InboundText
+from messaging.keywords import Keyword, KeywordKind, classify
+from messaging.models import CarrierAccount, Message, SenderNumber
+from messaging.receipts import answers
+from messaging.receipts.attribution import message_answered
+from messaging.receipts.queue import SetAside
+from messaging.signals import message_received
+from messaging.totals import totals_move
+
+log = logging.getLogger(__name__)
+
+# E.164, or a short code. Names and addresses of other channels cannot be texted back.
+_PHONE = re.compile(r"\+[1-9][0-9]{4,14}|[0-9]{3,8}")
+# A body is never longer at any carrier; what is would be a forgery or a mistake.
+_BODY_LIMIT = 20_000
+# Everyday words: they mean "start again" only to somebody who had left.
+_EVERYDAY_STARTS = frozenset({"yes"})
+
+
+@transaction.atomic
+def inbound_file(
+    *, carrier_account: CarrierAccount, text: InboundText, at: datetime
+) -> Message | None:
+    """Store an inbound text and do what it asks for.
+
+    Args:
+        carrier_account: Whose webhook or list brought it.
+        text: What it says.
+        at: When it came.
+
+    Returns:
+        The stored message; None when this text was stored before.
+
+    Raises:
+        SetAside: it is not addressed to a number of this carrier account, or not from a phone.
+
+    Locks: the message it answers, its batch's totals, the contact, the conversation, the account.
+    Side effects: consent, automatic answers, signal `message_received`.
+    """
+    sender = _sender(carrier_account, text)
+    message = _store(sender, text, at)
+    if message is None:
+        return None
+    keyword = _meaning(text)
+    leaves = keyword.kind == KeywordKind.STOP or keyword.likely_opt_out
+    _attribute(message, leaves=leaves)
+    has_left = _consent(message, keyword) if leaves else False
+    if keyword.kind == KeywordKind.START:
+        _come_back(message, keyword)
+    _tell(message)
+    if not text.opt_out_word and answers.is_timely(at=at, now=now()):
+        if has_left:
+            answers.stop_confirmation(message=message, sender=sender)
+        elif keyword.kind == KeywordKind.HELP:
+            answers.help_answer(message=message, sender=sender)
+    return message
+
+
+def _sender(carrier_account: CarrierAccount, text: InboundText) -> SenderNumber:
+    """The number it was sent to; one given up still hears a STOP, unless somebody else has it."""
+    if text.account_ref != carrier_account.external_id:
+        raise SetAside("It names another account of the carrier.")
+    if not _PHONE.fullmatch(text.phone):
+        raise SetAside("It does not come from a phone.")
+    sender = (
+        SenderNumber.objects.filter(carrier_account=carrier_account, phone=text.our_number)
+        .select_related("account")
+        .order_by("released_at", "-id")
+    )
+    found = sender.filter(released_at__isnull=True).first() or sender.last()
+    if found is None:
+        raise SetAside("It was sent to a number that is not of this carrier account.")
+    return found
+
+
+def _store(sender: SenderNumber, text: InboundText, at: datetime) -> Message | None:
+    account = sender.account
+    carrier_id = text.carrier_id[:64] or None
+    if carrier_id and Message.objects.filter(account=account, carrier_id=carrier_id).exists():
+        return None
+    body = "\n".join(filter(None, [text.body.replace("\0", "")[:_BODY_LIMIT], *text.media]))
+    try:
+        with transaction.atomic():
+            return Message.objects.create(
+                account=account,
+                direction=Direction.IN,
+                state=MessageState.RECEIVED,
+                phone=text.phone,
+                our_number=text.our_number,
+                contact=Contact.objects.filter(account=account, phone=text.phone).first(),
+                body=body,
+                segments=text.segments,
+                carrier_id=carrier_id,
+                created_at=at,
+            )
+    except IntegrityError:  # another worker stored the repetition at this moment
+        return None
+
+
+def _meaning(text: InboundText) -> Keyword:
+    """What it asks for; a carrier that recognised and answered a keyword is believed."""
+    keyword = classify(text.body)
+    kinds = {kind.name: kind for kind in KeywordKind if kind != KeywordKind.NONE}
+    said = kinds.get(text.opt_out_word)
+    if said is None:
+        return keyword
+    return Keyword(said, text.opt_out_word.lower(), False, keyword.wording)
+
+
+def _attribute(message: Message, *, leaves: bool) -> None:
+    """Mark the message that this one answers, the first time, and count it."""
+    answered = message_answered(
+        account=message.account,
+        our_number=message.our_number,
+        phone=message.phone,
+        at=message.created_at,
+    )
+    if answered is None or answered.batch_id is None:
+        return
+    message.answers_batch_id = answered.batch_id
+    message.save(update_fields=["answers_batch_id"])
+    mark, total = ("opted_out_at", "opted_out") if leaves else ("replied_at", "replied")
+    first = Message.objects.filter(pk=answered.pk, **{f"{mark}__isnull": True})
+    if first.update(**{mark: message.created_at}):
+        with connection.cursor() as cursor:
+            totals_move(cursor, {answered.batch_id: {total: 1}})
+
+
+def _consent(message: Message, keyword: Keyword) -> bool:
+    """Revoke consent. Returns whether they had not left before."""
+    is_keyword = keyword.kind == KeywordKind.STOP
+    return consent_revoke(
+        account=message.account,
+        phone=message.phone,
+        source=ConsentSource.KEYWORD if is_keyword else ConsentSource.FREE_TEXT,
+        wording=keyword.wording,
+        message_id=message.pk,
+        at=message.created_at,
+    )
+
+
+def _come_back(message: Message, keyword: Keyword) -> None:
+    """START is an opt-in; "yes" only from somebody who had left, else it is an answer."""
+    account: Account = message.account
+    if keyword.matched in _EVERYDAY_STARTS and not opted_out(account=account, phone=message.phone):
+        return
+    consent_grant(
+        account=account,
+        phone=message.phone,
+        source=ConsentSource.KEYWORD,
+        wording=keyword.wording,
+        message_id=message.pk,
+        at=message.created_at,
+    )
+
+
+def _tell(message: Message) -> None:
+    """News for the inbox. A listener that fails loses nothing: its sweep finds the text."""
+    try:
+        with transaction.atomic():
+            message_received.send(sender=Message, message=message)
+    except Exception:
+        log.exception("a listener failed on inbound message %s", message.pk)
