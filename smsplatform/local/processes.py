@@ -18,6 +18,8 @@ from smsplatform.local.ports import LOOPBACK
 # Beat's and the workers' own start-up chatter about clocks and neighbours is of no use on one host.
 _CELERY = ["celery", "--quiet", "-A", "smsplatform"]
 _ALONE = ["--without-gossip", "--without-mingle"]
+# True for root in a container or CI, where nothing else can be done about it.
+_SILENT = "ignore:You're running the worker with superuser privileges"
 
 
 def granian(target: str, *, interface: str, port: int, options: tuple[str, ...] = ()) -> list[str]:
@@ -39,7 +41,7 @@ def web(port: int) -> list[str]:
         "smsplatform.wsgi:application",
         interface="wsgi",
         port=port,
-        options=("--blocking-threads", "8"),
+        options=("--blocking-threads", "4"),
     )
 
 
@@ -55,10 +57,10 @@ def carriersim(port: int) -> list[str]:
 
 def worker(*, concurrency: int) -> list[str]:
     """A Celery worker on all queues."""
-    return module(
-        *_CELERY, "worker", "-Q", "send,events,default", "--concurrency", str(concurrency),
-        "--loglevel", "WARNING", *_ALONE,
-    )  # fmt: skip
+    return [
+        sys.executable, "-W", _SILENT, "-m", *_CELERY, "worker", "-Q", "send,events,default",
+        "--concurrency", str(concurrency), "--loglevel", "WARNING", *_ALONE,
+    ]  # fmt: skip
 
 
 def beat(folder: Path) -> list[str]:
