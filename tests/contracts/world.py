@@ -1,0 +1,163 @@
+"""One of everything an account can own, and a way to see that none of it was touched."""
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Model
+
+from accounts import services
+from accounts.choices import Role
+from accounts.models import Account, ApiKey, Invitation, Membership, User, VerifiedNumber
+from campaigns.choices import BlastState
+from campaigns.models import Blast, Campaign
+from common.clock import now
+from common.crypto import encrypt
+from contacts.choices import ImportStatus
+from contacts.models import Contact, ContactImport, Group, GroupMember
+from inbox.models import Conversation
+from messaging.choices import BatchKind, Direction, MessageState
+from messaging.models import Batch, BatchTotals, CarrierAccount, Message, SenderNumber
+from tracking.models import Link
+
+# Bookkeeping of log-ins and keys, which a refused request may write.
+_NOT_OWNED = {"sessions", "admin", "contenttypes", "auth"}
+
+
+@dataclass(frozen=True)
+class World:
+    """What the account owns. `draft` is not sent; `sent` has a batch with one message."""
+
+    account: Account
+    contact: Contact
+    group: Group
+    contact_import: ContactImport
+    carrier: CarrierAccount
+    sender: SenderNumber
+    campaign: Campaign
+    draft: Blast
+    sent: Blast
+    link: Link
+    message: Message
+    conversation: Conversation
+    membership: Membership
+    invitation: Invitation
+    api_key: ApiKey
+    verified: VerifiedNumber
+
+    def ids(self) -> dict[str, int]:
+        """Field name to primary key."""
+        return {field.name: getattr(self, field.name).pk for field in fields(self)}
+
+
+def world_create(account: Account, owner: User) -> World:
+    """Fill an account; two calls make two accounts that look alike, down to the phone numbers."""
+    tag = str(account.pk)
+    contact = Contact.objects.create(account=account, phone="+12025550170", first_name="Carol")
+    group = Group.objects.create(account=account, name="Customers", created_by=owner)
+    GroupMember.objects.create(account=account, group=group, contact=contact)
+    carrier = CarrierAccount.objects.create(
+        account=account,
+        name="Ours",
+        external_id="AC" + "0" * 32,
+        secret_encrypted=encrypt("secret"),
+        api_base_url="http://127.0.0.1:9",
+        is_simulated=True,
+    )
+    sender, _ = (
+        SenderNumber.objects.create(
+            account=account, carrier_account=carrier, phone=phone, is_default=is_default
+        )
+        for phone, is_default in (("+12025550190", True), ("+12025550191", False))
+    )
+    campaign = Campaign.objects.create(account=account, name="Mother's Day", created_by=owner)
+    draft = Blast.objects.create(
+        account=account, campaign=campaign, name="Draft", body="Hello", created_by=owner
+    )
+    draft.groups.add(group)
+    batch = Batch.objects.create(
+        account=account, kind=BatchKind.BLAST, body="Hi", sender=sender, size=1, request_key="w"
+    )
+    BatchTotals.objects.create(batch=batch)
+    message = Message.objects.create(
+        account=account,
+        batch=batch,
+        recipient_no=1,
+        contact=contact,
+        direction=Direction.OUT,
+        phone=contact.phone,
+        our_number=sender.phone,
+        body="Hi",
+        state=MessageState.DELIVERED,
+        created_by=owner,
+    )
+    sent = Blast.objects.create(
+        account=account,
+        campaign=campaign,
+        name="Sent",
+        body="Hi",
+        state=BlastState.LAUNCHED,
+        batch=batch,
+        created_by=owner,
+    )
+    key, _ = services.apikey_create(account=account, actor=owner, name="Shop", scopes=["read"])
+    return World(
+        account=account,
+        contact=contact,
+        group=group,
+        contact_import=ContactImport.objects.create(
+            account=account,
+            created_by=owner,
+            filename="people.csv",
+            path="",
+            status=ImportStatus.DONE,
+        ),
+        carrier=carrier,
+        sender=sender,
+        campaign=campaign,
+        draft=draft,
+        sent=sent,
+        link=Link.objects.create(
+            account=account, destination="https://example.com/", batch_id=batch.pk, recipients=1
+        ),
+        message=message,
+        conversation=Conversation.objects.create(
+            account=account, our_number=sender.phone, phone=contact.phone, contact=contact
+        ),
+        membership=Membership.objects.create(
+            account=account,
+            user=User.objects.create_user(f"member{tag}@example.com"),
+            role=Role.VIEWER,
+        ),
+        invitation=Invitation.objects.create(
+            account=account,
+            email=f"invited{tag}@example.com",
+            role=Role.VIEWER,
+            token_hash=tag,
+            invited_by=owner,
+            expires_at=now() + timedelta(days=1),
+        ),
+        api_key=key,
+        verified=VerifiedNumber.objects.create(
+            account=account, phone="+12025550171", code_hash="x", verified_at=now()
+        ),
+    )
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table that accounts own, to compare before and after."""
+    return {
+        model._meta.label: list(_rows(model))
+        for model in apps.get_models()
+        if model._meta.app_label not in _NOT_OWNED and not model._meta.proxy
+    }
+
+
+def _rows(model: type[Model]) -> Any:
+    names = [
+        field.attname
+        for field in model._meta.concrete_fields
+        if field.attname not in ("last_login", "last_used_at")
+    ]
+    return model._default_manager.order_by("pk").values_list(*names)
