@@ -110,7 +110,9 @@ def answer(rows: Sequence[BlastRow], figures: Figures | None) -> SafeString:
 
 
 def _rate(row: BlastRow, name: str) -> Rate:
-    rate: Rate = getattr(row.figures, name) if row.figures else (0, 0, None)
+    if row.figures is None or (name == "click_rate" and not row.has_link):
+        return 0, 0, None
+    rate: Rate = getattr(row.figures, name)
     return rate
 
 

@@ -129,6 +129,11 @@ def _as_seen(template: Template, contact: Contact | None) -> str:
     return template.render(values, links)
 
 
+def shown(body: str) -> str:
+    """A launched text for the phone in its report: fallbacks and the names of fields stand in."""
+    return _as_seen(compile_body(body), None)
+
+
 def contact_values(contact: Contact) -> dict[str, str | None]:
     """Merge field to value, as the launch would freeze them."""
     custom = {

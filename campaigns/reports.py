@@ -62,6 +62,7 @@ class RateCard:
     role: str
     show: str
     note: str = ""
+    missing: str = "none yet"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ def funnel(figures: Figures) -> list[Step]:
 
 
 def rate_cards(
-    figures: Figures, *, earlier: Sequence[Figures] = (), all_hits: bool = False
+    figures: Figures,
+    *,
+    earlier: Sequence[Figures] = (),
+    all_hits: bool = False,
+    has_link: bool = True,
 ) -> list[RateCard]:
     """Delivery, click, response, unsubscribed, in this order.
 
@@ -99,8 +104,11 @@ def rate_cards(
         figures: What is reported on.
         earlier: Other blasts of the account, for what is usual.
         all_hits: Count robots' hits as clicks too.
+        has_link: Whether there was anything to click.
     """
     click = _share(figures.hit, figures.delivered) if all_hits else figures.click_rate
+    if not has_link:
+        click = (0, 0, None)
     cards = (
         ("delivery", "Delivery", figures.delivery_rate, DELIVERY, "delivered", "delivered"),
         (
@@ -122,7 +130,11 @@ def rate_cards(
         ),
     )
     return [
-        RateCard(*card, note=_usual([getattr(one, f"{card[0]}_rate") for one in earlier]))
+        RateCard(
+            *card,
+            note=_usual([getattr(one, f"{card[0]}_rate") for one in earlier]),
+            missing="no link in the text" if card[0] == "click" and not has_link else "none yet",
+        )
         for card in cards
     ]
 

@@ -15,6 +15,7 @@ from campaigns.models import Blast, Campaign
 from campaigns.reports import FAILED_STATES
 from messaging.choices import BatchState, MessageState
 from messaging.models import Batch, Message, SenderNumber
+from messaging.rendering import compile_body
 from messaging.selectors import Figures, batch_figures, figures_sum, messages_list
 
 # What the carrier took, whatever became of it afterwards.
@@ -44,6 +45,8 @@ SHOWS = (
     "replied",
     "opted_out",
 )
+# How many recipients are asked for an example of the text.
+_EXAMPLES = 500
 _NOT_SHOWN = Q(state=BlastState.CANCELED, batch__isnull=True)
 
 
@@ -53,6 +56,12 @@ class BlastRow:
 
     blast: Blast
     figures: Figures | None
+
+    @property
+    def has_link(self) -> bool:
+        """Whether the text that went out holds a link."""
+        batch = self.blast.batch
+        return batch is not None and bool(compile_body(batch.body).links)
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,15 @@ def people(
         "failed": FAILED_STATES,
     }.get(show)
     return messages.filter(state__in=states) if states else messages
+
+
+def message_example(*, batch: Batch) -> Message | None:
+    """One of the first texts of a batch that went out, with its contact. One query.
+
+    Only the first recipients are looked at, whatever the size of the batch.
+    """
+    first = Message.objects.filter(batch=batch, recipient_no__lte=_EXAMPLES).exclude(body="")
+    return first.select_related("contact").order_by("recipient_no").first()
 
 
 def _blasts() -> QuerySet[Blast]:

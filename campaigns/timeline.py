@@ -4,14 +4,24 @@ Pure, over `messaging.selectors.Activity`. Curves are cumulative, because thousa
 the first minutes would hide the clicks of the days after.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from django.utils.timezone import localtime
 
 from common.charts import Chart, Role, Series
-from common.templatetags.ui import duration, num
+from common.clock import now
+from common.templatetags.ui import num
+from common.templatetags.ui import zone as zone_name
 from messaging.selectors import Activity
+from messaging.selectors.activity import Unit
+
+_BY_MINUTE = timedelta(hours=3)
+_LENGTH: Mapping[Unit, timedelta] = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
 
 _CURVES: Sequence[tuple[str, Role, Callable[[Activity], int]]] = (
     ("delivered", "delivered", lambda slot: slot.delivered),
@@ -19,11 +29,19 @@ _CURVES: Sequence[tuple[str, Role, Callable[[Activity], int]]] = (
     ("replied", "replied", lambda slot: slot.replied),
 )
 
+_ROUGHLY = ((1440, "a day", "days"), (60, "an hour", "hours"), (1, "a minute", "minutes"))
 
-def over_time(slots: Sequence[Activity], *, launched_at: datetime, zone: str) -> Chart:
-    """The curves of one blast, from its launch on."""
+
+def unit_for(launched_at: datetime) -> Unit:
+    """How finely a blast's report tells time: minutes on its first hours, then hours."""
+    return "minute" if now() - launched_at < _BY_MINUTE else "hour"
+
+
+def over_time(slots: Sequence[Activity], *, launched_at: datetime, unit: Unit, zone: str) -> Chart:
+    """The curves of one blast, from its launch on; each slot counts at its end."""
     start = localtime(launched_at).replace(microsecond=0)
-    times = [start, *(max(slot.at, start) for slot in slots)]
+    end = localtime(now()).replace(microsecond=0)
+    times = [start, *(min(max(slot.at + _LENGTH[unit], start), end) for slot in slots)]
     series = []
     for name, role, count in _CURVES:
         total, values = 0, [0]
@@ -34,23 +52,23 @@ def over_time(slots: Sequence[Activity], *, launched_at: datetime, zone: str) ->
             series.append(Series(name, role, values))
     return Chart(
         kind="line",
-        sentence=_sentence(slots, start),
+        sentence=_sentence(slots, start, _LENGTH[unit]),
         x=[f"{time:%a} {time.day} {time:%b %H:%M}" for time in times],
         series=series,
         unit="people",
-        zone=zone.replace("_", " "),
+        zone=zone_name(zone),
         none_yet="Nothing has arrived yet. The curves begin with the first delivery.",
         height_px=260,
         times=times,
     )
 
 
-def _sentence(slots: Sequence[Activity], start: datetime) -> str:
+def _sentence(slots: Sequence[Activity], start: datetime, length: timedelta) -> str:
     words = []
-    delivered = _half_after(slots, start, _CURVES[0][2])
+    delivered = _half_after(slots, start, length, _CURVES[0][2])
     if delivered is not None:
-        words.append(f"Half of the deliveries had arrived after {_rough(delivered)}")
-    clicked = _half_after(slots, start, _CURVES[1][2])
+        words.append(f"half of the deliveries arrived within {_rough(delivered)}")
+    clicked = _half_after(slots, start, length, _CURVES[1][2])
     if clicked is not None:
         words.append(f"half of those who clicked did so within {_rough(clicked)}")
     if not words:
@@ -60,9 +78,12 @@ def _sentence(slots: Sequence[Activity], start: datetime) -> str:
 
 
 def _half_after(
-    slots: Sequence[Activity], start: datetime, count: Callable[[Activity], int]
+    slots: Sequence[Activity],
+    start: datetime,
+    length: timedelta,
+    count: Callable[[Activity], int],
 ) -> timedelta | None:
-    """How long after `start` half of all had happened; None for fewer than ten."""
+    """By the end of which slot, counted from `start`, half had happened; None for fewer than 10."""
     whole = sum(map(count, slots))
     if whole < 10:
         return None
@@ -70,17 +91,17 @@ def _half_after(
     for slot in slots:
         total += count(slot)
         if total * 2 >= whole:
-            return max(slot.at - start, timedelta())
+            return max(slot.at + length - start, length)
     return None
 
 
 def _rough(span: timedelta) -> str:
-    seconds = span.total_seconds()
-    if seconds < 60:
-        return "a minute"
-    if seconds < 48 * 3600:
-        return duration(round(seconds / 60) * 60)
-    return f"{seconds / 86_400:.0f} days"
+    minutes = max(round(span.total_seconds() / 60), 1)
+    for size, one, several in _ROUGHLY:
+        if minutes >= size:
+            count = round(minutes / size)
+            return f"{count} {several}" if count > 1 else one
+    return _ROUGHLY[-1][1]
 
 
 def by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -> Chart:
@@ -98,7 +119,7 @@ def by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -
         series=[Series("delivered", "delivered", values)],
         unit="texts",
         x_name="Day",
-        zone=zone.replace("_", " "),
+        zone=zone_name(zone),
         none_yet="No text was delivered in this time.",
         height_px=220,
     )
@@ -117,7 +138,7 @@ def reactions_by_day(slots: Sequence[Activity], *, since_on: date, days: int, zo
         series=[Series("clicked", "clicked", clicked), Series("replied", "replied", replied)],
         unit="people",
         x_name="Day",
-        zone=zone.replace("_", " "),
+        zone=zone_name(zone),
         none_yet="Nobody clicked or replied in this time.",
         height_px=220,
     )

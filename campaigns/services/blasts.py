@@ -4,6 +4,7 @@ A draft may be unfinished in any way: what a blast needs before it can be sent i
 scheduled (`campaigns.services.launching`), so that nothing somebody typed is ever refused.
 """
 
+import re
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -22,6 +23,8 @@ NAME_LIMIT = 120
 # Far above what carriers take (1,600), so that a text pasted too long can be shortened here.
 DRAFT_LIMIT = 10_000
 _FROM_TEXT = 40
+# Addresses and merge fields say nothing in a name; a field's fallback does.
+_SILENT = re.compile(r"https?://\S+|\{\{[^{}|]*\|?([^{}]*)\}\}")
 
 
 @transaction.atomic
@@ -161,7 +164,7 @@ def locked(account: Account, blast: Blast) -> Blast:
 def _name(name: str, body: str) -> str:
     name = " ".join(name.split())
     if not name:
-        words = " ".join(body.split())
+        words = " ".join(_SILENT.sub(r"\1", body).split())
         cut = words[:_FROM_TEXT].rsplit(" ", 1)[0] if len(words) > _FROM_TEXT else words
         name = cut or "Untitled blast"
     if len(name) > NAME_LIMIT:

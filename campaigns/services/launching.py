@@ -30,7 +30,7 @@ from campaigns.errors import (
 from campaigns.models import Blast
 from campaigns.services.blasts import locked
 from common.clock import now
-from common.errors import DomainError
+from common.errors import Conflict, DomainError, NotFound
 from common.jobs import enqueue
 from contacts.selectors import audience
 from messaging import services as messaging
@@ -48,10 +48,12 @@ def blast_schedule(
 ) -> Blast:
     """Let a draft go out at `at`, or in UNDO_S seconds where it is None.
 
-    Refuses what could not be sent as it stands now; everything is asked again at the launch.
+    Refuses what could not be sent as it stands now; everything is asked again at the launch. The
+    check counts the whole audience, so it runs before the row is locked.
 
     Raises:
         BlastNotEditable: it is scheduled, sent or canceled.
+        Conflict: somebody rewrote it while it was being checked.
         TextMissing, AudienceMissing, NobodyTextable: something is not filled in yet.
         SchedulePast, ScheduleTooFar: `at` cannot be used.
         EmailUnverified: the actor has not confirmed an address.
@@ -67,12 +69,19 @@ def blast_schedule(
         raise ScheduleTooFar(limit=SCHEDULE_LIMIT)
     if actor is not None and not user_may_send(actor):
         raise EmailUnverified
-    credits = _require_sendable(account, blast)
+    checked = Blast.objects.filter(account=account, pk=blast.pk).first()
+    if checked is None:
+        raise NotFound
+    if checked.state not in (BlastState.DRAFT, BlastState.FAILED):
+        raise BlastNotEditable
+    credits = _require_sendable(account, checked)
     due_at = at or moment + timedelta(seconds=settings.UNDO_S)
     with transaction.atomic():
         blast = locked(account, blast)
         if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
             raise BlastNotEditable
+        if blast.updated_at != checked.updated_at:
+            raise Conflict
         blast.state, blast.state_reason = BlastState.SCHEDULED, ""
         blast.scheduled_at, blast.sent_by = due_at, actor
         blast.estimated_credits, blast.updated_at = credits, moment

@@ -6,16 +6,18 @@ from typing import Any, Final
 
 from accounts.models import Account
 from campaigns import reports, selectors
+from campaigns.composing import shown
 from campaigns.models import Blast
-from campaigns.timeline import over_time
+from campaigns.timeline import over_time, unit_for
 from common.clock import now
 from common.pagination import keyset_page
 from messaging.choices import BatchState, Reason
 from messaging.models import Batch
+from messaging.rendering import compile_body
 from messaging.selectors import Figures, activity_over_time, batch_figures, reason_counts
 from tracking.selectors import links_of_batches
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 25
 # After the last text has gone receipts still come in, then clicks and replies.
 SETTLING: Final = timedelta(hours=1)
 # The lists of people that have a button of their own, in the order shown.
@@ -59,11 +61,14 @@ def whole_report(
     account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything on the page."""
+    example = selectors.message_example(batch=batch)
     return {
         **live(account, blast, batch, params),
         **people(account, blast, batch, params),
         "links": links_of_batches(batch_ids=[batch.pk]),
         "groups": blast.groups.order_by("name"),
+        "text": example.body if example else shown(batch.body),
+        "example": example,
     }
 
 
@@ -73,6 +78,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
     counts = reason_counts(batch.pk)
     phase = phase_of(blast)
     all_hits = params.get("clicks") == "all"
+    unit = unit_for(batch.launched_at)
     return {
         "blast": blast,
         "batch": batch,
@@ -83,7 +89,12 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
             figures, is_running=phase == "running", is_paused=phase == "paused"
         ),
         "steps": reports.funnel(figures),
-        "cards": reports.rate_cards(figures, earlier=_earlier(account, batch), all_hits=all_hits),
+        "cards": reports.rate_cards(
+            figures,
+            earlier=_earlier(account, batch),
+            all_hits=all_hits,
+            has_link=bool(compile_body(batch.body).links),
+        ),
         "credits_definition": reports.CREDITS,
         "segments_each": reports.segments_each(figures),
         "all_hits": all_hits,
@@ -94,8 +105,9 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         "to_hand": figures.audience - figures.skipped,
         "waiting_receipt": _awaiting(figures),
         "over_time": over_time(
-            activity_over_time([batch.pk], zone=account.timezone),
+            activity_over_time([batch.pk], zone=account.timezone, unit=unit),
             launched_at=batch.launched_at,
+            unit=unit,
             zone=account.timezone,
         ),
     }

@@ -194,6 +194,12 @@ def to_json(value: Any) -> str:
 
 
 @register.filter
+def zone(name: str) -> str:
+    """ "America/New_York" -> "New York"."""
+    return (name or "").rpartition("/")[2].replace("_", " ")
+
+
+@register.filter
 def host(url: str) -> str:
     """The host of an address, for short labels."""
     return urlsplit(url).netloc or url

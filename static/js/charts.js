@@ -30,7 +30,7 @@
 
   function words(value, unit) {
     if (value === null || value === undefined) return "–";
-    if (unit === "%") return `${(value * 100).toFixed(1)}%`;
+    if (unit === "%") return value === 0 ? "0%" : `${(value * 100).toFixed(1)}%`;
     return value.toLocaleString("en-US");
   }
 
@@ -71,7 +71,14 @@
       animationDuration: 300,
       animationDurationUpdate: 400,
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 },
-      grid: { left: 8, right: lying ? 56 : line && many ? 84 : 16, top: lying ? 8 : 30, bottom: 4, containLabel: true },
+      grid: {
+        left: 4,
+        right: lying ? 56 : line && many ? 84 : 12,
+        top: lying ? 4 : 30,
+        bottom: 4,
+        outerBoundsMode: "same",
+        outerBoundsContain: "axisLabel",
+      },
       legend: many && !line
         ? { top: 0, right: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: colour("--ink-2") } }
         : undefined,

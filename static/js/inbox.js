@@ -1,38 +1,81 @@
-// The inbox's keys and scrolling: j/k move, Enter opens or sends, e closes, a assigns, u marks unread.
+/* The inbox's keys, scrolling and drafts. j and k move through the list, Enter opens or sends, e closes,
+   a assigns, u marks as unread. The page works without it, a reload at a time. */
 (() => {
+  "use strict";
   const thread = document.getElementById("thread");
-  const atEnd = () => thread.scrollHeight - thread.scrollTop - thread.clientHeight < 80;
+
+  // ---- The newest text stays in sight, unless somebody scrolled up to read -----------------------
+  let follows = true;
   const toEnd = () => { thread.scrollTop = thread.scrollHeight; };
-  let follow = true;
   if (thread) {
     toEnd();
-    thread.addEventListener("scroll", () => { follow = atEnd(); }, { passive: true });
-    document.body.addEventListener("htmx:afterSwap", () => { if (follow) toEnd(); });
+    thread.addEventListener("scroll", () => {
+      follows = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 80;
+    }, { passive: true });
+    addEventListener("resize", () => { if (follows) toEnd(); });
+  }
+  document.querySelector(".inbox-row.active")?.scrollIntoView({ block: "nearest" });
+
+  // ---- Live parts: not while nobody looks, and not when nothing changed (it would end a selection) --
+  const last = new Map();
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.hasAttribute("data-live") && document.hidden) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.elt;
+    if (!part.hasAttribute("data-live")) { last.clear(); return; }
+    const answer = event.detail.xhr.responseText;
+    if (last.get(part.id) === answer) event.detail.shouldSwap = false;
+    last.set(part.id, answer);
+  });
+  document.addEventListener("htmx:afterSettle", () => { if (thread && follows) toEnd(); });
+
+  // ---- A draft outlives a reload; it is this window's alone ----------------------------------------
+  const name = (box) => `draft-${box.dataset.draft}`;
+  const box = () => document.querySelector("textarea[data-draft]");
+  const kept = box() && sessionStorage.getItem(name(box()));
+  if (kept && !box().value) box().value = kept;
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("[data-draft]")) sessionStorage.setItem(name(event.target), event.target.value);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.detail.elt.closest("#reply") && box()) {
+      sessionStorage.removeItem(name(box()));
+      follows = true;
+    }
+  });
+
+  // ---- Keys ----------------------------------------------------------------------------------------
+  function move(step) {
+    const rows = [...document.querySelectorAll("[data-inbox-row]")];
+    const focused = rows.indexOf(document.activeElement);
+    const current = focused >= 0 ? focused : rows.findIndex((row) => row.classList.contains("active"));
+    rows[Math.max(0, Math.min(rows.length - 1, current + step))]?.focus();
   }
 
   document.addEventListener("keydown", (event) => {
+    if (event.isComposing || document.querySelector("dialog[open]")) return;
     const field = event.target.closest("input, textarea, select");
     if (field) {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && field.matches("[data-enter-sends]")) {
+      if (event.key === "Enter" && !event.shiftKey && field.matches("[data-enter-sends]")) {
         event.preventDefault();
-        field.form.requestSubmit();
+        if (field.value.trim()) field.form.requestSubmit();
       }
       if (event.key === "Escape") field.blur();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "j" || event.key === "k") {
-      const rows = [...document.querySelectorAll("[data-inbox-row]")];
-      const here = rows.indexOf(document.activeElement);
-      const current = here >= 0 ? here : rows.findIndex((row) => row.classList.contains("active"));
-      const next = rows[Math.max(0, Math.min(rows.length - 1, current + (event.key === "j" ? 1 : -1)))];
-      if (next) next.focus();
-      return;
+    if (event.key === "j") move(1);
+    else if (event.key === "k") move(-1);
+    else if (event.key === "r") { if (box()) { event.preventDefault(); box().focus(); } }
+    else if (/^[a-z]$/.test(event.key)) {
+      const chosen = document.querySelector(`[data-key-focus="${event.key}"]`);
+      if (chosen) {
+        event.preventDefault();
+        if (!chosen.checkVisibility()) location.hash = "about";
+        chosen.focus();
+      } else document.querySelector(`[data-key="${event.key}"]`)?.click();
     }
-    const focus = document.querySelector(`[data-key-focus="${CSS.escape(event.key)}"]`);
-    if (focus) { event.preventDefault(); focus.focus(); return; }
-    const button = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-    if (button) { event.preventDefault(); button.click(); }
   });
 
   document.addEventListener("change", (event) => {

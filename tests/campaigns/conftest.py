@@ -1,0 +1,89 @@
+"""A shop that can send: two groups of people, a number, a campaign."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+
+from accounts.models import Account, User
+from accounts.services import apikey_create
+from campaigns import services
+from campaigns.models import Blast, Campaign
+from contacts.models import Contact, Group, GroupMember
+from contacts.services import consent_revoke
+from messaging.models import SenderNumber
+
+NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "")
+
+
+@pytest.fixture(autouse=True)
+def _confirmed(alice: User) -> None:
+    """Alice confirmed her address, without which nothing of hers is sent."""
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+
+
+@pytest.fixture
+def group(account: Account) -> Group:
+    """Six people: one opted out, one without a first name."""
+    return people(account, "Customers", NAMES)
+
+
+@pytest.fixture
+def campaign(account: Account, alice: User) -> Campaign:
+    return services.campaign_create(account=account, actor=alice, name="Mother's Day")
+
+
+@pytest.fixture
+def draft(
+    account: Account, alice: User, campaign: Campaign, group: Group, sender: SenderNumber
+) -> Blast:
+    """A blast that could be sent as it stands: five people, one opted out."""
+    return services.blast_create(
+        account=account,
+        actor=alice,
+        campaign=campaign,
+        name="Last call",
+        body="Hi {{first_name|there}}, see https://shop.example/sale",
+        group_ids=[group.pk],
+        sender=sender,
+    )
+
+
+@pytest.fixture
+def browse() -> Callable[[User], Client]:
+    """`browse(user)`: a logged-in test client."""
+
+    def _browse(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return _browse
+
+
+@pytest.fixture
+def api(account: Account, alice: User) -> Any:
+    """A client that asks with a full-scope key of Alice's account."""
+    return api_client(account, alice, ["read", "write", "send"])
+
+
+def api_client(account: Account, user: User, scopes: list[str]) -> Client:
+    _, key = apikey_create(account=account, actor=user, name="test", scopes=scopes)
+    return Client(headers={"Authorization": f"Bearer {key}"})
+
+
+def people(account: Account, name: str, first_names: tuple[str, ...]) -> Group:
+    """A group of new contacts; the second of them has opted out."""
+    group = Group.objects.create(account=account, name=name)
+    for index, first_name in enumerate(first_names):
+        contact = Contact.objects.create(
+            account=account,
+            phone=f"+1202555{1000 + Contact.objects.filter(account=account).count()}",
+            first_name=first_name,
+        )
+        GroupMember.objects.create(account=account, group=group, contact=contact)
+        if index == 1:
+            consent_revoke(account=account, phone=contact.phone, source="keyword")
+    return group

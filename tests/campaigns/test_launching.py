@@ -1,0 +1,367 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from django.db import connection
+
+from accounts.errors import EmailUnverified, InsufficientCredits
+from accounts.models import Account, CreditEntry, User
+from campaigns import services
+from campaigns.choices import BlastState
+from campaigns.errors import (
+    AudienceMissing,
+    BlastGone,
+    BlastNotEditable,
+    BlastNotRunning,
+    BlastNotScheduled,
+    NobodyTextable,
+    SchedulePast,
+    ScheduleTooFar,
+    TextMissing,
+)
+from campaigns.models import Blast
+from common.clock import now
+from common.errors import DomainError, NotFound
+from contacts.models import Group, OptOut
+from messaging.choices import BatchState, MessageState
+from messaging.errors import BatchOver
+from messaging.models import Batch, Message, SenderNumber
+
+LATER = timedelta(hours=1)
+
+
+def schedule(account: Account, actor: User, blast: Blast, **when: Any) -> Blast:
+    return services.blast_schedule(account=account, actor=actor, blast=blast, **when)
+
+
+def launch(blast: Blast) -> bool:
+    """Launch as beat would, an hour from now."""
+    return services.blast_launch(blast_id=blast.pk, moment=now() + LATER)
+
+
+def nothing_was_sent(account: Account) -> bool:
+    return not (
+        Batch.objects.exists()
+        or Message.objects.exists()
+        or CreditEntry.objects.filter(account=account, kind="reserve").exists()
+    )
+
+
+# --- Scheduling ---
+
+
+def test_send_now_is_a_schedule_of_ten_seconds(account: Account, alice: User, draft: Blast) -> None:
+    moment = datetime(2026, 5, 5, 14, 0, tzinfo=UTC)
+    with time_machine.travel(moment, tick=False):
+        schedule(account, alice, draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.SCHEDULED
+    assert draft.scheduled_at == moment + timedelta(seconds=10)
+    assert (draft.sent_by, draft.estimated_credits) == (alice, 5)
+    assert nothing_was_sent(account)
+
+
+def test_without_a_number_chosen_the_usual_one_is_kept(
+    account: Account, alice: User, draft: Blast, sender: SenderNumber
+) -> None:
+    Blast.objects.filter(pk=draft.pk).update(sender=None)
+    draft.refresh_from_db()
+
+    schedule(account, alice, draft)
+
+    draft.refresh_from_db()
+    assert draft.sender == sender
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("", TextMissing),
+        ("   ", TextMissing),
+        ("x" * 1601, DomainError),
+        ("Hi {{frist_name}}", DomainError),
+        ("Hi {{first_name", DomainError),
+    ],
+)
+def test_a_text_that_cannot_be_sent_is_refused_with_the_draft_kept(
+    account: Account, alice: User, draft: Blast, body: str, error: type[DomainError]
+) -> None:
+    services.blast_update(account=account, actor=alice, blast=draft, body=body)
+
+    with pytest.raises(error) as refusal:
+        schedule(account, alice, draft)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.body) == (BlastState.DRAFT, body)
+    assert "body" in refusal.value.fields
+    assert nothing_was_sent(account)
+
+
+def test_without_a_group_or_with_an_empty_one_nothing_is_scheduled(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    draft.groups.clear()
+    with pytest.raises(AudienceMissing):
+        schedule(account, alice, draft)
+
+    empty = Group.objects.create(account=account, name="Empty")
+    draft.groups.set([empty])
+    with pytest.raises(DomainError):
+        schedule(account, alice, draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.DRAFT
+    assert nothing_was_sent(account)
+
+
+def test_where_everybody_opted_out_nothing_is_scheduled(
+    account: Account, alice: User, draft: Blast, group: Group
+) -> None:
+    for member in group.members.select_related("contact"):
+        OptOut.objects.get_or_create(
+            account=account, phone=member.contact.phone, defaults={"source": "manual"}
+        )
+
+    with pytest.raises(NobodyTextable) as refusal:
+        schedule(account, alice, draft)
+
+    assert "None of the 6 people" in refusal.value.message
+    assert nothing_was_sent(account)
+
+
+def test_a_time_that_has_passed_or_is_far_off_is_refused(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    with pytest.raises(SchedulePast):
+        schedule(account, alice, draft, at=now() - timedelta(minutes=2))
+    with pytest.raises(ScheduleTooFar):
+        schedule(account, alice, draft, at=now() + timedelta(days=400))
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.scheduled_at) == (BlastState.DRAFT, None)
+
+
+def test_more_credits_than_there_are_is_refused(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    Account.objects.filter(pk=account.pk).update(credit_balance=4)
+
+    with pytest.raises(InsufficientCredits) as refusal:
+        schedule(account, alice, draft)
+
+    assert (refusal.value.needed, refusal.value.balance) == (5, 4)
+    draft.refresh_from_db()
+    assert draft.state == BlastState.DRAFT
+
+
+def test_without_a_confirmed_address_nothing_is_scheduled(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    EmailAddress.objects.filter(user=alice).update(verified=False)
+
+    with pytest.raises(EmailUnverified):
+        schedule(account, alice, draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.DRAFT
+
+
+def test_what_is_scheduled_cannot_be_scheduled_again_or_rewritten(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    schedule(account, alice, draft)
+
+    with pytest.raises(BlastNotEditable):
+        schedule(account, alice, draft)
+    with pytest.raises(BlastNotEditable):
+        services.blast_update(account=account, actor=alice, blast=draft, body="Other")
+    with pytest.raises(BlastNotEditable):
+        services.blast_discard(account=account, actor=alice, blast=draft)
+
+
+# --- Taking back ---
+
+
+def test_undo_makes_it_a_draft_that_is_never_launched(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    schedule(account, alice, draft)
+
+    services.blast_undo(account=account, actor=alice, blast=draft)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.scheduled_at) == (BlastState.DRAFT, None)
+    assert launch(draft) is False
+    assert nothing_was_sent(account)
+
+
+def test_undo_after_the_launch_says_what_can_still_be_done(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    schedule(account, alice, draft)
+    launch(draft)
+
+    with pytest.raises(BlastGone):
+        services.blast_undo(account=account, actor=alice, blast=draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.LAUNCHED
+
+
+def test_undo_of_a_draft_and_of_another_accounts_blast_are_refused(
+    account: Account, alice: User, other_account: Account, charlie: User, draft: Blast
+) -> None:
+    with pytest.raises(BlastNotScheduled):
+        services.blast_undo(account=account, actor=alice, blast=draft)
+    schedule(account, alice, draft)
+    with pytest.raises(NotFound):
+        services.blast_undo(account=other_account, actor=charlie, blast=draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.SCHEDULED
+
+
+# --- Launching ---
+
+
+def test_a_launch_makes_one_batch_with_a_message_for_everybody(
+    account: Account, alice: User, draft: Blast, sender: SenderNumber
+) -> None:
+    schedule(account, alice, draft)
+
+    assert launch(draft) is True
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.LAUNCHED
+    assert draft.batch is not None
+    assert draft.batch.request_key == f"blast:{draft.pk}"
+    assert (draft.batch.created_by, draft.batch.sender) == (alice, sender)
+    states = Message.objects.filter(batch=draft.batch).values_list("state", "reason")
+    assert sorted(states) == [
+        *[(MessageState.PENDING, "")] * 5,
+        (MessageState.SKIPPED, "opted_out"),
+    ]
+
+
+def test_before_its_time_nothing_is_launched(account: Account, alice: User, draft: Blast) -> None:
+    schedule(account, alice, draft, at=now() + timedelta(minutes=30))
+
+    assert services.blasts_launch_due() == 0
+    assert nothing_was_sent(account)
+
+
+def test_launching_again_launches_nothing(account: Account, alice: User, draft: Blast) -> None:
+    schedule(account, alice, draft)
+
+    assert [launch(draft), launch(draft)] == [True, False]
+    assert Batch.objects.count() == 1
+
+
+def test_what_changed_before_the_launch_makes_it_fail_with_a_sentence_and_can_be_mended(
+    account: Account, alice: User, draft: Blast, group: Group
+) -> None:
+    schedule(account, alice, draft)
+    Account.objects.filter(pk=account.pk).update(credit_balance=1)
+
+    launch(draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.FAILED
+    assert "needs 5 credits and the account has 1" in draft.state_reason
+    assert nothing_was_sent(account)
+
+    Account.objects.filter(pk=account.pk).update(credit_balance=100)
+    services.blast_update(account=account, actor=alice, blast=draft, body="Shorter")
+    schedule(account, alice, draft)
+    launch(draft)
+    draft.refresh_from_db()
+    assert (draft.state, draft.state_reason) == (BlastState.LAUNCHED, "")
+
+
+def test_one_blast_that_cannot_be_sent_does_not_stop_the_next(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    second = services.blast_duplicate(account=account, actor=alice, blast=draft)
+    for blast in (draft, second):
+        schedule(account, alice, blast)
+    Blast.objects.filter(pk=draft.pk).update(body="Hi {{gone}}")
+
+    with time_machine.travel(now() + LATER):
+        assert services.blasts_launch_due() == 2
+
+    states = Blast.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == [BlastState.FAILED, BlastState.LAUNCHED]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sent_from_two_threads_at_once_it_goes_out_once(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    def in_thread(work: Callable[[], object]) -> object:
+        try:
+            return work()
+        except BlastNotEditable:
+            return "refused"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        sent = list(pool.map(in_thread, [lambda: schedule(account, alice, draft)] * 2))
+    assert sent.count("refused") == 1
+
+    with ThreadPoolExecutor(4) as pool:
+        launched = list(pool.map(in_thread, [lambda: launch(draft)] * 4))
+    assert launched.count(True) == 1
+    assert Batch.objects.count() == 1
+    assert Message.objects.count() == 6
+
+
+# --- Holding back ---
+
+
+def test_pause_resume_and_cancel_reach_the_batch(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    schedule(account, alice, draft)
+    launch(draft)
+
+    services.blast_pause(account=account, actor=alice, blast=draft)
+    assert Batch.objects.get().state == BatchState.PAUSED
+    services.blast_resume(account=account, actor=alice, blast=draft)
+    assert Batch.objects.get().state == BatchState.RUNNING
+    services.blast_cancel(account=account, actor=alice, blast=draft)
+    assert Batch.objects.get().state == BatchState.CANCELED
+    with pytest.raises(BatchOver):
+        services.blast_resume(account=account, actor=alice, blast=draft)
+
+
+def test_canceled_before_its_launch_it_never_goes(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    schedule(account, alice, draft)
+
+    services.blast_cancel(account=account, actor=alice, blast=draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.CANCELED
+    assert launch(draft) is False
+    assert nothing_was_sent(account)
+
+
+def test_a_draft_cannot_be_paused_nor_another_accounts_blast(
+    account: Account, alice: User, other_account: Account, charlie: User, draft: Blast
+) -> None:
+    with pytest.raises(BlastNotRunning):
+        services.blast_pause(account=account, actor=alice, blast=draft)
+    schedule(account, alice, draft)
+    launch(draft)
+    for service in (services.blast_pause, services.blast_resume, services.blast_cancel):
+        with pytest.raises(NotFound):
+            service(account=other_account, actor=charlie, blast=draft)
+
+    assert Batch.objects.get().state == BatchState.RUNNING
