@@ -68,6 +68,9 @@ class SenderNumber(models.Model):
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now)
     released_at = models.DateTimeField(null=True, blank=True)
+    inbound_checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the carrier was last asked what came in."
+    )
 
     class Meta:
         constraints = [
@@ -146,6 +149,7 @@ class Batch(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-id"], name="batch_list"),
+            models.Index(fields=["launched_at"], name="batch_by_launch"),
             models.Index(
                 fields=["id"], name="batch_unsettled", condition=Q(settled_at__isnull=True)
             ),

@@ -130,5 +130,8 @@ class Gateway(Protocol):
     def list_url(self, *, to: str) -> str:
         """The first page of what was sent to `to`, newest first."""
 
+    def list_from_url(self, *, our_number: str) -> str:
+        """The first page of what was sent from one of our numbers, newest first."""
+
     def list_page(self, answer: Answer) -> ListPage | None:
         """A page of the carrier's list, or None when the answer is not one."""

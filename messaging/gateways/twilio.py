@@ -32,6 +32,7 @@ _SID: Final = re.compile(rb'"sid"\s*:\s*"([A-Z]{2}[0-9a-fA-F]{32})"')
 _STOPPING: Final = frozenset({Reason.CARRIER_ACCOUNT, Reason.BAD_SENDER})
 _ONE_PHONE: Final = frozenset({"21612"})
 _PAGE_SIZE: Final = 100
+_LONG_PAGE_SIZE: Final = 1000
 
 
 class TwilioGateway:
@@ -92,6 +93,10 @@ class TwilioGateway:
     def list_url(self, *, to: str) -> str:
         """Asked by To alone: DateSent is null while a message is queued, so it would hide some."""
         return f"{self._list}?{urlencode({'To': to, 'PageSize': _PAGE_SIZE})}"
+
+    def list_from_url(self, *, our_number: str) -> str:
+        """Everything sent from one number, newest first; by no date, for the same reason."""
+        return f"{self._list}?{urlencode({'From': our_number, 'PageSize': _LONG_PAGE_SIZE})}"
 
     def list_page(self, answer: Answer) -> ListPage | None:
         """One page of Messages.json."""

@@ -17,7 +17,6 @@ Everything else is set aside and shown to staff.
 """
 
 import logging
-from collections.abc import Sequence
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -136,7 +135,7 @@ def statuses_apply(*, limit: int = BATCH) -> int:
         OperationalError: PostgreSQL is away or chose this transaction to end a deadlock; nothing
             left the queue.
 
-    Locks: queue rows (skipping locked ones), messages by id, tallies by key.
+    Locks: queue rows (skipping locked ones), chunks by id, messages by id, tallies by key.
     Side effects: opt-outs that the carrier reports revoke consent.
     """
     while True:
@@ -166,7 +165,7 @@ def _apply_or_set_aside(cursor: CursorWrapper, event_id: int) -> None:
         set_aside(event_id=event_id, error=str(error))
 
 
-def _apply(cursor: CursorWrapper, events: Sequence[int]) -> None:
+def _apply(cursor: CursorWrapper, events: list[int]) -> None:
     _lock_messages(cursor, events)
     cursor.execute(_JUDGE, {"events": events})
     moves = TallyMoves()
@@ -180,13 +179,34 @@ def _apply(cursor: CursorWrapper, events: Sequence[int]) -> None:
         _revoke_consents(events)
 
 
-def _lock_messages(cursor: CursorWrapper, events: Sequence[int]) -> None:
-    """In id order, as everybody does; what the next statement reads of them then stays true."""
+def _lock_messages(cursor: CursorWrapper, events: list[int]) -> None:
+    """In id order, as everybody does; what the next statement reads of them then stays true.
+
+    Before them the chunks of those that nobody has recorded yet: whoever records a window holds
+    its chunk while it inserts the attempts that this may insert too.
+    """
+    cursor.execute(
+        f"""
+        SELECT count(*) FROM (
+            SELECT FROM messaging_chunk WHERE id = ANY (ARRAY(
+                SELECT c.id
+                FROM messaging_carrierevent e
+                JOIN messaging_message m
+                    ON m.id = e.message_id AND m.state = '{MessageState.PENDING.value}'
+                JOIN messaging_chunk c ON c.batch_id = m.batch_id
+                    AND m.recipient_no BETWEEN c.first_no AND c.last_no
+                WHERE e.id = ANY(%s)))
+            ORDER BY id FOR SHARE
+        ) AS locked
+        """,
+        [events],
+    )
     cursor.execute(
         """
         SELECT count(*) FROM (
             SELECT FROM messaging_message
-            WHERE id IN (SELECT message_id FROM messaging_carrierevent WHERE id = ANY(%s))
+            WHERE id = ANY (ARRAY(
+                SELECT message_id FROM messaging_carrierevent WHERE id = ANY(%s)))
             ORDER BY id FOR NO KEY UPDATE
         ) AS locked
         """,
@@ -194,7 +214,7 @@ def _lock_messages(cursor: CursorWrapper, events: Sequence[int]) -> None:
     )
 
 
-def _revoke_consents(events: Sequence[int]) -> None:
+def _revoke_consents(events: list[int]) -> None:
     """The carrier refused for a person who left: so have they, for us (21610)."""
     reported = CarrierEvent.objects.filter(pk__in=events, reason=Reason.OPTED_OUT)
     messages = Message.objects.filter(

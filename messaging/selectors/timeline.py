@@ -135,7 +135,7 @@ def _events(message: Message) -> Iterator[Step]:
 
 
 def _clicks(message: Message) -> Iterator[Step]:
-    if not message.batch_id:
+    if message.batch_id is None or message.recipient_no is None:
         return
     links = dict(Link.objects.filter(batch_id=message.batch_id).values_list("pk", "destination"))
     hits = Click.objects.filter(link__in=links, recipient_no=message.recipient_no)

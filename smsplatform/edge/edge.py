@@ -70,13 +70,17 @@ class Edge:
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        for part in (self._events, self._clicks, *self._hints):
-            part.start()
+        self._events.start()
+        self._clicks.start()
+        for hint in self._hints:
+            hint.start()
 
     def stop(self) -> None:
         """Commit what waits, then end."""
-        for part in (self._events, self._clicks, *self._hints):
-            part.stop()
+        self._events.stop()
+        self._clicks.stop()
+        for hint in self._hints:
+            hint.stop()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -1,0 +1,354 @@
+"""Our records held against the carrier's: lost final words, lost replies, and what disagrees.
+
+Owns two questions to a carrier. Of a batch: what became of its messages? A final state that no
+callback told is queued as an event and applied like one; what disagrees is kept on the batch for
+its report. Of a number: which texts did it receive that we never heard of (a STOP sent while the
+edge was down)? They are filed like any other. Messages whose answer was lost are
+`messaging.evidence`'s.
+
+No transaction is open while a carrier is asked.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from typing import Final
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from common.clock import now
+from common.jobs import enqueue
+from messaging import carrier_codes
+from messaging.choices import BatchKind, EventKind, MessageState, Outcome
+from messaging.gateways.base import Answer, Endpoint, Gateway, Listed
+from messaging.gateways.events import InboundText
+from messaging.gateways.transport import Transport
+from messaging.models import (
+    Attempt,
+    Batch,
+    BatchTally,
+    CarrierAccount,
+    CarrierEvent,
+    CarrierEventQueue,
+    SenderNumber,
+)
+from messaging.receipts.inbound import inbound_file
+from messaging.receipts.queue import SetAside
+from messaging.sending.batches import gateway
+from messaging.state import is_final
+
+log = logging.getLogger(__name__)
+
+_OPEN: Final = (MessageState.ACCEPTED, MessageState.SENT)
+# After four days no carrier changes its word.
+_FOR: Final = timedelta(days=4)
+# A carrier's clock is not ours, and it tells whole seconds.
+_SKEW: Final = timedelta(seconds=30)
+_BATCHES_AT_ONCE: Final = 5
+_PAGES_MOST: Final = 2_000
+_DIFFERENCES_KEPT: Final = 200
+_LOCK: Final = 0x5EC0
+
+
+class CarrierAway(Exception):
+    """The carrier's list could not be read to its end; nothing is concluded from half of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One message on which the carrier and we do not agree.
+
+    Attributes:
+        kind: `missing` (we hold it for accepted, the carrier does not list it), `doubled` (the
+            carrier lists one to this person that no attempt of ours made), `different` (both have
+            a final word, not the same one).
+        carrier_id: The carrier's id.
+        message_id: Ours, where there is one.
+        ours, theirs: The states.
+    """
+
+    kind: str
+    carrier_id: str
+    message_id: int | None
+    ours: str
+    theirs: str
+
+
+def reconcile_due() -> int:
+    """Reconcile every batch and number whose time has come. One process at a time.
+
+    Returns:
+        How many batches were held against the carrier's records.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        try:
+            for sender in _senders_due():
+                _quietly(partial(inbound_catch_up, sender=sender))
+            batches = _batches_due()
+            for batch in batches:
+                _quietly(partial(batch_reconcile, batch=batch))
+            return len(batches)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _quietly(act: Callable[[], object]) -> None:
+    """One carrier that does not answer must not keep the others from being asked."""
+    try:
+        act()
+    except CarrierAway as error:
+        log.warning("not reconciled, tried again later: %s", error)
+
+
+def _batches_due() -> list[Batch]:
+    """Blasts once their first hour is over; then whatever stays open, at ever longer intervals."""
+    at, after = now(), timedelta(seconds=settings.RECONCILE_AFTER_S)
+    is_open = Q(
+        pk__in=BatchTally.objects.filter(state__in=_OPEN, messages__gt=0).values("batch_id")
+    )
+    is_due = Q(reconciled_at__isnull=True, launched_at__lt=at - after) | (
+        is_open
+        & Q(reconciled_at__lt=at - after)
+        # Asked after one hour, two, four, eight ...
+        & Q(reconciled_at__lt=F("launched_at") + (at - F("launched_at")) / 2)
+    )
+    recent = Batch.objects.filter(launched_at__gt=at - _FOR).filter(
+        is_due & (is_open | Q(kind=BatchKind.BLAST))
+    )
+    return list(recent.order_by("launched_at")[:_BATCHES_AT_ONCE])
+
+
+def _senders_due() -> list[SenderNumber]:
+    due = now() - timedelta(seconds=settings.RECONCILE_AFTER_S)
+    return list(
+        SenderNumber.objects.filter(
+            Q(inbound_checked_at__isnull=True) | Q(inbound_checked_at__lt=due),
+            released_at__isnull=True,
+            created_at__lt=due,
+        )
+        .select_related("carrier_account")
+        .order_by("inbound_checked_at", "id")[:20]
+    )
+
+
+# ---- a batch ------------------------------------------------------------------------------------
+
+
+def batch_reconcile(*, batch: Batch) -> list[Difference]:
+    """Hold a batch against the carrier's list.
+
+    Returns:
+        What disagrees; also kept on the batch with the time of the check.
+
+    Raises:
+        CarrierAway: the list could not be read; nothing was changed.
+
+    Side effects: final states that no callback told are queued as events.
+    """
+    sender = SenderNumber.objects.select_related("carrier_account").get(pk=batch.sender_id)
+    carrier_account = sender.carrier_account
+    checked_at = now()
+    since = batch.launched_at - _SKEW
+    listed = {
+        one.carrier_id: one
+        for one in _listed(carrier_account, our_number=sender.phone, since=since)
+        if one.is_outbound
+    }
+    differences: list[Difference] = []
+    lost: list[tuple[int, int, Listed]] = []
+    settled_before = checked_at - timedelta(seconds=carrier_account.list_delay_s) - _SKEW
+    for message_id, n, carrier_id, state, accepted_at in _attempts(batch, carrier_account):
+        found = listed.pop(carrier_id, None)
+        if found is None:
+            if accepted_at is None or accepted_at < settled_before:
+                differences.append(Difference("missing", carrier_id, message_id, state, ""))
+        elif found.state and found.state != state:
+            if is_final(state):
+                if is_final(found.state):
+                    differences.append(
+                        Difference("different", carrier_id, message_id, state, found.state)
+                    )
+            else:
+                lost.append((message_id, n, found))
+    differences += _doubled(batch, carrier_account, listed)
+    _queue(carrier_account, lost)
+    batch.reconciled_at = checked_at
+    batch.reconciled_differences = [asdict(one) for one in differences[:_DIFFERENCES_KEPT]]
+    batch.save(update_fields=["reconciled_at", "reconciled_differences"])
+    return differences
+
+
+def _attempts(
+    batch: Batch, carrier_account: CarrierAccount
+) -> Iterator[tuple[int, int, str, str, datetime | None]]:
+    """(message, attempt, carrier id, message's state, accepted at) of what the carrier took."""
+    rows = Attempt.objects.filter(
+        message__batch=batch,
+        carrier_account=carrier_account,
+        outcome=Outcome.ACCEPTED,
+        carrier_id__isnull=False,
+    )
+    for row in rows.values_list(
+        "message_id", "n", "carrier_id", "message__state", "message__accepted_at"
+    ).iterator(chunk_size=5000):
+        message_id, n, carrier_id, state, accepted_at = row
+        yield message_id, n, carrier_id or "", state, accepted_at
+
+
+def _doubled(
+    batch: Batch, carrier_account: CarrierAccount, rest: dict[str, Listed]
+) -> list[Difference]:
+    """Texts to this batch's people that no attempt of ours, in any batch, made.
+
+    Those to somebody whose message is still unknown are left to `messaging.evidence`.
+    """
+    if not rest:
+        return []
+    known = set(
+        Attempt.objects.filter(
+            carrier_account=carrier_account, carrier_id__in=list(rest)
+        ).values_list("carrier_id", flat=True)
+    )
+    strange = {one.phone: one for key, one in rest.items() if key not in known}
+    people = batch.messages.filter(phone__in=list(strange)).exclude(
+        state__in=[MessageState.UNKNOWN, MessageState.PENDING]
+    )
+    until = (batch.finished_at or now()) + _SKEW
+    return [
+        Difference("doubled", strange[phone].carrier_id, message_id, state, strange[phone].state)
+        for message_id, phone, state in people.values_list("id", "phone", "state")
+        if strange[phone].created_at <= until
+    ]
+
+
+@transaction.atomic
+def _queue(carrier_account: CarrierAccount, lost: list[tuple[int, int, Listed]]) -> None:
+    """What a callback should have told, as an event like any other."""
+    events = CarrierEvent.objects.bulk_create(
+        CarrierEvent(
+            carrier_account=carrier_account,
+            kind=EventKind.STATUS,
+            message_id=message_id,
+            attempt_n=n,
+            carrier_id=one.carrier_id,
+            account_ref=carrier_account.external_id,
+            word=one.state,
+            state=one.state,
+            code=one.code,
+            reason=carrier_codes.reason(one.code).value if _is_bad(one.state) else "",
+            payload={
+                "source": "looked up in the carrier's records",
+                "MessageSid": one.carrier_id,
+                "MessageStatus": one.state,
+                "ErrorCode": one.code,
+            },
+        )
+        for message_id, n, one in lost
+    )
+    CarrierEventQueue.objects.bulk_create(
+        CarrierEventQueue(event_id=event.pk, kind=EventKind.STATUS) for event in events
+    )
+    if events:
+        enqueue("messaging.apply_events")
+
+
+def _is_bad(state: str) -> bool:
+    return state in (MessageState.UNDELIVERED, MessageState.FAILED)
+
+
+# ---- a number -----------------------------------------------------------------------------------
+
+
+def inbound_catch_up(*, sender: SenderNumber) -> int:
+    """File the texts a number received that no webhook brought.
+
+    Returns:
+        How many were filed.
+
+    Raises:
+        CarrierAway: the list could not be read; it is asked again.
+    """
+    carrier_account = sender.carrier_account
+    checked_at = now()
+    overlap = timedelta(seconds=carrier_account.list_delay_s) + timedelta(hours=1)
+    since = max((sender.inbound_checked_at or sender.created_at) - overlap, checked_at - _FOR)
+    filed = 0
+    # Oldest first: a STOP and a later START must end as the person left it.
+    for one in reversed(list(_listed(carrier_account, to=sender.phone, since=since))):
+        if not one.is_outbound:
+            filed += _file(carrier_account, one)
+    SenderNumber.objects.filter(pk=sender.pk).update(inbound_checked_at=checked_at)
+    return filed
+
+
+def _file(carrier_account: CarrierAccount, one: Listed) -> bool:
+    text = InboundText(
+        carrier_id=one.carrier_id,
+        account_ref=carrier_account.external_id,
+        phone=one.our_number,  # a list says From and To; of an inbound text From is the person
+        our_number=one.phone,
+        body=one.body,
+        segments=max(one.segments, 1),
+    )
+    try:
+        filed = inbound_file(carrier_account=carrier_account, text=text, at=one.created_at)
+    except SetAside as reason:
+        log.info("inbound text %s is not filed: %s", one.carrier_id, reason)
+        return False
+    return filed is not None
+
+
+# ---- the carrier's list -------------------------------------------------------------------------
+
+
+def _listed(
+    carrier_account: CarrierAccount, *, since: datetime, our_number: str = "", to: str = ""
+) -> Iterator[Listed]:
+    """What the carrier lists from one of our numbers, or to one, back to `since`; newest first.
+
+    Raises:
+        CarrierAway: a page could not be read.
+    """
+    asked = _gateway(carrier_account)
+    url = asked.list_url(to=to) if to else asked.list_from_url(our_number=our_number)
+    for _ in range(_PAGES_MOST):
+        page = asked.list_page(_get(asked, url))
+        if page is None:
+            raise CarrierAway(f"{carrier_account} does not answer with a list")
+        for one in page.messages:
+            if one.created_at < since:
+                return
+            yield one
+        if not page.next_url:
+            return
+        url = page.next_url
+    raise CarrierAway(f"{carrier_account} lists more than {_PAGES_MOST} pages")
+
+
+def _gateway(carrier_account: CarrierAccount) -> Gateway:
+    return gateway(
+        carrier_account.pk,
+        carrier_account.gateway,
+        carrier_account.external_id,
+        bytes(carrier_account.secret_encrypted),
+        carrier_account.api_base_url,
+    )
+
+
+def _get(asked: Gateway, url: str) -> Answer:
+    answers: list[Answer] = []
+    request = (0, Endpoint("GET", url, asked.reading.headers), b"")
+    _transport().run([request], lambda _, answer, *__: answers.append(answer))
+    return answers[0]
+
+
+@lru_cache(maxsize=1)
+def _transport() -> Transport:
+    return Transport(concurrency=4, timeout_s=settings.CARRIER_REQUEST_TIMEOUT_S)
