@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from carriersim import behaviours
@@ -72,6 +73,14 @@ class Hit(NamedTuple):
     agent: str
 
 
+def address_of(phone: str, kind: str) -> str:
+    """The address a fetch comes from: a phone's own (RFC 6598), or the one scanner's (RFC 5737)."""
+    if kind == "scanner":
+        return "198.51.100.7"
+    number = zlib.crc32(phone.encode()) & 0x3FFFFF
+    return f"100.{64 + (number >> 16)}.{number >> 8 & 0xFF}.{number & 0xFF}"
+
+
 class People:
     """Schedules what the phones do after a message was delivered."""
 
@@ -125,7 +134,8 @@ class People:
         head = (
             f"{hit.method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {hit.agent}\r\n"
             "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
-            "Accept-Language: en-US,en;q=0.9\r\n\r\n"
+            "Accept-Language: en-US,en;q=0.9\r\n"
+            f"X-Forwarded-For: {address_of(hit.phone, hit.kind)}\r\n\r\n"
         )
         return Request(
             origin=origin,

@@ -89,7 +89,12 @@ class Stack:
                 self._running[name] = subprocess.Popen(
                     self._command(name),
                     cwd=ROOT,
-                    env={**self.environment, "PGAPPNAME": name, **(settings or {})},
+                    env={
+                        **self.environment,
+                        "PGAPPNAME": name,
+                        **(processes.PHONES_FORWARDED if name == "edge" else {}),
+                        **(settings or {}),
+                    },
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

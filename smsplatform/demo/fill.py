@@ -178,7 +178,8 @@ def _history(account: Account, team: list[User], plan: shop.PlannedBlast, phones
     phones.set(
         speed=HISTORY_SPEED,
         link_prefixes=[f"{settings.LINK_URL}/"],
-        delays={"click": [5, 90], "reply": [8, 90]},
+        # Beyond the two seconds within which a tap counts as a robot's, at this speed too.
+        delays={"click": [3 * HISTORY_SPEED, 10 * HISTORY_SPEED], "reply": [30, 150]},
         profile={
             "outcomes": shop.OUTCOMES,
             "refusals": shop.REFUSALS,

@@ -30,6 +30,11 @@ def granian(target: str, *, interface: str, port: int, options: tuple[str, ...] 
     )  # fmt: skip
 
 
+# All phones of carriersim tap from this machine; each names an address of its own, as if behind a
+# proxy, so that the edge can tell them apart.
+PHONES_FORWARDED = {"TRUSTED_PROXY_COUNT": "1"}
+
+
 def module(name: str, *arguments: str) -> list[str]:
     """The command that runs a module of this Python."""
     return [sys.executable, "-m", name, *arguments]
@@ -95,7 +100,8 @@ def manager(
         "beat": beat(folder),
     }
     for name, command in commands.items():
-        runner.add_process(name, _shell(command), env=environment, cwd=str(ROOT))
+        simulated = PHONES_FORWARDED if name == "edge" and with_carriersim else {}
+        runner.add_process(name, _shell(command), env=environment | simulated, cwd=str(ROOT))
     if with_carriersim:
         runner.add_process(
             "carriersim",

@@ -90,7 +90,7 @@ def _first_of(area: int) -> phonenumbers.PhoneNumber:
 def test_ten_thousand_people_from_a_csv_to_a_report_that_agrees_with_the_carrier(
     stack: Stack, shop: Account
 ) -> None:
-    stack.carriersim.set(speed=40, profile=SHARES, delays={"click": [5, 60], "reply": [5, 60]})
+    stack.carriersim.set(speed=40, profile=SHARES, delays={"click": [160, 400], "reply": [5, 60]})
     visitor = Visitor(stack.web_url)
     visitor.log_in("alice@example.com", PASSWORD)
 
