@@ -9,6 +9,7 @@ from django import forms
 from accounts.models import Account
 from common.errors import DomainError
 from contacts import columns, csvfile, selectors
+from contacts.errors import ProofMissing
 from contacts.fields import CUSTOM_PREFIX, CUSTOM_VALUE_LENGTH, LABELS, TEXT_LENGTHS, custom_key
 from contacts.models import Contact, ContactImport, Group
 
@@ -92,7 +93,7 @@ class ContactForm(forms.Form):
             )
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
-        groups.queryset = selectors.groups_list(account=account)
+        groups.queryset = selectors.groups_named(account=account)
         zones = self.fields["timezone"]
         assert isinstance(zones, forms.ChoiceField)
         zones.choices = [("", "From the number"), *((z, z) for z in sorted(available_timezones()))]
@@ -131,7 +132,7 @@ class WordingForm(forms.Form):
     wording = forms.CharField(
         label="How did they agree to get texts?",
         max_length=WORDING_LENGTH,
-        required=False,
+        error_messages={"required": ProofMissing().message},
         widget=forms.TextInput(attrs=_CONTROL),
     )
 
@@ -182,7 +183,7 @@ class StartForm(forms.Form):
         Group.objects.none(),
         label="Add everybody to a group",
         required=False,
-        empty_label="No group, or the new one below",
+        empty_label="No group, or a new one",
         widget=forms.Select(attrs=_SELECT),
     )
     group_name = forms.CharField(
@@ -209,7 +210,7 @@ class StartForm(forms.Form):
         self._columns = len(contact_import.mapping)
         groups = self.fields["group"]
         assert isinstance(groups, forms.ModelChoiceField)
-        groups.queryset = selectors.groups_list(account=account)
+        groups.queryset = selectors.groups_named(account=account)
 
     def mapping(self) -> list[str]:
         """One target a column, as posted; `import_start` checks them."""

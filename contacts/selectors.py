@@ -136,6 +136,11 @@ def custom_fields(*, account: Account) -> QuerySet[CustomField]:
     return CustomField.objects.filter(account=account).order_by("label", "id")
 
 
+def groups_named(*, account: Account) -> QuerySet[Group]:
+    """Groups by name, without their sizes: for choosing one of them. One query."""
+    return Group.objects.filter(account=account).order_by("name")
+
+
 def groups_list(*, account: Account) -> QuerySet[Group]:
     """Groups by name, each with `size`, the number of its members. One query."""
     sizes = (

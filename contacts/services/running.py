@@ -147,7 +147,7 @@ def _merge(run: ContactImport) -> None:
     custom_fields_register(account=account, labels={key: label(key) for key in keys})
     ((new, changed),) = merge(
         account=account,
-        actor=run.created_by,
+        actor=None,
         source="SELECT * FROM import_people",
         params={},
         grant=Grant(ConsentSource.IMPORT, run.consent_wording, run.pk),

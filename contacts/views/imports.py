@@ -184,7 +184,7 @@ class _Echo:
 
 def _csv(rows: Iterator[tuple[object, ...]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(("Line", "Reason", "What to do", "The row"))
+    yield "\ufeff" + writer.writerow(("Line", "Reason", "What is wrong", "The row"))
     for row in rows:
         yield writer.writerow([_safe(cell) for cell in row])
 

@@ -36,7 +36,7 @@ def contact_list(request: AccountRequest) -> HttpResponse:
         "q": search,
         "group": group,
         "consent": consent,
-        "groups": selectors.groups_list(account=account),
+        "groups": selectors.groups_named(account=account),
         "consents": Consent.choices,
         "total": selectors.contacts_count(account=account),
         "is_filtered": bool(search or group or consent),

@@ -202,7 +202,7 @@ def test_the_refused_rows_are_a_file_that_no_spreadsheet_runs(page: Client, shop
     text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
 
     lines = text.splitlines()
-    assert lines[0] == "Line,Reason,What to do,The row"
+    assert lines[0] == "Line,Reason,What is wrong,The row"
     assert lines[1].startswith("2,Impossible phone number,")
     assert lines[1].endswith('"\'=cmd()|x,Ann"')
     assert lines[2].endswith('"\'+12,Ben"')
