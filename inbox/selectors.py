@@ -1,19 +1,39 @@
-"""Reads of conversations and their threads."""
+"""Reads of conversations: the list, a thread, and the person beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
+from accounts.choices import AccountStatus
 from accounts.models import Account, User
-from contacts.models import ConsentEvent, Contact, GroupMember, OptOut
+from common.phone import display
+from contacts.models import ConsentEvent, Contact, Group, OptOut
+from contacts.selectors import contact_by_phone, contacts_list, groups_of, opt_out_get
+from contacts.services import may_opt_in_by_hand
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation, Note
+from messaging.choices import BatchKind, MessageState, Reason
 from messaging.models import Batch, Message
+from messaging.reasons import skipped_words
+from messaging.rendering import compile_body
+from messaging.senders import senders_list
+from messaging.services import reason_not_texted
 
 THREAD_LENGTH = 200
-FILTERS = ("open", "mine", "unread", "closed", "all")
+BLASTS_SHOWN = 5
+# More people than this fit a search only when it says hardly anything.
+_MOST_PEOPLE = 1000
+
+FILTERS: dict[str, str] = {
+    "open": "Open",
+    "mine": "Mine",
+    "unread": "Unread",
+    "closed": "Closed",
+    "all": "All",
+}
 
 
 def conversations_unread(*, account: Account) -> int:
@@ -21,51 +41,113 @@ def conversations_unread(*, account: Account) -> int:
     return Conversation.objects.filter(account=account, unread__gt=0).count()
 
 
+def conversations_counts(*, account: Account, user: User) -> dict[str, int]:
+    """How many conversations wait under `open`, `mine` and `unread`. One query."""
+    return Conversation.objects.filter(account=account).aggregate(
+        **{name: Count("id", filter=_which(name, user)) for name in ("open", "mine", "unread")}
+    )
+
+
+def _which(name: str, user: User) -> Q:
+    is_open = Q(status=ConversationStatus.OPEN)
+    chosen = {
+        "open": is_open,
+        "mine": is_open & Q(assignee=user),
+        "unread": Q(unread__gt=0),
+        "closed": Q(status=ConversationStatus.CLOSED),
+    }
+    return chosen.get(name, Q())
+
+
+def conversations_all(*, account: Account) -> QuerySet[Conversation]:
+    """The account's conversations, unordered, with `contact_id` of the live contact or None."""
+    contacts = Contact.objects.filter(
+        account=account, phone=OuterRef("phone"), deleted_at__isnull=True
+    )
+    return Conversation.objects.filter(account=account).annotate(
+        contact_id=Subquery(contacts.values("pk"))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list."""
+
+    conversation: Conversation
+    contact: Contact | None
+    is_opted_out: bool
+
+    @property
+    def name(self) -> str:
+        """The person's name, or an empty string."""
+        return self.contact.full_name if self.contact else ""
+
+
 def conversations_list(
-    *, account: Account, user: User | None = None, which: str = "open", search: str = ""
-) -> QuerySet[Conversation]:
-    """Conversations, newest word first; contact and assignee loaded. One query.
+    *, account: Account, user: User, which: str = "open", search: str = "", length: int
+) -> tuple[list[Row], bool]:
+    """The newest conversations of one kind, newest word first. Three queries; four with a search.
 
     Args:
-        which: One of FILTERS; `mine` needs `user`.
-        search: Matches names, number or the newest text.
+        account: The tenant.
+        user: Who looks, for `mine`.
+        which: One of FILTERS.
+        search: Matches names, numbers in any form, or the newest text.
+        length: At most so many.
+
+    Returns:
+        The rows, and whether there are more.
     """
-    rows = Conversation.objects.filter(account=account).select_related("contact", "assignee")
-    if which == "open":
-        rows = rows.filter(status=ConversationStatus.OPEN)
-    elif which == "closed":
-        rows = rows.filter(status=ConversationStatus.CLOSED)
-    elif which == "mine":
-        rows = rows.filter(assignee=user)
-    elif which == "unread":
-        rows = rows.filter(unread__gt=0)
-    for word in search.split():
-        rows = rows.filter(
-            Q(contact__first_name__icontains=word)
-            | Q(contact__last_name__icontains=word)
-            | Q(phone__contains=word.lstrip("+"))
-            | Q(snippet__icontains=word)
+    found = (
+        Conversation.objects.filter(_which(which, user), account=account)
+        .select_related("assignee")
+        .order_by("-last_message_at", "-id")
+    )
+    if search:
+        people = contacts_list(account=account, search=search).values_list("phone", flat=True)
+        found = found.filter(
+            Q(phone__in=list(people[:_MOST_PEOPLE]))
+            | Q(phone__contains="".join(c for c in search if c.isdigit()) or search)
+            | Q(snippet__icontains=search)
         )
-    opted_out = OptOut.objects.filter(account=account, phone=OuterRef("phone"))
-    return rows.annotate(is_opted_out=Exists(opted_out)).order_by("-last_message_at", "-id")
+    rows = list(found[: length + 1])
+    phones = [row.phone for row in rows[:length]]
+    contacts = {
+        contact.phone: contact
+        for contact in Contact.objects.filter(
+            account=account, phone__in=phones, deleted_at__isnull=True
+        )
+    }
+    opted_out = set(
+        OptOut.objects.filter(account=account, phone__in=phones).values_list("phone", flat=True)
+    )
+    return [
+        Row(row, contacts.get(row.phone), row.phone in opted_out) for row in rows[:length]
+    ], len(rows) > length
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ThreadItem:
-    """One line of a thread: a text, a note, or a change of consent."""
+    """One line of a thread.
 
-    kind: str  # message | note | consent
+    Attributes:
+        kind: `message`, `skipped` (a blast that was not sent to them), `click`, `note`, `consent`.
+        at: When it stands in the thread.
+        row: Message, Note or ConsentEvent.
+        batch: What the message is part of.
+        body: The text; for one that has not gone yet, as it will read.
+    """
+
+    kind: str
     at: datetime
     row: Any
     batch: Batch | None = None
+    body: str = ""
 
 
-def thread(*, conversation: Conversation) -> list[ThreadItem]:
-    """The newest THREAD_LENGTH texts between the two numbers with notes and consent, oldest first.
-
-    Five queries, whatever the length.
-    """
-    messages = list(
+def thread_messages(*, conversation: Conversation) -> list[Message]:
+    """The newest THREAD_LENGTH texts between the two numbers, newest first. Two queries."""
+    return list(
         Message.objects.filter(
             account_id=conversation.account_id,
             phone=conversation.phone,
@@ -74,44 +156,132 @@ def thread(*, conversation: Conversation) -> list[ThreadItem]:
         .select_related("created_by")
         .order_by("-id")[:THREAD_LENGTH]
     )
+
+
+def thread(*, conversation: Conversation) -> list[ThreadItem]:
+    """The thread's texts with clicks, notes and changes of consent, oldest first.
+
+    Four queries, whatever the length.
+    """
+    messages = thread_messages(conversation=conversation)
     batches = Batch.objects.in_bulk({m.batch_id for m in messages if m.batch_id})
-    items = [ThreadItem("message", m.created_at, m, batches.get(m.batch_id or 0)) for m in messages]
-    since = messages[-1].created_at if len(messages) == THREAD_LENGTH else None
+    items: list[ThreadItem] = []
+    for message in messages:
+        batch = batches.get(message.batch_id or 0)
+        items.append(_item(message, batch))
+        if message.human_click_at:
+            items.append(ThreadItem("click", message.human_click_at, message, batch))
     notes = Note.objects.filter(conversation=conversation).select_related("author")
     consent = ConsentEvent.objects.filter(
         account_id=conversation.account_id, phone=conversation.phone
     )
-    if since:
+    if len(messages) == THREAD_LENGTH:
+        since = messages[-1].created_at
         notes, consent = notes.filter(at__gte=since), consent.filter(at__gte=since)
     items += [ThreadItem("note", note.at, note) for note in notes]
     items += [ThreadItem("consent", event.at, event) for event in consent]
     return sorted(items, key=lambda item: item.at)
 
 
-@dataclass(frozen=True)
+def _item(message: Message, batch: Batch | None) -> ThreadItem:
+    body = message.body
+    if batch is not None:
+        if batch.kind == BatchKind.BLAST and message.state == MessageState.SKIPPED:
+            return ThreadItem("skipped", message.created_at, message, batch)
+        body = body or _will_read(batch, message)
+    return ThreadItem("message", message.created_at, message, batch, body)
+
+
+def _will_read(batch: Batch, message: Message) -> str:
+    if not batch.is_template:
+        return batch.body
+    template = compile_body(batch.body)
+    return template.render(message.merge or {}, template.links)
+
+
+@dataclass(frozen=True, slots=True)
+class Cannot:
+    """Why a reply is not possible.
+
+    Attributes:
+        why: What stands against it.
+        remedy: What would allow it.
+        place: Where that is done: `contact`, `numbers`, `start` (another thread), or nowhere.
+    """
+
+    why: str
+    remedy: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PersonPane:
-    """What is known of the person beside the thread."""
+    """What is known of the person beside the thread, newest first where there is an order."""
 
     contact: Contact | None
-    groups: list[str]
+    groups: Sequence[Group]
     opt_out: OptOut | None
+    blasts: Sequence[Message]
+    notes: Sequence[Note]
+    cannot: Cannot | None
 
 
-def person_pane(*, conversation: Conversation) -> PersonPane:
-    """Contact, group names and opt-out of the thread's phone. Three queries."""
-    contact = Contact.objects.filter(
-        account_id=conversation.account_id, phone=conversation.phone, deleted_at__isnull=True
-    ).first()
-    groups = (
-        list(
-            GroupMember.objects.filter(contact=contact)
-            .order_by("group__name")
-            .values_list("group__name", flat=True)
+def person_pane(*, account: Account, conversation: Conversation) -> PersonPane:
+    """Everything of the thread's phone. At most ten queries."""
+    contact = contact_by_phone(account=account, phone=conversation.phone)
+    opt_out = opt_out_get(account=account, phone=conversation.phone)
+    blasts = (
+        Message.objects.filter(
+            account=account, phone=conversation.phone, batch__kind=BatchKind.BLAST
         )
-        if contact
-        else []
+        .select_related("batch")
+        .order_by("-id")[:BLASTS_SHOWN]
     )
-    opt_out = OptOut.objects.filter(
-        account_id=conversation.account_id, phone=conversation.phone
-    ).first()
-    return PersonPane(contact, groups, opt_out)
+    notes = conversation.notes.select_related("author").order_by("-id")
+    return PersonPane(
+        contact=contact,
+        groups=list(groups_of(account=account, contact=contact)) if contact else [],
+        opt_out=opt_out,
+        blasts=list(blasts),
+        notes=list(notes),
+        cannot=_cannot(account, conversation, contact, opt_out),
+    )
+
+
+def _cannot(
+    account: Account, conversation: Conversation, contact: Contact | None, opt_out: OptOut | None
+) -> Cannot | None:
+    if account.status == AccountStatus.SUSPENDED:
+        words = skipped_words(Reason.SUSPENDED)
+        return Cannot(words.cause, words.advice)
+    sender = senders_list(account).filter(phone=conversation.our_number).first()
+    if sender is None:
+        return Cannot(
+            "The number of this conversation is no longer yours.",
+            "Write from the number you use now; the texts here stay.",
+            "start" if contact else "",
+        )
+    reason = reason_not_texted(
+        account=account,
+        sender=sender,
+        phone=conversation.phone,
+        contact=contact,
+        kind=BatchKind.REPLY,
+    )
+    if not reason:
+        return None
+    if reason == Reason.OPTED_OUT and may_opt_in_by_hand(opt_out):
+        return Cannot(
+            "This person is marked as opted out, by somebody of your team or by a list.",
+            "If they told you that they want your texts, record that in their contact.",
+            "contact" if contact else "",
+        )
+    if reason == Reason.OPTED_OUT:
+        ours = display(conversation.our_number).replace("-", " ")
+        return Cannot(
+            "This person opted out, so you cannot text them.",
+            f"They can text START to {ours} to hear from you again.",
+        )
+    words = skipped_words(reason)
+    places = {Reason.UNVERIFIED_TRIAL: "numbers", Reason.LANDLINE: "contact"}
+    return Cannot(words.cause, words.advice, places.get(Reason(reason), ""))

@@ -1,7 +1,7 @@
 """Writes of the inbox: filing texts into threads, reading, assigning, closing, replying, notes.
 
 Owns who looks after a conversation. The texts themselves are messaging's: a reply goes through the
-same door as every other send, and what may not be texted is refused there.
+same door as every other send, and what may not be texted is refused or skipped there.
 """
 
 from django.db import connection, transaction
@@ -11,43 +11,60 @@ from accounts.services import audit_record
 from common.clock import now
 from common.errors import Invalid
 from contacts.models import Contact
+from contacts.selectors import contact_by_phone
 from inbox.choices import ConversationStatus
+from inbox.errors import NumberGivenUp, ReplyChanged
 from inbox.models import Conversation, Note
 from messaging.choices import BatchKind, Direction, Priority
-from messaging.models import Message
+from messaging.keywords import KeywordKind, classify
+from messaging.models import Message, SenderNumber
+from messaging.senders import senders_list
 from messaging.services import message_send
 
 SNIPPET_CHARACTERS = 160
+NOTE_CHARACTERS = 4000
+KEY_CHARACTERS = 80
+# One sweep at a time: two would count the same lost text as unread twice. Any fixed number does.
+_CATCH_UP_LOCK = 0x1B0C
 
-_FILE_SQL = """
+_NEWER = "%(message)s > c.last_message_id"
+_FILE_SQL = f"""
 INSERT INTO inbox_conversation AS c
-    (account_id, our_number, phone, contact_id, status, unread, snippet,
+    (account_id, our_number, phone, status, unread, snippet, last_direction,
      last_message_id, last_message_at, created_at)
-VALUES (%(account)s, %(our_number)s, %(phone)s, %(contact)s, 'open', %(unread)s, %(snippet)s,
-        %(message)s, %(at)s, %(now)s)
+SELECT %(account)s, %(our_number)s, %(phone)s, %(status)s, %(unread)s, %(snippet)s, %(direction)s,
+       %(message)s, %(at)s, %(now)s
+WHERE %(makes)s OR EXISTS (
+    SELECT FROM inbox_conversation
+    WHERE account_id = %(account)s AND our_number = %(our_number)s AND phone = %(phone)s)
 ON CONFLICT (account_id, our_number, phone) DO UPDATE SET
-    contact_id = coalesce(c.contact_id, excluded.contact_id),
-    status = CASE WHEN excluded.unread > 0 THEN 'open' ELSE c.status END,
-    unread = c.unread + excluded.unread,
-    snippet = CASE WHEN excluded.last_message_id > c.last_message_id
-                   THEN excluded.snippet ELSE c.snippet END,
+    status = CASE WHEN %(unread)s > 0 THEN 'open' ELSE c.status END,
+    unread = c.unread + %(unread)s,
+    snippet = CASE WHEN {_NEWER} THEN excluded.snippet ELSE c.snippet END,
+    last_direction = CASE WHEN {_NEWER} THEN excluded.last_direction ELSE c.last_direction END,
     last_message_id = greatest(c.last_message_id, excluded.last_message_id),
     last_message_at = greatest(c.last_message_at, excluded.last_message_at)
-RETURNING id
 """
 
 
-def conversation_file(*, message: Message) -> int:
-    """Put one text into its thread, making the thread when it is the first.
+def conversation_file(*, message: Message) -> None:
+    """Put one text into its thread.
+
+    Inbound texts and replies make the thread when it is the first; what a program sent stands in a
+    thread that is there already; automatic answers and codes are nobody's word and file nothing. A
+    STOP needs no answer: it does not count as unread and opens no thread, a new one begins closed.
 
     Args:
-        message: Inbound, or an outbound text to one person (reply, API, automatic answer).
-
-    Returns:
-        The conversation's id.
+        message: As messaging's signals announce it.
 
     Locks: the conversation's row. Side effects: inbound texts count as unread and reopen it.
     """
+    is_inbound = message.direction == Direction.IN
+    kind = message.batch.kind if message.batch else ""
+    if not is_inbound and kind not in (BatchKind.REPLY, BatchKind.API):
+        return
+    body = message.body or (message.batch.body if message.batch else "")
+    waits = is_inbound and classify(message.body).kind != KeywordKind.STOP
     with connection.cursor() as cursor:
         cursor.execute(
             _FILE_SQL,
@@ -55,29 +72,38 @@ def conversation_file(*, message: Message) -> int:
                 "account": message.account_id,
                 "our_number": message.our_number,
                 "phone": message.phone,
-                "contact": message.contact_id
-                or Contact.objects.filter(account_id=message.account_id, phone=message.phone)
-                .values_list("pk", flat=True)
-                .first(),
-                "unread": 1 if message.direction == Direction.IN else 0,
-                "snippet": message.body[:SNIPPET_CHARACTERS],
+                "status": ConversationStatus.CLOSED
+                if is_inbound and not waits
+                else ConversationStatus.OPEN,
+                "unread": int(waits),
+                "snippet": body[:SNIPPET_CHARACTERS],
+                "direction": message.direction,
                 "message": message.pk,
                 "at": message.created_at,
                 "now": now(),
+                "makes": is_inbound or kind == BatchKind.REPLY,
             },
         )
-        (conversation_id,) = cursor.fetchone()
-    return conversation_id
 
 
+@transaction.atomic
 def conversations_catch_up(*, newest_ids: int = 20_000) -> int:
-    """File inbound texts that no thread knows, which a lost signal left behind.
+    """File inbound texts newer than what their thread knows, which a lost signal left behind.
 
-    Looks at the newest `newest_ids` messages, whose primary keys bound the scan.
+    A lost text older than one that was filed needs nothing: its thread shows it, and is unread.
+
+    Args:
+        newest_ids: How many of the newest message ids are looked at; bounds the scan.
 
     Returns:
         How many texts were filed.
+
+    Locks: one sweep at a time, then the conversations' rows.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_CATCH_UP_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
     lost = Message.objects.raw(
         """
         SELECT m.* FROM messaging_message m
@@ -98,38 +124,64 @@ def conversations_catch_up(*, newest_ids: int = 20_000) -> int:
 
 @transaction.atomic
 def conversation_reply(
-    *, account: Account, actor: User, conversation: Conversation, body: str, request_key: str
+    *,
+    account: Account,
+    actor: User | None,
+    conversation: Conversation,
+    body: str,
+    request_key: str,
 ) -> Message:
-    """Text the person from the number the thread runs on; marks the thread as read.
+    """Text the person from the number the thread runs on.
 
     Args:
+        account: The tenant.
+        actor: Who writes; None for a program whose maker is gone.
+        conversation: The thread, of this account.
+        body: The reply.
         request_key: Made by the page with the form, so that a double click replies once.
 
+    Returns:
+        The message: pending, or skipped with the reason why this person is not texted.
+
     Raises:
-        Invalid: the text is empty.
-        DomainError: whatever forbids the text (opted out, no credits, e-mail not verified ...).
+        Invalid: the text or the key is empty, or the key too long.
+        NumberGivenUp: the thread's number is no longer the account's.
+        ReplyChanged: this key has sent another text already.
+        DomainError: whatever else forbids it (no credits, e-mail not verified ...).
+
+    Side effects: the thread is read, and the actor's when it was nobody's.
     """
-    if not body.strip():
+    body = body.strip()
+    if not body:
         raise Invalid("Write something first; nothing was sent.", fields={"body": "Empty."})
+    if not 0 < len(request_key) <= KEY_CHARACTERS:
+        raise Invalid("Reload the page and send again; nothing was sent.")
     message = message_send(
         account=account,
         actor=actor,
         phone=conversation.phone,
-        body=body.strip(),
-        sender=account.sender_numbers.filter(
-            phone=conversation.our_number, released_at__isnull=True
-        ).first(),
-        contact=conversation.contact,
+        body=body,
+        sender=_sender(account, conversation),
+        contact=contact_by_phone(account=account, phone=conversation.phone),
         kind=BatchKind.REPLY,
         priority=Priority.REPLY,
         request_key=f"reply:{conversation.pk}:{request_key}",
     )
+    if message.batch is not None and message.batch.body != body:
+        raise ReplyChanged
     conversation_mark_read(account=account, conversation=conversation)
-    if conversation.assignee_id is None:
+    if actor is not None:
         Conversation.objects.filter(pk=conversation.pk, assignee__isnull=True).update(
             assignee=actor
         )
     return message
+
+
+def _sender(account: Account, conversation: Conversation) -> SenderNumber:
+    sender = senders_list(account).filter(phone=conversation.our_number).first()
+    if sender is None:
+        raise NumberGivenUp
+    return sender
 
 
 def conversation_mark_read(*, account: Account, conversation: Conversation) -> None:
@@ -160,7 +212,7 @@ def conversation_assign(
     audit_record(
         account=account,
         actor=actor,
-        action="conversation.assign",
+        action="conversation.assigned",
         subject=conversation.phone,
         data={"assignee": assignee_id},
     )
@@ -177,22 +229,22 @@ def note_add(*, account: Account, actor: User, conversation: Conversation, text:
     """Leave a remark for colleagues; it is never sent.
 
     Raises:
-        Invalid: the note is empty.
+        Invalid: the note is empty, or longer than NOTE_CHARACTERS.
     """
-    if not text.strip():
+    text = text.strip()
+    if not text:
         raise Invalid("Write something first; nothing was saved.", fields={"text": "Empty."})
-    return Note.objects.create(
-        account=account, conversation=conversation, author=actor, text=text.strip()
-    )
+    if len(text) > NOTE_CHARACTERS:
+        raise Invalid(
+            f"A note has at most {NOTE_CHARACTERS:,} characters; nothing was saved.",
+            fields={"text": "Too long."},
+        )
+    return Note.objects.create(account=account, conversation=conversation, author=actor, text=text)
 
 
-@transaction.atomic
 def conversation_start(*, account: Account, contact: Contact, our_number: str) -> Conversation:
     """The thread between a contact and one of our numbers; made empty when there is none yet."""
     conversation, _made = Conversation.objects.get_or_create(
-        account=account,
-        our_number=our_number,
-        phone=contact.phone,
-        defaults={"contact": contact},
+        account=account, our_number=our_number, phone=contact.phone
     )
     return conversation

@@ -6,6 +6,7 @@ from inbox import views
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),
+    path("rows/", views.inbox_rows, name="inbox_rows"),
     path("with/<int:contact_pk>/", views.conversation_start, name="conversation_start"),
     path("<int:pk>/", views.conversation, name="conversation"),
     path("<int:pk>/thread/", views.conversation_thread, name="conversation_thread"),
