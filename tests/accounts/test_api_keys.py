@@ -28,7 +28,8 @@ class _Probe(APIView):
     required_scopes = {"DELETE": Scope.SEND}
 
     def get(self, request: Request) -> Response:
-        return Response({"account": request.auth.account.pk})
+        key: Any = request.auth
+        return Response({"account": key.account.pk})
 
     post = delete = get
 

@@ -70,7 +70,7 @@ def test_the_address_is_confirmed_by_the_mailed_link() -> None:
 
     (letter,) = mail.outbox
     assert letter.subject == "Confirm your e-mail address"
-    browser.get(_link(letter.body))
+    browser.get(_link(str(letter.body)))
 
     assert selectors.user_may_send(user)
 
@@ -185,7 +185,7 @@ def test_staff_pages_ask_at_the_same_door(nora: User) -> None:
 def test_a_password_is_reset_by_mail_and_the_link_works_once(nora: User) -> None:
     Client().post("/auth/password/reset/", {"email": "nora@example.com"})
     (letter,) = mail.outbox
-    path = _link(letter.body)
+    path = _link(str(letter.body))
 
     browser = Client()
     form_at = browser.get(path)["Location"]

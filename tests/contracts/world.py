@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Model
+from django.db.models import F, Model
 
 from accounts import services
 from accounts.choices import Role
@@ -123,7 +123,7 @@ def world_create(account: Account, owner: User) -> World:
         ),
         message=message,
         conversation=Conversation.objects.create(
-            account=account, our_number=sender.phone, phone=contact.phone, contact=contact
+            account=account, our_number=sender.phone, phone=contact.phone
         ),
         membership=Membership.objects.create(
             account=account,
@@ -152,6 +152,42 @@ def everything() -> dict[str, list[tuple[Any, ...]]]:
         for model in apps.get_models()
         if model._meta.app_label not in _NOT_OWNED and not model._meta.proxy
     }
+
+
+def of_account(account: Account) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row that names `account` as its owner."""
+    return {
+        model._meta.label: list(_rows(model).filter(**{owner: account}))
+        for model in apps.get_models(include_auto_created=True)
+        if (owner := _owner_field(model))
+    }
+
+
+def references_across_accounts() -> list[str]:
+    """Every reference from a row of one account to a row of another, anywhere in the database."""
+    found = []
+    for model in apps.get_models(include_auto_created=True):
+        owner = _owner_field(model)
+        for field in model._meta.concrete_fields:
+            target = field.related_model
+            if not isinstance(target, type) or target is Account:
+                continue
+            theirs = _owner_field(target)
+            if owner and theirs and owner != field.name:
+                rows = model._default_manager.filter(**{f"{field.name}__{theirs}__isnull": False})
+                strays = rows.exclude(**{f"{field.name}__{theirs}": F(owner)})
+                found += [f"{model._meta.label}.{field.name} of {row.pk}" for row in strays]
+    return found
+
+
+def _owner_field(model: type[Model]) -> str | None:
+    """How a row of `model` names its account; None where it has none (users, log-ins)."""
+    names = {field.name for field in model._meta.concrete_fields}
+    if "account" in names and model._meta.get_field("account").related_model is Account:
+        return "account"
+    if model is Blast.groups.through:
+        return "blast__account"
+    return None
 
 
 def _rows(model: type[Model]) -> Any:

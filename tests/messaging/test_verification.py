@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.errors import EmailUnverified, TooManyCodes
 from accounts.models import Account, User, VerifiedNumber
 from common.errors import Conflict
+from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
 from messaging.models import Batch, Message
 from messaging.verification import verification_send
@@ -80,7 +81,7 @@ def test_codes_beyond_the_limit_are_not_texted(account: Account, verified_alice:
 def test_somebody_who_left_gets_no_codes(account: Account, verified_alice: User) -> None:
     verification_send(account=account, actor=verified_alice, phone=PHONE)
     platform = Account.objects.get(is_platform=True)
-    consent_revoke(account=platform, phone=PHONE, source="keyword")
+    consent_revoke(account=platform, phone=PHONE, source=ConsentSource.KEYWORD)
 
     with pytest.raises(Conflict):
         verification_send(account=account, actor=verified_alice, phone=PHONE)

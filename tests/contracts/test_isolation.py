@@ -1,0 +1,367 @@
+"""No account sees or changes another's things: every address with an id in it, tried by a stranger.
+
+Charlie owns an account that is Alice's in every way. For each address with an id of Alice's he gets
+404, Alice does not (or the test would prove nothing), and after his tries no row of any table is
+different. A new route with an id and without a row here fails.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+from django.urls import reverse
+
+from accounts import services
+from accounts.choices import Scope
+from accounts.models import Account, User
+from contacts.models import GroupMember
+from messaging.models import SenderNumber
+from tests.contracts import routes
+from tests.contracts.world import (
+    World,
+    everything,
+    of_account,
+    references_across_accounts,
+    world_create,
+)
+
+pytestmark = pytest.mark.django_db
+
+# Route name -> for each parameter of its path, which of the account's things it names.
+PAGES: dict[str, dict[str, str]] = {
+    "campaign_report": {"pk": "campaign"},
+    "campaign_edit": {"pk": "campaign"},
+    "campaign_archive": {"pk": "campaign"},
+    "blast_report": {"pk": "sent"},
+    "blast_edit": {"pk": "draft"},
+    "blast_send": {"pk": "draft"},
+    "blast_duplicate": {"pk": "sent"},
+    "blast_discard": {"pk": "draft"},
+    "blast_undo": {"pk": "sent"},
+    "blast_pause": {"pk": "sent"},
+    "blast_resume": {"pk": "sent"},
+    "blast_cancel": {"pk": "sent"},
+    "blast_live": {"pk": "sent"},
+    "blast_launched": {"pk": "sent"},
+    "blast_export": {"pk": "sent"},
+    "conversation_start": {"contact_pk": "contact"},
+    "conversation": {"pk": "conversation"},
+    "conversation_thread": {"pk": "conversation"},
+    "conversation_reply": {"pk": "conversation"},
+    "conversation_note": {"pk": "conversation"},
+    "conversation_assign": {"pk": "conversation"},
+    "conversation_status": {"pk": "conversation"},
+    "conversation_unread": {"pk": "conversation"},
+    "contact_detail": {"pk": "contact"},
+    "contact_edit": {"pk": "contact"},
+    "contact_delete": {"pk": "contact"},
+    "contact_opt_out": {"pk": "contact"},
+    "contact_opt_in": {"pk": "contact"},
+    "group_detail": {"pk": "group"},
+    "group_rename": {"pk": "group"},
+    "group_delete": {"pk": "group"},
+    "group_remove": {"pk": "group", "contact_pk": "contact"},
+    "import_detail": {"pk": "contact_import"},
+    "import_reread": {"pk": "contact_import"},
+    "import_start": {"pk": "contact_import"},
+    "import_cancel": {"pk": "contact_import"},
+    "import_refusals": {"pk": "contact_import"},
+    "link_report": {"pk": "link"},
+    "message_detail": {"pk": "message"},
+    "team_role": {"membership_id": "membership"},
+    "team_remove": {"membership_id": "membership"},
+    "team_uninvite": {"invitation_id": "invitation"},
+    "api_key_revoke": {"key_id": "api_key"},
+    "number_edit": {"sender_id": "sender"},
+    "number_default": {"sender_id": "sender"},
+    "number_release": {"sender_id": "sender"},
+    "carrier_edit": {"carrier_account_id": "carrier"},
+    "verify_confirm": {"number_id": "verified"},
+    "verify_remove": {"number_id": "verified"},
+    "account_switch": {"account_id": "account"},
+}
+CALLS: dict[str, str] = {
+    "api-contact-detail": "contact",
+    "api-contact-consent": "contact",
+    "api-group-detail": "group",
+    "api-group-add": "group",
+    "api-group-remove": "group",
+    "api-link-detail": "link",
+    "api-message-detail": "message",
+    "campaign-detail": "campaign",
+    "campaign-report": "campaign",
+    "blast-detail": "draft",
+    "blast-cancel": "sent",
+    "blast-estimate": "draft",
+    "blast-launch": "draft",
+    "blast-report": "sent",
+    "api-conversation-detail": "conversation",
+    "api-conversation-messages": "conversation",
+    "api-conversation-reply": "conversation",
+}
+# The link's secret is no id; it is tested in tests/accounts/test_team.py.
+SECRETS = {"invitation_accept"}
+# Where an empty body is refused before the thing is looked up, the least that is not.
+FORMS: dict[str, dict[str, str]] = {"team_role": {"role": "viewer"}}
+# The same for calls: name of a field -> which of the account's things it lists.
+BODIES = {"api-group-add": {"contacts": "contact"}, "api-group-remove": {"contacts": "contact"}}
+
+
+@pytest.fixture
+def alices(account: Account, alice: User) -> World:
+    """What Alice's shop owns. Her address is confirmed, so that she may send."""
+    EmailAddress.objects.create(user=alice, email=alice.email, primary=True, verified=True)
+    return world_create(account, alice)
+
+
+@pytest.fixture
+def charlies(other_account: Account, charlie: User) -> World:
+    """The same in Charlie's shop."""
+    return world_create(other_account, charlie)
+
+
+def _browser(user: User) -> Client:
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def _page(name: str, ids: dict[str, int]) -> str:
+    return reverse(name, kwargs={key: ids[thing] for key, thing in PAGES[name].items()})
+
+
+def _tries(browser: Client, name: str, url: str) -> tuple[int, int]:
+    return browser.get(url).status_code, browser.post(url, FORMS.get(name, {})).status_code
+
+
+def test_every_route_with_an_id_has_a_row() -> None:
+    pages = {route.name for route in routes.DASHBOARD if route.parameters}
+    calls = {route.name for route in routes.REST if route.parameters}
+
+    assert pages - SECRETS == set(PAGES)
+    assert calls == set(CALLS)
+
+
+def test_pages_of_another_account_do_not_exist(
+    alices: World, charlies: World, charlie: User
+) -> None:
+    browser = _browser(charlie)
+    before = everything()
+
+    answers = {name: _tries(browser, name, _page(name, alices.ids())) for name in PAGES}
+
+    wrong = {
+        name: statuses
+        for name, statuses in answers.items()
+        if not (404 in statuses and set(statuses) <= {404, 405})
+    }
+    assert wrong == {}
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_one_s_own_pages_exist(name: str, alices: World, charlies: World, alice: User) -> None:
+    url = _page(name, alices.ids())
+
+    statuses = _tries(_browser(alice), name, url)
+
+    assert 404 not in statuses
+    assert set(statuses) != {405}
+    assert max(statuses) < 500
+
+
+@pytest.mark.parametrize("name", [name for name, ids in PAGES.items() if len(ids) > 1])
+def test_ones_own_thing_beside_a_strangers_changes_neither(
+    name: str, alices: World, charlies: World, charlie: User
+) -> None:
+    own, theirs = charlies.ids(), alices.ids()
+    before = everything()
+
+    for key, thing in PAGES[name].items():
+        kwargs = {k: own[t] for k, t in PAGES[name].items()} | {key: theirs[thing]}
+        _tries(_browser(charlie), name, reverse(name, kwargs=kwargs))
+
+    assert everything() == before
+
+
+# --- The API ---
+
+
+def _headers(account: Account, user: User) -> dict[str, str]:
+    _, secret = services.apikey_create(
+        account=account, actor=user, name="Test", scopes=Scope.values
+    )
+    return {"authorization": f"Bearer {secret}"}
+
+
+def _methods(name: str) -> Iterator[str]:
+    (route,) = (route for route in routes.REST if route.name == name)
+    yield from sorted(route.actions)
+
+
+def _call(name: str, method: str, ids: dict[str, int], headers: dict[str, str]) -> int:
+    body = {field: [ids[thing]] for field, thing in BODIES.get(name, {}).items()}
+    return (
+        Client()
+        .generic(
+            method,
+            reverse(name, kwargs={"pk": ids[CALLS[name]]}),
+            json.dumps(body),
+            content_type="application/json",
+            headers=headers,
+        )
+        .status_code
+    )
+
+
+ENDPOINTS = [(name, method) for name in CALLS for method in _methods(name)]
+
+
+def test_endpoints_of_another_account_do_not_exist(
+    alices: World, charlies: World, other_account: Account, charlie: User
+) -> None:
+    headers = _headers(other_account, charlie)
+    ids = alices.ids()
+    before = everything()
+
+    answers = {(name, method): _call(name, method, ids, headers) for name, method in ENDPOINTS}
+
+    assert answers == dict.fromkeys(ENDPOINTS, 404)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(("name", "method"), ENDPOINTS)
+def test_ones_own_endpoints_exist(
+    name: str, method: str, alices: World, account: Account, alice: User
+) -> None:
+    status = _call(name, method, alices.ids(), _headers(account, alice))
+
+    assert status < 500
+    assert status not in (401, 403, 404, 405)
+
+
+def test_lists_hold_nothing_of_another_account(
+    alices: World, charlies: World, other_account: Account, charlie: User
+) -> None:
+    headers = _headers(other_account, charlie)
+    lists = [route for route in routes.REST if not route.parameters and "GET" in route.actions]
+
+    for route in lists:
+        rows = Client().get(reverse(route.name), headers=headers).json()["results"]
+        ids = {row["id"] for row in rows}
+        assert ids, f"{route.name} shows nothing, so it proves nothing"
+        assert ids <= set(charlies.ids().values()), route.name
+
+
+# --- Ids inside what is sent ---
+
+ONLY_ALICES_NUMBER = "+12025550199"
+
+
+def _api_tries(own: dict[str, int], theirs: dict[str, int]) -> Iterator[tuple[str, str, Any]]:
+    """Method, address and body of calls in which Charlie names things of Alice's."""
+    group, contact, campaign = theirs["group"], theirs["contact"], theirs["campaign"]
+    blast = {"campaign": own["campaign"], "name": "X", "body": "Hi", "groups": [own["group"]]}
+    draft = reverse("blast-detail", kwargs={"pk": own["draft"]})
+    yield "POST", reverse("api-contact-list"), {"phone": "+12025550155", "groups": [group]}
+    bulk = {"contacts": [{"phone": "+12025550156"}], "groups": [group]}
+    yield "POST", reverse("api-contact-bulk"), bulk
+    for name in ("api-group-add", "api-group-remove"):
+        yield "POST", reverse(name, kwargs={"pk": own["group"]}), {"contacts": [contact]}
+    for foreign in (
+        {"campaign": campaign},
+        {"groups": [group]},
+        {"sender": ONLY_ALICES_NUMBER},
+    ):
+        yield "POST", reverse("blast-list"), blast | foreign
+        yield "PATCH", draft, foreign
+    message = {"to": "+12025550157", "body": "Hi", "sender": ONLY_ALICES_NUMBER}
+    yield "POST", reverse("api-message-list"), message
+
+
+def _page_tries(
+    own: dict[str, int], theirs: dict[str, int], alice: User
+) -> Iterator[tuple[str, Any]]:
+    """Address and form of pages in which Charlie names things of Alice's."""
+    blast = {"campaign": own["campaign"], "name": "X", "body": "Hi", "groups": [own["group"]]}
+    for url in (
+        reverse("blast_create"),
+        reverse("blast_count"),
+        reverse("blast_edit", kwargs={"pk": own["draft"]}),
+    ):
+        for foreign in (
+            {"campaign": theirs["campaign"]},
+            {"groups": [theirs["group"]]},
+            {"sender": theirs["sender"]},
+        ):
+            yield url, blast | foreign
+    yield reverse("contact_create"), {"phone": "(202) 555-0158", "groups": [theirs["group"]]}
+    conversation = {"pk": own["conversation"]}
+    yield reverse("conversation_assign", kwargs=conversation), {"assignee": alice.pk}
+    started = reverse("import_start", kwargs={"pk": own["contact_import"]})
+    yield started, {"group": theirs["group"]}
+    yield (
+        reverse("number_add"),
+        {
+            "phone": "(202) 555-0159",
+            "carrier_account": theirs["carrier"],
+            "rate_per_s": "1",
+        },
+    )
+
+
+@pytest.fixture
+def strangers_number(alices: World) -> SenderNumber:
+    """A number that only Alice has."""
+    return SenderNumber.objects.create(
+        account=alices.account, carrier_account=alices.carrier, phone=ONLY_ALICES_NUMBER
+    )
+
+
+def test_a_reference_across_accounts_would_be_found(alices: World, charlies: World) -> None:
+    assert references_across_accounts() == []
+
+    charlies.draft.groups.add(alices.group)
+    GroupMember.objects.create(
+        account=charlies.account, group=charlies.group, contact=alices.contact
+    )
+
+    assert [found.split(" of ")[0] for found in references_across_accounts()] == [
+        "contacts.GroupMember.contact",
+        "campaigns.Blast_groups.group",
+    ]
+
+
+def test_calls_that_name_a_strangers_things_do_not_reach_them(
+    alices: World,
+    charlies: World,
+    strangers_number: SenderNumber,
+    other_account: Account,
+    charlie: User,
+) -> None:
+    headers = _headers(other_account, charlie)
+    hers = of_account(alices.account)
+
+    for method, url, body in _api_tries(charlies.ids(), alices.ids()):
+        answer = Client().generic(
+            method, url, json.dumps(body), content_type="application/json", headers=headers
+        )
+        assert answer.status_code < 500, (url, body)
+        assert references_across_accounts() == [], (url, body)
+        assert of_account(alices.account) == hers, (url, body)
+
+
+def test_forms_that_name_a_strangers_things_do_not_reach_them(
+    alices: World, charlies: World, alice: User, charlie: User
+) -> None:
+    browser = _browser(charlie)
+    hers = of_account(alices.account)
+
+    for url, form in _page_tries(charlies.ids(), alices.ids(), alice):
+        answer = browser.post(url, form)
+        assert answer.status_code < 500, (url, form)
+        assert references_across_accounts() == [], (url, form)
+        assert of_account(alices.account) == hers, (url, form)
