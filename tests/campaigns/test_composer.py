@@ -1,0 +1,238 @@
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Account, User
+from campaigns.choices import BlastState
+from campaigns.composing import compose
+from campaigns.models import Blast, Campaign
+from common.clock import now
+from contacts.models import Group
+from messaging.models import Batch, SenderNumber
+from tests.campaigns.conftest import people
+
+Browse = Callable[[User], Client]
+
+
+@pytest.fixture
+def typed(campaign: Campaign, group: Group, sender: SenderNumber) -> dict[str, Any]:
+    """What a finished form holds."""
+    return {
+        "name": "Last call",
+        "campaign": campaign.pk,
+        "groups": [group.pk],
+        "sender": sender.pk,
+        "body": "Hi {{first_name|there}}, see https://shop.example/sale",
+        "when": "now",
+    }
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+# --- What is told while typing ---
+
+
+def test_the_text_is_shown_as_the_first_of_the_audience_sees_it(
+    account: Account, group: Group, settings: Any
+) -> None:
+    told = compose(
+        account=account, body="Hi {{first_name}}, https://shop.example", group_ids=[group.pk]
+    )
+
+    assert told.text == f"Hi Ann, {settings.LINK_URL}/aB3dE5gH7j"
+    assert told.seen_by is not None
+    assert told.seen_by.first_name == "Ann"
+    assert told.error == ""
+
+
+def test_who_is_texted_who_not_and_what_it_costs(account: Account, group: Group) -> None:
+    told = compose(account=account, body="Hi {{first_name}}" + "x" * 160, group_ids=[group.pk])
+
+    assert told.estimate is not None
+    assert (told.estimate.people, told.estimate.texted_now) == (6, 4)
+    assert told.estimate.credits == 8
+    assert {row.reason: row.count for row in told.not_texted} == {
+        "opted_out": 1,
+        "blank_field": 1,
+    }
+
+
+def test_characters_that_cost_more_are_marked_with_their_replacement(
+    account: Account, group: Group
+) -> None:
+    told = compose(account=account, body="It’s “new” — it’s here", group_ids=[group.pk])
+
+    assert told.count.encoding == "UCS-2"
+    assert [(odd.char, odd.times, odd.replacement) for odd in told.odd] == [
+        ("’", 2, "'"),
+        ("“", 1, '"'),
+        ("”", 1, '"'),
+        ("—", 1, "-"),
+    ]
+    assert told.is_replaceable
+    assert [piece.text for piece in told.pieces if piece.is_odd] == ["’", "“", "”", "—", "’"]
+    assert "".join(piece.text for piece in told.pieces) == "It’s “new” — it’s here"
+
+
+def test_an_emoji_cannot_be_replaced(account: Account, group: Group) -> None:
+    told = compose(account=account, body="It’s 🎉", group_ids=[group.pk])
+
+    assert not told.is_replaceable
+    assert told.replacements == {"’": "'"}
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("Hi {{frist_name}}", "Did you mean {{first_name}}?"),
+        ("x" * 1601, "1,600 is the most"),
+        ("Hi {{first_name", "not closed"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_and_still_counted(
+    account: Account, group: Group, body: str, sentence: str
+) -> None:
+    told = compose(account=account, body=body, group_ids=[group.pk])
+
+    assert sentence in told.error
+    assert told.estimate is None
+    assert told.count.segments == -(-len(body) // 153) if len(body) > 160 else 1
+
+
+def test_the_groups_of_others_count_nobody(account: Account, other_account: Account) -> None:
+    theirs = people(other_account, "Cheese people", ("Zoe", "Yan"))
+
+    told = compose(account=account, body="Hi {{first_name|there}}", group_ids=[theirs.pk])
+
+    assert told.seen_by is None
+    assert told.estimate is None or told.estimate.people == 0
+
+
+def test_the_count_as_a_page_fragment(browse: Browse, alice: User, typed: dict[str, Any]) -> None:
+    page = browse(alice).post("/blasts/count", typed).content.decode()
+
+    assert "Send to 5 people, 5 credits" in words(page)
+    assert 'id="count-line"' in page
+    assert 'hx-swap-oob="true"' in page
+    assert Blast.objects.count() == 0
+
+
+# --- Keeping and sending ---
+
+
+def test_a_draft_is_kept_however_unfinished(
+    browse: Browse, alice: User, campaign: Campaign
+) -> None:
+    answer = browse(alice).post("/blasts/new", {"body": "Half a th", "campaign": campaign.pk})
+
+    blast = Blast.objects.get()
+    assert answer.headers["Location"] == f"/blasts/{blast.pk}/edit"
+    assert (blast.body, blast.state, blast.campaign) == ("Half a th", BlastState.DRAFT, campaign)
+
+
+def test_the_first_blast_makes_its_campaign(browse: Browse, account: Account, alice: User) -> None:
+    browse(alice).post("/blasts/new", {"body": "Hello", "new_campaign": "Autumn"})
+
+    assert Blast.objects.get().campaign.name == "Autumn"
+
+
+def test_send_leads_to_the_time_to_undo_and_undo_back_to_the_draft(
+    browse: Browse, alice: User, typed: dict[str, Any]
+) -> None:
+    client = browse(alice)
+
+    answer = client.post("/blasts/new", {**typed, "act": "send"})
+
+    blast = Blast.objects.get()
+    assert blast.state == BlastState.SCHEDULED
+    assert answer.headers["Location"] == f"/blasts/{blast.pk}/"
+    waiting = client.get(f"/blasts/{blast.pk}/").content.decode()
+    assert "Going out in a moment." in waiting
+    assert "data-countdown" in waiting
+    assert client.get(f"/blasts/{blast.pk}/launched").status_code == 204
+    undone = client.post(f"/blasts/{blast.pk}/undo")
+    assert undone.headers["Location"] == f"/blasts/{blast.pk}/edit"
+    assert client.get(f"/blasts/{blast.pk}/launched").headers["HX-Refresh"] == "true"
+    assert Blast.objects.get().state == BlastState.DRAFT
+    assert Batch.objects.count() == 0
+
+
+def test_later_is_told_in_the_accounts_time_zone(
+    browse: Browse, account: Account, alice: User, typed: dict[str, Any]
+) -> None:
+    Account.objects.filter(pk=account.pk).update(timezone="America/Chicago")
+    local = (now() + timedelta(days=3)).astimezone(timezone.get_default_timezone())
+    typed |= {"act": "send", "when": "later", "scheduled_at": f"{local:%Y-%m-%d}T10:00"}
+
+    browse(alice).post("/blasts/new", typed)
+
+    at = Blast.objects.get().scheduled_at
+    assert at is not None
+    assert at.hour in (15, 16)  # 10:00 in Chicago, in summer and in winter
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"body": ""}, "Write the text first. The draft is kept."),
+        ({"body": "x" * 1601}, "1,600 is the most that can be sent"),
+        ({"body": "Hi {{frist_name}}"}, "Did you mean {{first_name}}?"),
+        ({"groups": []}, "Choose at least one group of people to text. The draft is kept."),
+        (
+            {"when": "later", "scheduled_at": "2020-01-01T10:00"},
+            "That time has passed. Choose a later one, or send now. The draft is kept.",
+        ),
+    ],
+)
+def test_what_cannot_be_sent_is_kept_and_said_beside_its_field(
+    browse: Browse, alice: User, typed: dict[str, Any], change: dict[str, Any], sentence: str
+) -> None:
+    answer = browse(alice).post("/blasts/new", {**typed, **change, "act": "send"})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert sentence in words(page).replace("&#x27;", "'")
+    blast = Blast.objects.get()
+    assert (blast.state, blast.body) == (BlastState.DRAFT, {**typed, **change}["body"])
+    assert f'action="/blasts/{blast.pk}/edit"' in page
+    assert Batch.objects.count() == 0
+
+
+def test_later_without_a_time_asks_for_one(
+    browse: Browse, alice: User, typed: dict[str, Any]
+) -> None:
+    answer = browse(alice).post("/blasts/new", {**typed, "when": "later", "act": "send"})
+
+    assert answer.status_code == 422
+    assert "Choose a day and a time, or send now." in answer.content.decode()
+    assert typed["body"] in answer.content.decode()
+    assert Blast.objects.filter(state=BlastState.SCHEDULED).count() == 0
+
+
+def test_groups_campaigns_and_numbers_of_others_cannot_be_chosen(
+    browse: Browse, alice: User, other_account: Account, typed: dict[str, Any]
+) -> None:
+    theirs = people(other_account, "Cheese people", ("Zoe", "Yan"))
+
+    answer = browse(alice).post("/blasts/new", {**typed, "groups": [theirs.pk], "act": "send"})
+
+    assert answer.status_code == 422
+    assert Blast.objects.count() == 0
+
+
+def test_markup_in_a_text_is_shown_and_never_run(
+    browse: Browse, alice: User, typed: dict[str, Any]
+) -> None:
+    evil = '<script>alert(1)</script> ’ "><img src=x onerror=alert(1)>'
+    page = browse(alice).post("/blasts/count", {**typed, "body": evil}).content.decode()
+
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,197 @@
+import csv
+import io
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.choices import Role
+from accounts.models import Account, Membership, User
+from campaigns.exporting import formula_safe
+from campaigns.models import Blast
+from common.clock import now
+from messaging.choices import BatchState
+from messaging.models import Batch
+from tests.campaigns.launched import finished, launched
+
+Browse = Callable[[User], Client]
+
+
+def words(html: str) -> str:
+    """A page's text, white space folded."""
+    bare = re.sub(r"<script.*?</script>|<[^>]+>", " ", html, flags=re.S)
+    return re.sub(r"\s+", " ", bare)
+
+
+@pytest.fixture
+def blast(account: Account, alice: User, draft: Blast) -> Blast:
+    return launched(account, alice, draft)
+
+
+def test_the_answer_funnel_and_rates_say_what_the_rows_say(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+
+    page = words(browse(alice).get(f"/blasts/{blast.pk}/").content.decode())
+
+    assert "2 of 5 people got it (40.0%)" in page
+    assert "1 tapped the link, 1 replied and 1 left" in page
+    assert "6 in the list 4 accepted 2 delivered 1 clicked 1 replied" in page
+    assert "1 not texted: opted out 3 not delivered" in page
+    for rate in ("40.0% 2 of 5", "50.0% 1 of 2"):
+        assert rate in page
+    assert "Alice Adams" in page
+    assert "+1 202 555 0100" in page.replace("\xa0", " ")
+    assert "as Ann got it" in page
+
+
+def test_robots_clicks_are_counted_only_when_asked_for(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    client = browse(alice)
+
+    assert "100% 2 of 2" not in words(client.get(f"/blasts/{blast.pk}/").content.decode())
+    with_robots = words(client.get(f"/blasts/{blast.pk}/?clicks=all").content.decode())
+    assert "Click, robots too" in with_robots
+    assert "100% 2 of 2" in with_robots
+
+
+def test_failures_are_told_by_cause_with_what_to_do(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+
+    page = words(browse(alice).get(f"/blasts/{blast.pk}/").content.decode())
+
+    assert "Not delivered, and why 3 of 6 in the list" in page
+    for label in ("Landline", "Filtered as spam", "Impossible number"):
+        assert label in page
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", ["Ann", "Ben", "Cleo", "Dan", "Eve", "No name"]),
+        ("?show=delivered", ["Ann", "Cleo"]),
+        ("?show=accepted", ["Ann", "Cleo", "Dan", "Eve"]),
+        ("?show=clicked", ["Ann"]),
+        ("?show=hit", ["Ann", "Cleo"]),
+        ("?show=replied", ["Cleo"]),
+        ("?show=opted_out", ["Eve"]),
+        ("?show=failed", ["Dan", "Eve", "No name"]),
+        ("?show=failed&reason=landline", ["Dan"]),
+        ("?show=skipped", ["Ben"]),
+        ("?show=waiting", []),
+        ("?show=nonsense&reason=nonsense", ["Ann", "Ben", "Cleo", "Dan", "Eve", "No name"]),
+        ("?q=Cleo", ["Cleo"]),
+    ],
+)
+def test_each_figure_opens_its_people(
+    browse: Browse, alice: User, blast: Blast, query: str, shown: list[str]
+) -> None:
+    finished(blast)
+
+    html = browse(alice).get(f"/blasts/{blast.pk}/{query}").content.decode()
+
+    names = re.findall(r'<th scope="row" class="cell-main"><a class="row-title"[^>]*>([^<]+)', html)
+    assert sorted(names) == sorted(shown)
+    assert ("Nobody here" in html) == (not shown)
+
+
+def test_while_it_goes_out_the_report_asks_for_itself_and_later_stops(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    client = browse(alice)
+
+    running = client.get(f"/blasts/{blast.pk}/").content.decode()
+    assert f"/blasts/{blast.pk}/live?was=running" in running
+    assert "0 of 5 are with the carrier" in words(running)
+    part = client.get(f"/blasts/{blast.pk}/live?was=running")
+    assert 'id="live"' in part.content.decode()
+    assert "HX-Refresh" not in part.headers
+
+    finished(blast)
+    assert client.get(f"/blasts/{blast.pk}/live?was=running").headers["HX-Refresh"] == "true"
+    assert "live?was=settling" in client.get(f"/blasts/{blast.pk}/").content.decode()
+    finished_at = now() - timedelta(hours=2)
+    Batch.objects.update(finished_at=finished_at)
+    assert "live?was" not in client.get(f"/blasts/{blast.pk}/").content.decode()
+
+
+def test_pause_resume_and_cancel_by_button(browse: Browse, alice: User, blast: Blast) -> None:
+    client = browse(alice)
+
+    for act, state in (
+        ("pause", BatchState.PAUSED),
+        ("resume", BatchState.RUNNING),
+        ("cancel", BatchState.CANCELED),
+    ):
+        answer = client.post(f"/blasts/{blast.pk}/{act}", follow=True)
+        assert answer.redirect_chain == [(f"/blasts/{blast.pk}/", 302)]
+        assert Batch.objects.get().state == state
+    again = client.post(f"/blasts/{blast.pk}/resume", follow=True).content.decode()
+    assert "This has ended already. Nothing was changed." in again
+
+
+def test_a_viewer_reads_and_stops_nothing(
+    browse: Browse, account: Account, bob: User, blast: Blast
+) -> None:
+    Membership.objects.filter(account=account, user=bob).update(role=Role.VIEWER)
+    client = browse(bob)
+
+    assert client.get(f"/blasts/{blast.pk}/").status_code == 200
+    assert "Cancel the rest" not in client.get(f"/blasts/{blast.pk}/").content.decode()
+    for act in ("pause", "cancel", "undo", "again", "send"):
+        assert client.post(f"/blasts/{blast.pk}/{act}").status_code == 403
+    assert Batch.objects.get().state == BatchState.RUNNING
+    assert Blast.objects.count() == 1
+
+
+def test_a_stranger_finds_nothing(
+    browse: Browse, other_account: Account, charlie: User, blast: Blast
+) -> None:
+    client = browse(charlie)
+
+    for path in ("", "live", "launched", "people.csv", "edit"):
+        assert client.get(f"/blasts/{blast.pk}/{path}").status_code == 404
+    for act in ("pause", "resume", "cancel", "undo", "again", "send", "discard", "edit"):
+        assert client.post(f"/blasts/{blast.pk}/{act}").status_code == 404
+    assert client.get(f"/campaigns/{blast.campaign_id}/").status_code == 404
+    assert client.post(f"/campaigns/{blast.campaign_id}/archive").status_code == 404
+    assert Batch.objects.get().state == BatchState.RUNNING
+
+
+def test_the_list_as_filtered_comes_as_csv_that_no_spreadsheet_runs(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+
+    answer = browse(alice).get(f"/blasts/{blast.pk}/people.csv?show=delivered")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="blast-{blast.pk}.csv"'
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["first_name"] for row in rows] == ["Ann", "Cleo"]
+    assert [row["clicks"] for row in rows] == ["2", "0"]
+    assert rows[1]["text"] == "'=Hi Cleo"
+    assert rows[0]["phone"].startswith("+1202555")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_formulas_are_defused(text: str) -> None:
+    assert formula_safe(text) == f"'{text}"
+    assert formula_safe(f"a{text}") == f"a{text}"
+
+
+def test_the_report_costs_few_queries(
+    browse: Browse, alice: User, blast: Blast, django_assert_max_num_queries: Callable
+) -> None:
+    finished(blast)
+    client = browse(alice)
+
+    with django_assert_max_num_queries(26):
+        client.get(f"/blasts/{blast.pk}/")
