@@ -14,6 +14,8 @@ from accounts.models import Account
 from messaging.choices import BatchKind, ChunkState, Direction, MessageState
 from messaging.models import Chunk, Message
 
+# Carriers' lists tell whole seconds, and no two clocks agree.
+_SKEW = timedelta(seconds=2)
 _UNANSWERABLE = (BatchKind.AUTO, BatchKind.TEST)
 # Undelivered too: whoever answers a text has got it, whatever the receipt said.
 _GONE_OUT = (
@@ -53,7 +55,7 @@ def message_answered(
         .annotate(went_out_at=Coalesce("accepted_at", "created_at"))
         .filter(
             went_out_at__gte=at - timedelta(hours=account.attribution_hours),
-            created_at__lte=at,
+            created_at__lte=at + _SKEW,
         )
         .order_by(F("went_out_at").desc(), "-id")
     )
