@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns.reports import Rate
 from campaigns.selectors import BlastRow
 from common.charts import Chart, Role, Series
 from common.templatetags.ui import num, percent
 from messaging.selectors import Figures
+from messaging.selectors.figures import Rate
 
 # Fewer people than this and a rate is chance: such a blast is drawn, but not called best or worst.
 _SPEAKS: Final = 20

@@ -11,6 +11,7 @@ from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
 from contacts.models import Group
 from contacts.selectors import groups_list
+from messaging.models import SenderNumber
 
 
 class CampaignForm(forms.Form):
@@ -43,7 +44,9 @@ class BlastForm(forms.Form):
         max_length=NAME_LIMIT, required=False, label="Name of the new campaign"
     )
     groups = GroupsField(Group.objects.none(), required=False, label="Who")
-    sender = forms.ModelChoiceField(None, required=False, label="From", empty_label=None)
+    sender = forms.ModelChoiceField(
+        SenderNumber.objects.none(), required=False, label="From", empty_label=None
+    )
     body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
     when = forms.ChoiceField(choices=WHEN, required=False, initial="now")
     scheduled_at = forms.DateTimeField(

@@ -104,12 +104,11 @@ def _rough(span: timedelta) -> str:
     return _ROUGHLY[-1][1]
 
 
-def by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -> Chart:
+def by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: str) -> Chart:
     """Deliveries by day, days without any as zero."""
     at = {slot.at.date(): slot for slot in slots}
-    dates = [since_on + timedelta(days=count) for count in range(days)]
     values = [at[day].delivered if day in at else 0 for day in dates]
-    best = max(range(days), key=values.__getitem__)
+    best = max(range(len(dates)), key=values.__getitem__)
     return Chart(
         kind="bar",
         sentence=f"The busiest day was {_day(dates[best])}, with {num(values[best])} delivered."
@@ -125,10 +124,9 @@ def by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -
     )
 
 
-def reactions_by_day(slots: Sequence[Activity], *, since_on: date, days: int, zone: str) -> Chart:
+def reactions_by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: str) -> Chart:
     """First clicks and first replies by day, days without any as zero."""
     at = {slot.at.date(): slot for slot in slots}
-    dates = [since_on + timedelta(days=count) for count in range(days)]
     clicked = [at[day].clicked if day in at else 0 for day in dates]
     replied = [at[day].replied if day in at else 0 for day in dates]
     return Chart(

@@ -1,6 +1,6 @@
 """`/api/v1/campaigns/` and `/api/v1/blasts/`."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.access import owned
 from accounts.choices import Scope
-from accounts.models import Account
+from accounts.models import Account, ApiKey, User
 from campaigns import selectors, services
 from campaigns.api.serializers import (
     BlastReportSerializer,
@@ -35,6 +35,14 @@ from messaging.selectors import Figures, reason_counts
 from messaging.services import estimate
 
 
+def _account(request: Request) -> Account:
+    return cast(ApiKey, request.auth).account
+
+
+def _actor(request: Request) -> User:
+    return cast(User, request.user)
+
+
 class CampaignViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]
 ):
@@ -45,7 +53,7 @@ class CampaignViewSet(
 
     def get_queryset(self) -> QuerySet[Campaign]:
         """Only the key's account."""
-        return Campaign.objects.filter(account=self.request.auth.account)
+        return Campaign.objects.filter(account=_account(self.request))
 
     @extend_schema(responses={201: CampaignSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -53,7 +61,7 @@ class CampaignViewSet(
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         campaign = services.campaign_create(
-            account=request.auth.account, actor=request.user, name=form.validated_data["name"]
+            account=_account(request), actor=_actor(request), name=form.validated_data["name"]
         )
         return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
 
@@ -63,10 +71,10 @@ class CampaignViewSet(
         campaign = self.get_object()
         form = CampaignChangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        who = {"account": request.auth.account, "actor": request.user}
+        account, actor = _account(request), _actor(request)
         if "name" in form.validated_data:
             campaign = services.campaign_rename(
-                **who, campaign=campaign, name=form.validated_data["name"]
+                account=account, actor=actor, campaign=campaign, name=form.validated_data["name"]
             )
         if "archived" in form.validated_data:
             change = (
@@ -74,7 +82,7 @@ class CampaignViewSet(
                 if form.validated_data["archived"]
                 else services.campaign_restore
             )
-            campaign = change(**who, campaign=campaign)
+            campaign = change(account=account, actor=actor, campaign=campaign)
         return Response(self.get_serializer(campaign).data)
 
     @extend_schema(responses=CampaignReportSerializer)
@@ -115,7 +123,7 @@ class BlastViewSet(
     def get_queryset(self) -> QuerySet[Blast]:
         """Only the key's account."""
         return (
-            Blast.objects.filter(account=self.request.auth.account)
+            Blast.objects.filter(account=_account(self.request))
             .select_related("sender", "batch")
             .prefetch_related("groups")
         )
@@ -126,7 +134,7 @@ class BlastViewSet(
         form = BlastWriteSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         blast = services.blast_create(
-            account=request.auth.account, actor=request.user, **self._draft(form.validated_data)
+            account=_account(request), actor=_actor(request), **self._draft(form.validated_data)
         )
         return Response(self.get_serializer(blast).data, status=status.HTTP_201_CREATED)
 
@@ -136,8 +144,8 @@ class BlastViewSet(
         form = BlastWriteSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         blast = services.blast_update(
-            account=request.auth.account,
-            actor=request.user,
+            account=_account(request),
+            actor=_actor(request),
             blast=self.get_object(),
             **self._draft(form.validated_data),
         )
@@ -149,10 +157,10 @@ class BlastViewSet(
         """Who would be texted, who not and why, and what it would cost. Nothing is changed."""
         blast = self.get_object()
         told = estimate(
-            account=request.auth.account,
+            account=_account(request),
             body=blast.body,
             audience=audience(
-                account=request.auth.account, group_ids=[group.pk for group in blast.groups.all()]
+                account=_account(request), group_ids=[group.pk for group in blast.groups.all()]
             ),
         )
         return Response(EstimateSerializer(told).data)
@@ -166,8 +174,8 @@ class BlastViewSet(
         blast = self.get_object()
         if blast.state not in (BlastState.SCHEDULED, BlastState.LAUNCHED):
             services.blast_schedule(
-                account=request.auth.account,
-                actor=request.user,
+                account=_account(request),
+                actor=_actor(request),
                 blast=blast,
                 at=form.validated_data.get("at"),
             )
@@ -178,7 +186,7 @@ class BlastViewSet(
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send nothing more of it: before its launch all of it, afterwards what is left."""
         blast = services.blast_cancel(
-            account=request.auth.account, actor=request.user, blast=self.get_object()
+            account=_account(request), actor=_actor(request), blast=self.get_object()
         )
         return self._fresh(blast)
 
@@ -197,8 +205,8 @@ class BlastViewSet(
 
     def _draft(self, data: dict[str, Any]) -> dict[str, Any]:
         """The fields of a draft as services take them."""
-        account: Account = self.request.auth.account
-        draft = {name: data[name] for name in ("name", "body") if name in data}
+        account = _account(self.request)
+        draft: dict[str, Any] = {name: data[name] for name in ("name", "body") if name in data}
         if "groups" in data:
             draft["group_ids"] = data["groups"]
         if "campaign" in data:

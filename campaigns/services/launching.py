@@ -35,6 +35,7 @@ from common.jobs import enqueue
 from contacts.selectors import audience
 from messaging import services as messaging
 from messaging.choices import BatchKind, Priority
+from messaging.models import Batch
 
 log = logging.getLogger(__name__)
 
@@ -199,16 +200,16 @@ def blast_pause(*, account: Account, actor: User | None, blast: Blast) -> Blast:
         BlastNotRunning: it was not launched.
         DomainError: messaging refuses (already finished).
     """
-    blast = _launched(account, blast)
-    messaging.batch_pause(account=account, actor=actor, batch=blast.batch)
+    blast, batch = _launched(account, blast)
+    messaging.batch_pause(account=account, actor=actor, batch=batch)
     return blast
 
 
 @transaction.atomic
 def blast_resume(*, account: Account, actor: User | None, blast: Blast) -> Blast:
     """Let a paused blast go on. Raises as `blast_pause`."""
-    blast = _launched(account, blast)
-    messaging.batch_resume(account=account, actor=actor, batch=blast.batch)
+    blast, batch = _launched(account, blast)
+    messaging.batch_resume(account=account, actor=actor, batch=batch)
     return blast
 
 
@@ -223,7 +224,7 @@ def blast_cancel(*, account: Account, actor: User | None, blast: Blast) -> Blast
     Locks: the blast's row, then as `messaging.services.batch_cancel`.
     """
     blast = locked(account, blast)
-    if blast.state == BlastState.LAUNCHED:
+    if blast.batch is not None:
         messaging.batch_cancel(account=account, actor=actor, batch=blast.batch)
         return blast
     if blast.state == BlastState.CANCELED:
@@ -234,11 +235,11 @@ def blast_cancel(*, account: Account, actor: User | None, blast: Blast) -> Blast
     return blast
 
 
-def _launched(account: Account, blast: Blast) -> Blast:
+def _launched(account: Account, blast: Blast) -> tuple[Blast, Batch]:
     blast = locked(account, blast)
     if blast.batch is None:
         raise BlastNotRunning
-    return blast
+    return blast, blast.batch
 
 
 def _require_sendable(account: Account, blast: Blast) -> int:

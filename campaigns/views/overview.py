@@ -61,10 +61,10 @@ def _charts(
 ) -> dict[str, Any]:
     ids = [row.blast.batch_id for row in rows if row.blast.batch_id]
     slots = activity_over_time(ids, zone=account.timezone, unit="day")
-    span = {"since_on": since.date(), "days": days, "zone": account.timezone}
+    dates = [since.date() + timedelta(days=count) for count in range(days)]
     return {
-        "by_day": timeline.by_day(slots, **span),
-        "reactions": timeline.reactions_by_day(slots, **span),
+        "by_day": timeline.by_day(slots, dates, zone=account.timezone),
+        "reactions": timeline.reactions_by_day(slots, dates, zone=account.timezone),
     }
 
 

@@ -11,6 +11,7 @@ from accounts.models import Account, User
 from accounts.services import apikey_create
 from campaigns import services
 from campaigns.models import Blast, Campaign
+from contacts.choices import ConsentSource
 from contacts.models import Contact, Group, GroupMember
 from contacts.services import consent_revoke
 from messaging.models import SenderNumber
@@ -85,5 +86,5 @@ def people(account: Account, name: str, first_names: tuple[str, ...]) -> Group:
         )
         GroupMember.objects.create(account=account, group=group, contact=contact)
         if index == 1:
-            consent_revoke(account=account, phone=contact.phone, source="keyword")
+            consent_revoke(account=account, phone=contact.phone, source=ConsentSource.KEYWORD)
     return group

@@ -26,6 +26,7 @@ def finished(blast: Blast, *, at: datetime | None = None) -> list[Message]:
     The messages, in the order of their recipients; the second person had opted out.
     """
     moment = at or now()
+    assert blast.batch is not None
     messages = list(Message.objects.filter(batch=blast.batch).order_by("recipient_no"))
     first, skipped, second, landline, filtered, refused = messages
     assert skipped.state == MessageState.SKIPPED
@@ -37,10 +38,10 @@ def finished(blast: Blast, *, at: datetime | None = None) -> list[Message]:
     _update(landline, failed, reason="landline", carrier_code="30006")
     _update(filtered, failed, reason="filtered", carrier_code="30007", opted_out_at=moment)
     _update(refused, {"state": MessageState.REFUSED, "reason": "invalid_number"})
-    Batch.objects.filter(pk=blast.batch_id).update(
+    Batch.objects.filter(pk=blast.batch.pk).update(
         state=BatchState.DONE, launched_at=moment, finished_at=moment
     )
-    _recount(blast.batch_id)
+    _recount(blast.batch.pk)
     return messages
 
 
@@ -48,7 +49,7 @@ def _update(message: Message, common: dict[str, object], **more: object) -> None
     Message.objects.filter(pk=message.pk).update(**{**common, **more})
 
 
-def _recount(batch_id: int | None) -> None:
+def _recount(batch_id: int) -> None:
     rows = Message.objects.filter(batch_id=batch_id)
     BatchTally.objects.filter(batch_id=batch_id).delete()
     counts = rows.values("state", "reason").annotate(

@@ -3,6 +3,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -170,7 +171,7 @@ def test_the_list_as_filtered_comes_as_csv_that_no_spreadsheet_runs(
 ) -> None:
     finished(blast)
 
-    answer = browse(alice).get(f"/blasts/{blast.pk}/people.csv?show=delivered")
+    answer: Any = browse(alice).get(f"/blasts/{blast.pk}/people.csv?show=delivered")
     text = b"".join(answer.streaming_content).decode("utf-8-sig")
 
     assert answer.headers["Content-Disposition"] == f'attachment; filename="blast-{blast.pk}.csv"'
