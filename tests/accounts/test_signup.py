@@ -135,9 +135,10 @@ def test_sign_up_can_be_closed(settings: Any, signup: str) -> None:
 
 
 def test_signing_up_has_a_limit() -> None:
-    answers = [_sign_up(Client(), email=f"nora{n}@example.com").status_code for n in range(21)]
+    answers = [_sign_up(Client(), email=f"nora{n}@example.com") for n in range(21)]
 
-    assert answers == [302] * 20 + [429]
+    assert [answer.status_code for answer in answers] == [302] * 20 + [429]
+    assert b"Too many tries" in answers[-1].content
     assert User.objects.count() == 20
 
 
