@@ -6,10 +6,11 @@ are messaging's.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate, TruncHour
+from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
+from django.db.models.functions import Cast, NullIf, Trunc
+from django.utils.timezone import localtime
 
 from accounts.models import Account
 from tracking.choices import Verdict
@@ -17,12 +18,14 @@ from tracking.models import Click, Link
 
 
 def links_list(*, account: Account, search: str = "") -> QuerySet[Link]:
-    """The account's links, unordered (paged by id).
+    """The account's links, unordered (paged by id), with `human_ratio` of their recipients or None.
 
     Args:
         search: Words that all occur in destination or label, whatever their case.
     """
-    rows = Link.objects.filter(account=account)
+    rows = Link.objects.filter(account=account).annotate(
+        human_ratio=Cast(F("recipients_human"), FloatField()) / NullIf(F("recipients"), 0)
+    )
     for word in search.split():
         rows = rows.filter(Q(destination__icontains=word) | Q(label__icontains=word))
     return rows
@@ -81,7 +84,7 @@ def links_same_destination(*, link: Link) -> list[Link]:
 
 @dataclass(frozen=True)
 class Moment:
-    """Hits in one hour or on one day of the account's zone."""
+    """Hits in one hour, day or week of the account's zone."""
 
     label: str
     human: int
@@ -89,21 +92,25 @@ class Moment:
 
 
 HOURS_SHOWN = 48
+DAYS_SHOWN = 120
 
 
-def link_activity(*, link: Link) -> list[Moment]:
-    """Hits over time in the current time zone, oldest first, gaps left out. Two queries.
+def link_activity(*, link: Link) -> tuple[str, list[Moment]]:
+    """Hits over time in the current time zone. Two queries.
 
-    By the hour while all hits lie within HOURS_SHOWN hours, else by the day.
+    Returns:
+        The length of a slot (`hour` while all hits lie within HOURS_SHOWN hours, `day` within
+        DAYS_SHOWN days, else `week`) and every slot from the first hit to the last, oldest first.
     """
     clicks = Click.objects.filter(link=link)
     ends = clicks.order_by("at").values_list("at", flat=True)
     first, last = ends.first(), ends.last()
     if first is None or last is None:
-        return []
-    by_hour = (last - first).total_seconds() <= HOURS_SHOWN * 3600
+        return "hour", []
+    hours = (last - first).total_seconds() / 3600
+    unit = "hour" if hours <= HOURS_SHOWN else "day" if hours <= DAYS_SHOWN * 24 else "week"
     rows = (
-        clicks.annotate(slot=TruncHour("at") if by_hour else TruncDate("at"))
+        clicks.annotate(slot=Trunc("at", unit))
         .values("slot")
         .annotate(
             human=Count("id", filter=Q(verdict=Verdict.HUMAN)),
@@ -111,12 +118,35 @@ def link_activity(*, link: Link) -> list[Moment]:
         )
         .order_by("slot")
     )
-    return [Moment(_label(row["slot"]), row["human"], row["robots"]) for row in rows]
+    counts = {_label(row["slot"], unit): (row["human"], row["robots"]) for row in rows}
+    return unit, [Moment(label, *counts.get(label, (0, 0))) for label in _slots(first, last, unit)]
 
 
-def _label(slot: date) -> str:
+def _slots(first: datetime, last: datetime, unit: str) -> list[str]:
+    """Labels of all slots between two moments; steps of an hour in UTC survive clock changes."""
+    if unit == "hour":
+        hours = int((last - first).total_seconds() // 3600) + 2
+        labels = [_label(localtime(first + timedelta(hours=n)), unit) for n in range(hours)]
+        end = labels.index(_label(localtime(last), unit))
+        return list(dict.fromkeys(labels[: end + 1]))
+    step = timedelta(days=1 if unit == "day" else 7)
+    slot, end = (localtime(moment).date() for moment in (first, last))
+    if unit == "week":
+        slot -= timedelta(days=slot.weekday())
+    labels = []
+    while slot <= end:
+        labels.append(_label(slot, unit))
+        slot += step
+    return labels
+
+
+def _label(slot: date | datetime, unit: str) -> str:
     day = f"{slot:%a} {slot.day} {slot:%b}"
-    return f"{day} {slot:%H:%M}" if hasattr(slot, "hour") else day
+    return {
+        "hour": f"{day} {slot:%H:00}",
+        "day": day,
+        "week": f"{slot.day} {slot:%b %Y}",
+    }[unit]
 
 
 def link_verdicts(*, link: Link) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ from common.pagination import keyset_page
 from tracking import selectors
 from tracking.choices import Verdict
 from tracking.models import Link
+from tracking.verdicts import REASON_WORDS
 
 PAGE_SIZE = 50
 HITS_SHOWN = 50
@@ -48,15 +49,18 @@ def link_report(request: AccountRequest, pk: int) -> HttpResponse:
             for verdict, hits in selectors.link_verdicts(link=link)
         ],
         "same_destination": selectors.links_same_destination(link=link),
-        "hits": selectors.link_hits(link=link)[:HITS_SHOWN],
+        "hits": [(hit, _why(hit.reasons)) for hit in selectors.link_hits(link=link)[:HITS_SHOWN]],
     }
     return render(request, "tracking/report.html", context)
 
 
 def _over_time(link: Link, zone: str) -> Chart:
-    moments = selectors.link_activity(link=link)
+    unit, moments = selectors.link_activity(link=link)
     best = max(moments, key=lambda moment: moment.human, default=None)
-    sentence = f"Most people clicked on {best.label}." if best and best.human else ""
+    sentence = ""
+    if best and best.human:
+        words = {"hour": "in the hour from", "day": "on", "week": "in the week of"}[unit]
+        sentence = f"Most clicks of people came {words} {best.label}: {best.human:,}."
     return Chart(
         kind="stack",
         sentence=sentence,
@@ -69,3 +73,7 @@ def _over_time(link: Link, zone: str) -> Chart:
         zone=zone,
         none_yet="Nobody has opened this link yet.",
     )
+
+
+def _why(reasons: list[str]) -> str:
+    return "; ".join(REASON_WORDS.get(reason, reason) for reason in reasons)

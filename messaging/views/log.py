@@ -60,8 +60,10 @@ def message_detail(request: AccountRequest, pk: int) -> HttpResponse:
     message = owned(
         Message.objects.select_related("created_by", "contact", "batch"), request.account, pk=pk
     )
+    answered = message.answers_batch_id
     context = {
         "message": message,
+        "answered": selectors.batch_names([answered]).get(answered, "") if answered else "",
         "timeline": selectors.message_timeline(message),
         "explanation": selectors.message_explanation(message),
     }

@@ -102,6 +102,11 @@
     else window.location.assign(row.dataset.href);
   });
 
+  // Filters and choices that act as soon as they are made.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+  });
+
   function dress(root) {
     const Tooltip = (window.bootstrap || window.tabler?.bootstrap || {}).Tooltip;
     if (!Tooltip) return;

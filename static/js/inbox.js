@@ -77,8 +77,4 @@
       } else document.querySelector(`[data-key="${event.key}"]`)?.click();
     }
   });
-
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
-  });
 })();
