@@ -4,7 +4,7 @@ Owns what may be asked for; carrying it out is the send engine's (`messaging.sen
 """
 
 from messaging.services.control import batch_cancel, batch_pause, batch_resume
-from messaging.services.estimate import Estimate, estimate
+from messaging.services.estimating import Estimate, estimate
 from messaging.services.launch import batch_launch
 from messaging.services.single import message_send, reason_not_texted, sender_default
 

@@ -1,4 +1,4 @@
-"""Lost answers and vanished workers: unknown, then proven one way or the other, never sent twice."""
+"""Lost answers and vanished workers: unknown, then proven one way or the other."""
 
 from collections.abc import Callable
 from datetime import timedelta

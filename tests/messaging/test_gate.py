@@ -1,0 +1,161 @@
+"""Allowed hours at the recipient, passed by every kind of send but the ones exempt."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from accounts.models import Account
+from carriersim.client import Client
+from contacts.models import OptOut
+from messaging.choices import BatchKind, ChunkState
+from messaging.gate import held_until, policy, skip_reason
+from messaging.models import CarrierAccount, Chunk, Message, SenderNumber
+from messaging.services import message_send
+from tests.messaging.conftest import Launch, People, serve_soon, states
+
+pytestmark = pytest.mark.django_db
+
+NEW_YORKER, CALIFORNIAN, ALASKAN = "+12125550101", "+14155550101", "+19075550101"
+# 09:00 in New York, 06:00 in California, 05:00 or 04:00 in Alaska.
+MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def real_hours(account: Account, sender: SenderNumber) -> None:
+    """A real carrier, and no texts from 21:00 to 08:00."""
+    CarrierAccount.objects.update(is_simulated=False)
+    account.quiet_start, account.quiet_end = time(21), time(8)
+    account.save()
+
+
+def rules(kind: str = BatchKind.BLAST, **fields: Any) -> Any:
+    return policy(
+        **{
+            "kind": kind,
+            "ignores_quiet_hours": False,
+            "requires_consent": False,
+            "is_simulated": False,
+            "quiet_start": time(21),
+            "quiet_end": time(8),
+            "timezone": "America/New_York",
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "opted_out", "no_consent"),
+    [
+        ("blast", "opted_out", "no_consent"),
+        ("api", "opted_out", "no_consent"),
+        ("reply", "opted_out", ""),
+        ("test", "opted_out", ""),
+        ("auto", "", ""),
+    ],
+)
+def test_what_each_kind_of_text_has_to_pass(kind: str, opted_out: str, no_consent: str):
+    asked = rules(kind, requires_consent=True)
+
+    assert skip_reason(asked, is_opted_out=True, consent="opted_in") == opted_out
+    assert skip_reason(asked, is_opted_out=False, consent=None) == no_consent
+    assert skip_reason(asked, is_opted_out=False, consent="opted_in") == ""
+
+
+def test_hours_are_the_recipients():
+    asked = rules()
+
+    until = [
+        held_until(asked, phone=phone, timezone="", at=MORNING)
+        for phone in (NEW_YORKER, CALIFORNIAN, ALASKAN)
+    ]
+
+    assert until == [None, MORNING + timedelta(hours=2), MORNING + timedelta(hours=4)]
+    assert held_until(asked, phone=CALIFORNIAN, timezone="Europe/Paris", at=MORNING) is None
+
+
+@pytest.mark.parametrize("exempt", ["ignores_quiet_hours", "is_simulated"])
+def test_exempt_texts_go_at_any_hour(exempt: str):
+    assert held_until(rules(**{exempt: True}), phone=ALASKAN, timezone="", at=MORNING) is None
+
+
+def test_whoever_sleeps_is_texted_when_they_wake(
+    launch: Launch, people: People, sim: Client, real_hours: None
+):
+    people(phones=[CALIFORNIAN, NEW_YORKER, ALASKAN, "+12125550102"])
+    batch = launch()
+
+    with time_machine.travel(MORNING):
+        serve_soon()
+
+    assert sim.recipients() == {NEW_YORKER: 1, "+12125550102": 1}
+    assert states(batch) == {("accepted", ""): 2, ("pending", ""): 2}
+    chunk = Chunk.objects.get()
+    assert (chunk.state, chunk.next_no, chunk.held_no) == (ChunkState.READY, 1, None)
+    assert chunk.not_before == MORNING + timedelta(hours=2)
+
+    Chunk.objects.update(not_before=MORNING - timedelta(days=400))
+    with time_machine.travel(MORNING + timedelta(hours=2)):
+        serve_soon()
+    assert set(sim.recipients()) == {NEW_YORKER, "+12125550102", CALIFORNIAN}
+    chunk.refresh_from_db()
+    assert chunk.not_before == MORNING + timedelta(hours=4)
+
+
+def test_who_sleeps_does_not_hold_up_those_behind_them(
+    launch: Launch, people: People, sim: Client, real_hours: None, settings: Any
+):
+    settings.SEND_WINDOW = 4
+    people(phones=[f"+1415555{at:04}" for at in range(6)])
+    people(phones=[f"+1212555{at:04}" for at in range(6)])
+    launch()
+
+    with time_machine.travel(MORNING):
+        for _ in range(3):
+            serve_soon()
+
+    assert sorted(sim.recipients()) == [f"+1212555{at:04}" for at in range(6)]
+    chunk = Chunk.objects.get()
+    assert (chunk.next_no, chunk.not_before) == (1, MORNING + timedelta(hours=2))
+
+
+def test_a_reply_goes_at_night_an_api_message_does_not(
+    account: Account, sender: SenderNumber, sim: Client, real_hours: None
+):
+    reply, api = (
+        message_send(
+            account=account,
+            actor=None,
+            phone=CALIFORNIAN,
+            body=kind,
+            kind=kind,
+            request_key=kind,
+        )
+        for kind in (BatchKind.REPLY, BatchKind.API)
+    )
+
+    with time_machine.travel(MORNING):
+        serve_soon()
+
+    assert [row["body"] for row in sim.messages()] == ["reply"]
+    assert Message.objects.get(pk=reply.pk).state == "accepted"
+    assert Message.objects.get(pk=api.pk).state == "pending"
+
+
+def test_an_opt_out_is_confirmed_to_whoever_opted_out(
+    account: Account, sender: SenderNumber, sim: Client
+):
+    OptOut.objects.create(account=account, phone=CALIFORNIAN, source="keyword")
+
+    message_send(
+        account=account,
+        actor=None,
+        phone=CALIFORNIAN,
+        body="You will get no more texts.",
+        kind=BatchKind.AUTO,
+        request_key="stop",
+    )
+    serve_soon()
+
+    assert sim.recipients() == {CALIFORNIAN: 1}
