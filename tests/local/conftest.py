@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -54,7 +55,7 @@ class Supervisor:
     def printed(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_for(self, words: str, *, timeout_s: float = 90) -> None:
+    def wait_for(self, words: str, *, timeout_s: float = 150) -> None:
         limit = time.monotonic() + timeout_s
         while words not in self.printed:
             assert self.process.poll() is None, f"It ended before {words!r}:\n{self.printed}"
@@ -98,7 +99,11 @@ def running(folder: Path) -> list[str]:
         *strays.working_in(folder / "redis", redis.PROGRAM),
         *(process for process in psutil.process_iter() if mark in _command_of(process)),
     ]
-    return [f"{process.name()} {process.pid}" for process in found]
+    shown = []
+    for process in found:
+        with suppress(psutil.NoSuchProcess):  # it ended while we looked
+            shown.append(f"{process.name()} {process.pid}")
+    return shown
 
 
 def _command_of(process: psutil.Process) -> list[str]:
