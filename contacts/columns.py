@@ -15,7 +15,7 @@ from contacts.errors import MappingInvalid
 from contacts.fields import CUSTOM_FIELDS_MAX, CUSTOM_PREFIX, LABELS, custom_key
 
 FULL_NAME: Final = "full_name"
-COLUMNS_MAX: Final = 1000
+COLUMNS_MAX: Final = 500
 TARGETS: Final[Mapping[str, str]] = {**LABELS, FULL_NAME: "First and last name"}
 # Headings, folded as `_fold` does, of the exports of common shops, mailers and address books; for
 # phones the likelier to receive texts first.

@@ -25,6 +25,7 @@ from contacts.api.serializers import (
     MembersSerializer,
 )
 from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.errors import ContactInvalid
 from contacts.models import Contact, Group
 
 
@@ -82,17 +83,18 @@ class ContactViewSet(
         form = ContactCreateSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         values = dict(form.validated_data)
-        before = self.get_queryset().values_list("pk", flat=True)
-        known = set(before.filter(phone=values["phone"]))
-        contact = services.contact_upsert(
+        (result,) = services.contacts_upsert_many(
             account=_account(request),
             actor=_actor(request),
             group_ids=values.pop("groups", ()),
             consent_wording=values.pop("consent_wording", ""),
             consent_source=ConsentSource.API,
-            **values,
+            rows=[values],
         )
-        answer = status.HTTP_200_OK if contact.pk in known else status.HTTP_201_CREATED
+        if result.contact_id is None:
+            raise ContactInvalid({result.code: result.message})
+        contact = selectors.contact_get(account=_account(request), contact_id=result.contact_id)
+        answer = status.HTTP_201_CREATED if result.status == "new" else status.HTTP_200_OK
         return Response(ContactSerializer(contact).data, status=answer)
 
     @extend_schema(request=ContactFieldsSerializer(partial=True), responses=ContactSerializer)

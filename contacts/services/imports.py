@@ -29,6 +29,7 @@ from contacts.models import ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import group_create
 
 FILE_BYTES_MAX = 512 * 1024 * 1024
+FILE_GONE = "The uploaded file is gone. Nothing was imported. Upload it again."
 RUNS_MAX = 5
 # A heartbeat comes with every piece, some times a second; a merge holds the row's lock instead.
 STALE_AFTER = timedelta(seconds=60)
@@ -108,9 +109,16 @@ def import_reread(
 
 
 def import_preview(contact_import: ContactImport) -> Preview:
-    """The beginning of an uploaded file, as its columns are read now; three cells a column."""
+    """The beginning of an uploaded file, as its columns are read now; three cells a column.
+
+    Raises:
+        FileUnusable: the file is gone.
+    """
     path = file_path(contact_import.path)
-    found = csvfile.sample(path, contact_import.encoding, contact_import.delimiter)
+    try:
+        found = csvfile.sample(path, contact_import.encoding, contact_import.delimiter)
+    except FileNotFoundError as error:
+        raise FileUnusable(FILE_GONE) from error
     rows = [record.cells for record in found]
     count = len(contact_import.mapping)
     headings = columns.headings_of(rows, has_header=contact_import.has_header, columns=count)

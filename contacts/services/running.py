@@ -22,7 +22,7 @@ from contacts.errors import StaleRun
 from contacts.fields import CUSTOM_PREFIX, FieldError
 from contacts.models import ContactImport, ImportRow
 from contacts.rows import CopyBuffer, RowReader
-from contacts.services.imports import file_path, file_remove, import_claim, import_fail
+from contacts.services.imports import FILE_GONE, file_path, file_remove, import_claim, import_fail
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,18 @@ _REFUSE = """
     COPY contacts_importrefusal (contact_import_id, line, reason, sentence, raw)
     FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (raw))
 """
+# Not the group: somebody may have deleted it meanwhile.
+_OUTCOME = (
+    "rows_new",
+    "rows_updated",
+    "rows_unchanged",
+    "rows_duplicate",
+    "people_opted_out",
+    "read_bytes",
+    "status",
+    "finished_at",
+    "path",
+)
 # The last row of a phone counts. A table of its own, so that the file is sorted once and the
 # planner knows its size.
 _PEOPLE = """
@@ -68,8 +80,7 @@ def import_run(import_id: int) -> None:
     except StaleRun:
         log.info("import %s: run %s was canceled or taken over", run.pk, run.run_no)
     except FileNotFoundError:
-        error = "The uploaded file is gone. Nothing was imported. Upload it again."
-        import_fail(import_id=run.pk, run_no=run.run_no, error=error)
+        import_fail(import_id=run.pk, run_no=run.run_no, error=FILE_GONE)
 
 
 def _stage(run: ContactImport) -> None:
@@ -176,7 +187,7 @@ def _finish(run: ContactImport, *, people: int, new: int, changed: int) -> None:
     run.status = ImportStatus.DONE
     run.finished_at = now()
     file_remove(run)
-    run.save()
+    run.save(update_fields=_OUTCOME)
     staged = ImportRow.objects.filter(contact_import=run)
     staged._raw_delete(staged.db)
     audit_record(

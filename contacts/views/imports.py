@@ -15,6 +15,7 @@ from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
 from contacts.choices import ImportStatus, RefusalReason
+from contacts.errors import FileUnusable
 from contacts.forms import RereadForm, StartForm, UploadForm, refuse, targets
 from contacts.models import ContactImport
 
@@ -147,7 +148,11 @@ def _import(request: AccountRequest, pk: int) -> ContactImport:
 def _columns(
     request: AccountRequest, contact_import: ContactImport, form: StartForm, mapping: list[str]
 ) -> HttpResponse:
-    preview = services.import_preview(contact_import)
+    try:
+        preview = services.import_preview(contact_import)
+    except FileUnusable as error:
+        messages.error(request, error.message)
+        return redirect("import_create")
     own = {f.key: f.label for f in selectors.custom_fields(account=request.account)}
     context = {
         "import": contact_import,

@@ -33,6 +33,7 @@ from contacts.services import (
     contact_delete,
     contact_upsert,
     group_create,
+    group_delete,
     import_cancel,
     import_create,
     import_run,
@@ -340,6 +341,26 @@ def test_an_import_that_never_ends_is_given_up_with_a_sentence(shop: Account) ->
     found.refresh_from_db()
     assert found.status == ImportStatus.FAILED
     assert found.error.startswith("It stopped several times")
+
+
+def test_a_group_deleted_meanwhile_does_not_stop_the_import(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vip = group_create(account=shop, actor=None, name="VIP")
+    found = started(shop, rows(100), group=vip)
+    piece = running._piece
+
+    def delete_the_group(*args: Any) -> object:
+        if Group.objects.exists():
+            group_delete(account=shop, actor=None, group_id=vip.pk)
+        return piece(*args)
+
+    monkeypatch.setattr(running, "_piece", delete_the_group)
+    import_run(found.pk)
+
+    found.refresh_from_db()
+    assert (found.status, found.rows_new, found.group_id) == (ImportStatus.DONE, 100, None)
+    assert GroupMember.objects.count() == 0
 
 
 def test_a_file_that_is_gone_fails_with_a_sentence(shop: Account, media: Path) -> None:

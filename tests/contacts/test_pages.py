@@ -245,6 +245,16 @@ def test_a_file_that_is_no_list_says_what_to_do(page: Client) -> None:
     assert ContactImport.objects.count() == 0
 
 
+def test_a_file_that_is_gone_asks_to_upload_again(page: Client, media: Path) -> None:
+    found = uploaded(page)
+    (media / found.path).unlink()
+
+    answer = page.get(reverse("import_detail", args=[found.pk]), follow=True)
+
+    assert answer.redirect_chain[-1][0] == reverse("import_create")
+    assert "The uploaded file is gone" in answer.content.decode()
+
+
 def test_a_canceled_import_says_that_nothing_was_stored(page: Client) -> None:
     found = uploaded(page)
 
