@@ -24,7 +24,10 @@ _REACTED = """%(told)s + make_interval(secs =>
 
 
 def _assign(columns: str, how: str) -> str:
-    return ", ".join(f"{name} = {how.format(at=name)}" for name in columns.split())
+    moved = (
+        f"CASE WHEN {name} IS NOT NULL THEN {how.format(at=name)} END" for name in columns.split()
+    )
+    return ", ".join(f"{name} = {how}" for name, how in zip(columns.split(), moved, strict=True))
 
 
 def _statements() -> list[str]:

@@ -5,7 +5,7 @@ left alone. Beat launches the blasts, workers send them, carriersim's phones rea
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from common.clock import now
 from contacts.choices import ImportStatus
 from contacts.models import ConsentEvent, Contact, ContactImport, Group, OptOut
 from contacts.services import import_create, import_start
+from inbox.choices import ConversationStatus
 from inbox.models import Conversation
 from inbox.services import conversation_reply, note_add
 from messaging.choices import BatchKind, BatchState, Direction
@@ -47,7 +48,14 @@ class DemoStuck(Exception):
     """Something that the running processes should have done did not happen in time."""
 
 
-def demo_fill(*, email: str, password: str, say: Say, customers: int = CUSTOMERS) -> Account:
+def demo_fill(
+    *,
+    email: str,
+    password: str,
+    say: Say,
+    customers: int = CUSTOMERS,
+    history: Sequence[shop.PlannedBlast] = shop.HISTORY,
+) -> Account:
     """Make the demo account, or finish one that was cut off.
 
     Args:
@@ -55,6 +63,7 @@ def demo_fill(*, email: str, password: str, say: Say, customers: int = CUSTOMERS
         password: Of the owner; colleagues cannot log in.
         say: Told in a sentence what is going on.
         customers: Size of the shop's list.
+        history: The blasts, oldest first.
 
     Raises:
         DemoStuck: no worker, beat, edge or carriersim is at work.
@@ -62,7 +71,7 @@ def demo_fill(*, email: str, password: str, say: Say, customers: int = CUSTOMERS
     account, team = _account(email, password)
     phones = Client(settings.TWILIO_API_BASE_URL)
     _people(account, team[0], customers, say)
-    unfinished = [plan for plan in shop.HISTORY if not _is_told(account, plan)]
+    unfinished = [plan for plan in history if not _is_told(account, plan)]
     if unfinished:
         _rate(account, FILL_RATE_PER_S)
         for plan in unfinished:
@@ -261,25 +270,32 @@ def _confirmations_backdate(account: Account, since: datetime) -> None:
 
 
 def _answers(account: Account, team: list[User]) -> None:
-    """Colleagues answered most of what was said; some threads stay unread and one has a note."""
-    threads = list(Conversation.objects.filter(account=account).order_by("id"))
+    """Colleagues answered or closed what was said; the newest few threads wait for somebody."""
+    threads = list(Conversation.objects.filter(account=account).order_by("-last_message_at"))
+    waiting = [thread for thread in threads if not _has_left(thread)][: shop.WAITING]
+    old = Conversation.objects.filter(account=account).exclude(
+        pk__in=[thread.pk for thread in waiting]
+    )
     answered = []
-    for index, thread in enumerate(threads):
-        if OptOut.objects.filter(account=account, phone=thread.phone).exists():
-            Conversation.objects.filter(pk=thread.pk).update(unread=0)
-            continue
+    for thread in old.order_by("-last_message_at")[: shop.LOOKED_AFTER]:
         answer = next(
             (words for mark, words in shop.ANSWERS if mark in thread.snippet.lower()), None
         )
-        if answer is None or index % 5 == 0 or index > len(threads) - 12:
+        if answer is None or _has_left(thread):
             continue
-        author = team[1 + index % 2]
         conversation_reply(
-            account=account, actor=author, conversation=thread, body=answer, request_key="demo"
+            account=account,
+            actor=team[1 + len(answered) % 2],
+            conversation=thread,
+            body=answer,
+            request_key="demo",
         )
         answered.append(thread)
+    still_open = [thread.pk for thread in answered[:: shop.OPEN_EACH]]
+    old.update(unread=0)
+    old.exclude(pk__in=still_open).update(status=ConversationStatus.CLOSED)
     if answered:
-        note_add(account=account, actor=team[2], conversation=answered[-1], text=shop.NOTE)
+        note_add(account=account, actor=team[2], conversation=answered[0], text=shop.NOTE)
     replies = Batch.objects.filter(account=account, kind=BatchKind.REPLY)
     _until(lambda: not replies.filter(~Q(state=BatchState.DONE)).exists(), "the replies to be sent")
     _until(lambda: not CarrierEventQueue.objects.exists(), "the replies' receipts")
@@ -295,6 +311,10 @@ def _answers(account: Account, team: list[User]) -> None:
         if heard is not None:
             wait = timedelta(minutes=4 + number * 7 % 50)
             batch_backdate(batch=batch, told=min(heard.created_at + wait, now()))
+
+
+def _has_left(thread: Conversation) -> bool:
+    return OptOut.objects.filter(account_id=thread.account_id, phone=thread.phone).exists()
 
 
 def _ahead(account: Account, owner: User) -> None:

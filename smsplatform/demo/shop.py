@@ -111,7 +111,13 @@ DRAFT = (
     "Newsletter",
 )
 
-# What a colleague answers to each kind of reply; the rest stays unread, as in life.
+# The newest threads that nobody has read yet; how many of the others somebody answered; every
+# so-manieth of those is still open.
+WAITING = 9
+LOOKED_AFTER = 120
+OPEN_EACH = 6
+
+# What a colleague answers to each kind of reply.
 ANSWERS = (
     ("?", "Hi! Yes, we can do that. Shall I put it aside for you?"),
     ("yes", "Lovely, you are on the list. See you soon!"),

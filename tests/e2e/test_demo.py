@@ -1,0 +1,50 @@
+"""The demo account: filled by the real processes, moved back in time, still true to its rows."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+
+from accounts.models import User
+from campaigns.models import Blast
+from common.clock import now
+from inbox.models import Conversation
+from messaging.models import Message
+from messaging.selectors import batch_figures
+from smsplatform.demo import shop
+from smsplatform.demo.fill import demo_fill
+from tests.stack import Stack
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CUSTOMERS = 400
+PLAN = shop.HISTORY[1]
+
+
+def test_demo_is_history_that_can_be_recounted(stack: Stack) -> None:
+    account = demo_fill(
+        email="demo@example.com",
+        password="not-used-here",
+        say=lambda words: None,
+        customers=CUSTOMERS,
+        history=[PLAN],
+    )
+
+    blast = Blast.objects.get(account=account, name=PLAN.name)
+    assert blast.batch is not None
+    assert (now() - blast.batch.launched_at).days in (PLAN.days_ago - 1, PLAN.days_ago)
+    rows = Message.objects.filter(batch=blast.batch)
+    figures = batch_figures([blast.batch.pk])[blast.batch.pk]
+    assert rows.count() == CUSTOMERS
+    assert rows.filter(human_click_at__isnull=False).count() == figures.clicked > 0
+    assert rows.filter(replied_at__isnull=False).count() == figures.replied
+    assert rows.filter(opted_out_at__isnull=False).count() == figures.opted_out
+    yesterday = now() - timedelta(days=1)
+    assert not Message.objects.filter(account=account, created_at__gt=yesterday).exclude(
+        batch__kind="reply"
+    )
+    assert set(rows.values_list("created_by__name", flat=True)) == {shop.OWNER_NAME}
+    assert Conversation.objects.filter(account=account).exists()
+    assert User.objects.count() == 1 + len(shop.COLLEAGUES)
+    call_command("verify_reports", stdout=io.StringIO())
