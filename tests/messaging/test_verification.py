@@ -7,8 +7,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 
+from accounts.choices import Role
 from accounts.errors import EmailUnverified, TooManyCodes
-from accounts.models import Account, User, VerifiedNumber
+from accounts.models import Account, Membership, User, VerifiedNumber
 from common.errors import Conflict
 from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
@@ -21,10 +22,12 @@ PHONE = "+12025550143"
 
 
 @pytest.fixture
-def verified_alice(alice: User) -> User:
-    """Alice, her address confirmed."""
-    EmailAddress.objects.create(user=alice, email=alice.email, primary=True, verified=True)
-    return alice
+def nora(account: Account) -> User:
+    """A marketer of Alice's, her address confirmed."""
+    user = User.objects.create_user("nora@example.com")
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    Membership.objects.create(account=account, user=user, role=Role.MARKETER)
+    return user
 
 
 def _code() -> str:
@@ -32,8 +35,8 @@ def _code() -> str:
     return str(found)
 
 
-def test_the_code_is_texted_by_the_platform(account: Account, verified_alice: User) -> None:
-    number = verification_send(account=account, actor=verified_alice, phone=PHONE)
+def test_the_code_is_texted_by_the_platform(account: Account, nora: User) -> None:
+    number = verification_send(account=account, actor=nora, phone=PHONE)
 
     message = Message.objects.get()
     platform = Account.objects.get(is_platform=True)
@@ -43,9 +46,9 @@ def test_the_code_is_texted_by_the_platform(account: Account, verified_alice: Us
     assert Account.objects.get(pk=account.pk).credit_balance == 100_000
 
 
-def test_the_page_asks_for_the_code_and_verifies(account: Account, verified_alice: User) -> None:
+def test_the_page_asks_for_the_code_and_verifies(account: Account, nora: User) -> None:
     browser = Client()
-    browser.force_login(verified_alice)
+    browser.force_login(nora)
 
     asked = browser.post("/settings/numbers/verify/", {"phone": "(202) 555-0143"})
     number = VerifiedNumber.objects.get()
@@ -60,43 +63,45 @@ def test_the_page_asks_for_the_code_and_verifies(account: Account, verified_alic
     assert number.verified_at is not None
 
 
-def test_an_unconfirmed_address_texts_nothing(account: Account, alice: User) -> None:
+def test_an_unconfirmed_address_texts_nothing(account: Account, nora: User) -> None:
+    EmailAddress.objects.filter(user=nora).update(verified=False)
+
     with pytest.raises(EmailUnverified):
-        verification_send(account=account, actor=alice, phone=PHONE)
+        verification_send(account=account, actor=nora, phone=PHONE)
 
     assert not Message.objects.exists()
     assert not VerifiedNumber.objects.exists()
 
 
-def test_codes_beyond_the_limit_are_not_texted(account: Account, verified_alice: User) -> None:
+def test_codes_beyond_the_limit_are_not_texted(account: Account, nora: User) -> None:
     for _ in range(5):
-        verification_send(account=account, actor=verified_alice, phone=PHONE)
+        verification_send(account=account, actor=nora, phone=PHONE)
 
     with pytest.raises(TooManyCodes):
-        verification_send(account=account, actor=verified_alice, phone=PHONE)
+        verification_send(account=account, actor=nora, phone=PHONE)
 
     assert Message.objects.count() == 5
 
 
-def test_somebody_who_left_gets_no_codes(account: Account, verified_alice: User) -> None:
-    verification_send(account=account, actor=verified_alice, phone=PHONE)
+def test_somebody_who_left_gets_no_codes(account: Account, nora: User) -> None:
+    verification_send(account=account, actor=nora, phone=PHONE)
     platform = Account.objects.get(is_platform=True)
     consent_revoke(account=platform, phone=PHONE, source=ConsentSource.KEYWORD)
 
     with pytest.raises(Conflict):
-        verification_send(account=account, actor=verified_alice, phone=PHONE)
+        verification_send(account=account, actor=nora, phone=PHONE)
 
     assert Message.objects.count() == 1
     assert VerifiedNumber.objects.get().codes == 1
 
 
 def test_where_the_carrier_is_real_and_gave_no_number(
-    account: Account, verified_alice: User, settings: Any
+    account: Account, nora: User, settings: Any
 ) -> None:
     settings.TWILIO_API_BASE_URL = "https://api.twilio.com"
 
     with pytest.raises(Conflict):
-        verification_send(account=account, actor=verified_alice, phone=PHONE)
+        verification_send(account=account, actor=nora, phone=PHONE)
 
     assert not Message.objects.exists()
     assert not VerifiedNumber.objects.exists()
