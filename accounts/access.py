@@ -1,12 +1,12 @@
 """Who may open which page: the one decorator every dashboard view carries.
 
-Owns the order of roles and the scoping of requests to an account. The permission matrix in
-`tests/contracts` walks every URL against it.
+Owns the order of roles and the scoping of requests, also the API's, to an account. The permission
+matrix in `tests/contracts` walks every URL against it.
 """
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
@@ -15,9 +15,10 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
+from rest_framework.request import Request
 
 from accounts.choices import Role
-from accounts.models import Account, Membership, User
+from accounts.models import Account, ApiKey, Membership, User
 
 RANKS = {Role.VIEWER: 0, Role.MARKETER: 1, Role.ADMIN: 2, Role.OWNER: 3}
 
@@ -78,3 +79,13 @@ def owned(queryset: QuerySet[M], account: Account, **lookup: Any) -> M:
     if row is None:
         raise Http404("There is no such thing in this account.")
     return row
+
+
+def calling_account(request: Request) -> Account:
+    """The account of the API key that a call came with."""
+    return cast(ApiKey, request.auth).account
+
+
+def calling_user(request: Request) -> User | None:
+    """Who made the API key that a call came with; None once they are gone."""
+    return cast("User | None", request.user)

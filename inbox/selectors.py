@@ -60,13 +60,12 @@ def _which(name: str, user: User) -> Q:
 
 
 def conversations_all(*, account: Account) -> QuerySet[Conversation]:
-    """The account's conversations, unordered, with `contact_id` of the live contact or None."""
+    """The conversations, unordered, with assignee and `contact_id` of the live contact or None."""
     contacts = Contact.objects.filter(
         account=account, phone=OuterRef("phone"), deleted_at__isnull=True
     )
-    return Conversation.objects.filter(account=account).annotate(
-        contact_id=Subquery(contacts.values("pk"))
-    )
+    rows = Conversation.objects.filter(account=account).select_related("assignee")
+    return rows.annotate(contact_id=Subquery(contacts.values("pk")))
 
 
 @dataclass(frozen=True, slots=True)

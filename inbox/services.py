@@ -10,6 +10,7 @@ from accounts.models import Account, Membership, User
 from accounts.services import audit_record
 from common.clock import now
 from common.errors import Invalid
+from common.text import typed
 from contacts.models import Contact
 from contacts.selectors import contact_by_phone
 from inbox.choices import ConversationStatus
@@ -151,7 +152,7 @@ def conversation_reply(
 
     Side effects: the thread is read, and the actor's when it was nobody's.
     """
-    body = body.strip()
+    body = typed(body)
     if not body:
         raise Invalid("Write something first; nothing was sent.", fields={"body": "Empty."})
     if not 0 < len(request_key) <= KEY_CHARACTERS:
@@ -231,7 +232,7 @@ def note_add(*, account: Account, actor: User, conversation: Conversation, text:
     Raises:
         Invalid: the note is empty, or longer than NOTE_CHARACTERS.
     """
-    text = text.strip()
+    text = typed(text)
     if not text:
         raise Invalid("Write something first; nothing was saved.", fields={"text": "Empty."})
     if len(text) > NOTE_CHARACTERS:

@@ -14,6 +14,7 @@ from accounts.choices import Role
 from accounts.selectors import team_list
 from common.errors import DomainError
 from common.ids import secret_token
+from common.text import typed
 from contacts.models import Contact
 from inbox import selectors, services
 from inbox.choices import ConversationStatus
@@ -30,7 +31,7 @@ def _shown(request: AccountRequest) -> dict[str, Any]:
     length = request.GET.get("n", "")
     return {
         "show": which if which in selectors.FILTERS else "open",
-        "q": request.GET.get("q", "").strip(),
+        "q": typed(request.GET.get("q", "")),
         "n": min(int(length), LONGEST_LIST)
         if length.isascii() and length.isdigit() and len(length) < 6
         else LIST_LENGTH,

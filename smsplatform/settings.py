@@ -191,11 +191,22 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Textledger API",
     "DESCRIPTION": "Contacts, campaigns, blasts, messages, links and conversations of one account.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
+    "ENUM_NAME_OVERRIDES": {
+        "BlastState": "campaigns.choices.BlastState",
+        "Direction": "messaging.choices.Direction",
+        "MessageState": "messaging.choices.MessageState",
+        "Reason": "messaging.choices.Reason",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.openapi.problems_describe",
+    ],
 }
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)

@@ -128,15 +128,16 @@ def _slots(first: datetime, last: datetime, unit: str) -> list[str]:
         hours = int((last - first).total_seconds() // 3600) + 2
         labels = [_label(localtime(first + timedelta(hours=n)), unit) for n in range(hours)]
         end = labels.index(_label(localtime(last), unit))
+        # The hour that comes twice when clocks go back is one slot.
         return list(dict.fromkeys(labels[: end + 1]))
     step = timedelta(days=1 if unit == "day" else 7)
-    slot, end = (localtime(moment).date() for moment in (first, last))
+    day, last_day = (localtime(moment).date() for moment in (first, last))
     if unit == "week":
-        slot -= timedelta(days=slot.weekday())
+        day -= timedelta(days=day.weekday())
     labels = []
-    while slot <= end:
-        labels.append(_label(slot, unit))
-        slot += step
+    while day <= last_day:
+        labels.append(_label(day, unit))
+        day += step
     return labels
 
 

@@ -8,6 +8,7 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.charts import Chart, Series
 from common.pagination import keyset_page
+from common.text import typed
 from tracking import selectors
 from tracking.choices import Verdict
 from tracking.models import Link
@@ -21,7 +22,7 @@ HITS_SHOWN = 50
 @require_GET
 def link_list(request: AccountRequest) -> HttpResponse:
     """Tracked links, newest first, people's clicks and robots' apart."""
-    search = request.GET.get("q", "").strip()
+    search = typed(request.GET.get("q", ""))
     page = keyset_page(
         selectors.links_list(account=request.account, search=search), request.GET, size=PAGE_SIZE
     )

@@ -1,8 +1,10 @@
 """`Authorization: Bearer <key>`: a hashed account API key."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Q
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -44,3 +46,18 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
         return 'Bearer realm="api"'
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """The same in the OpenAPI document."""
+
+    target_class = ApiKeyAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """A bearer token, made under Settings, API keys."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of the account, made under Settings, API keys.",
+        }

@@ -3,75 +3,69 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import calling_account, calling_user
 from accounts.choices import Scope
 from inbox import selectors, services
+from inbox.api.serializers import ConversationSerializer, ReplySerializer
+from inbox.choices import ConversationStatus
 from inbox.models import Conversation
 from messaging.api.serializers import MessageSerializer
-from messaging.rendering import BODY_LIMIT
 
 
-class ConversationSerializer(serializers.ModelSerializer):
-    """A thread between one of your numbers and one phone."""
+class ConversationFilter(filters.FilterSet):
+    """Query parameters of the list."""
+
+    status = filters.ChoiceFilter(choices=ConversationStatus.choices)
+    phone = filters.CharFilter(help_text="Exactly this number, E.164.")
+    unread = filters.BooleanFilter(method="with_unread", help_text="Only those with unread texts.")
 
     class Meta:
         model = Conversation
-        fields = [
-            "id",
-            "our_number",
-            "phone",
-            "contact",
-            "status",
-            "assignee",
-            "unread",
-            "snippet",
-            "last_message_at",
-        ]
-        read_only_fields = fields
+        fields: list[str] = []
 
-
-class ReplySerializer(serializers.Serializer):
-    """A reply in a thread."""
-
-    body = serializers.CharField(max_length=BODY_LIMIT)
-    idempotency_key = serializers.CharField(max_length=80)
+    def with_unread(
+        self, rows: QuerySet[Conversation], name: str, value: bool
+    ) -> QuerySet[Conversation]:
+        """Those that hold something unread, or those that do not."""
+        return rows.filter(unread__gt=0) if value else rows.filter(unread=0)
 
 
 class ConversationViewSet(viewsets.ReadOnlyModelViewSet[Conversation]):
-    """The account's conversations, newest first."""
+    """The account's conversations, those begun last first."""
 
     serializer_class = ConversationSerializer
+    filterset_class = ConversationFilter
     queryset = Conversation.objects.none()
     required_scopes = {"reply": Scope.SEND}
 
     def get_queryset(self) -> QuerySet[Conversation]:
         """Only the key's account."""
-        return Conversation.objects.filter(account=self.request.auth.account)
+        return selectors.conversations_all(account=calling_account(self.request))
 
     @extend_schema(responses=MessageSerializer(many=True))
-    @action(detail=True, methods=["get"], pagination_class=None)
+    @action(detail=True, filter_backends=[], pagination_class=None)
     def messages(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The newest texts of the thread, oldest first."""
-        items = selectors.thread(conversation=self.get_object())
-        rows = [item.row for item in items if item.kind == "message"]
+        """The newest texts of the thread, newest first."""
+        rows = selectors.thread_messages(conversation=self.get_object())
         return Response(MessageSerializer(rows, many=True).data)
 
     @extend_schema(request=ReplySerializer, responses={201: MessageSerializer})
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
     def reply(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Reply from the number the thread runs on."""
-        conversation = self.get_object()
+        """Reply from the number the thread runs on. To who opted out it is `skipped`."""
         form = ReplySerializer(data=request.data)
         form.is_valid(raise_exception=True)
         message = services.conversation_reply(
-            account=request.auth.account,
-            actor=request.user,
-            conversation=conversation,
+            account=calling_account(request),
+            actor=calling_user(request),
+            conversation=self.get_object(),
             body=form.validated_data["body"],
             request_key=form.validated_data["idempotency_key"],
         )

@@ -12,7 +12,7 @@ class MessageSerializer(serializers.ModelSerializer):
 
     direction = serializers.ChoiceField(choices=Direction.choices, read_only=True)
     state = serializers.ChoiceField(choices=MessageState.choices, read_only=True)
-    reason = serializers.ChoiceField(choices=[("", ""), *Reason.choices], read_only=True)
+    reason = serializers.ChoiceField(choices=Reason.choices, allow_blank=True, read_only=True)
 
     class Meta:
         model = Message

@@ -9,6 +9,7 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import calling_account, calling_user
 from accounts.choices import Scope
 from common.errors import Invalid
 from common.phone import PhoneError, normalise
@@ -45,7 +46,7 @@ class MessageViewSet(
 
     def get_queryset(self) -> QuerySet[Message]:
         """Only the key's account."""
-        return messages_list(account=self.request.auth.account)
+        return messages_list(account=calling_account(self.request))
 
     @extend_schema(
         request=MessageSendSerializer,
@@ -58,7 +59,7 @@ class MessageViewSet(
         """Send one text. Nobody who opted out is texted: the message is then `skipped`."""
         form = MessageSendSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        account = request.auth.account
+        account = calling_account(request)
         try:
             phone = normalise(form.validated_data["to"], account.default_country)
         except PhoneError as error:
@@ -67,7 +68,7 @@ class MessageViewSet(
         before = Message.objects.filter(batch__account=account, batch__request_key=key).exists()
         message = message_send(
             account=account,
-            actor=request.user,
+            actor=calling_user(request),
             phone=phone.e164,
             body=form.validated_data["body"],
             sender=self._sender(form.validated_data.get("sender")),
@@ -82,7 +83,7 @@ class MessageViewSet(
         if phone is None:
             return None
         sender = SenderNumber.objects.filter(
-            account=self.request.auth.account, phone=phone, released_at__isnull=True
+            account=calling_account(self.request), phone=phone, released_at__isnull=True
         ).first()
         if sender is None:
             raise Invalid(

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.pagination import keyset_page
+from common.text import typed
 from messaging import selectors
 from messaging.choices import Direction, MessageState, Reason
 from messaging.models import Message
@@ -25,15 +26,22 @@ DID = {
 def message_log(request: AccountRequest) -> HttpResponse:
     """Every message, newest first: `q`, `state`, `reason`, `direction`, `did` in the URL."""
     params = request.GET
-    chosen = {
+    chosen: dict[str, str | None] = {
         "state": params.get("state") if params.get("state") in MessageState.values else None,
         "reason": params.get("reason") if params.get("reason") in Reason.values else None,
         "direction": params["direction"] if params.get("direction") in Direction.values else None,
         "did": params.get("did") if params.get("did") in DID else None,
     }
-    search = params.get("q", "").strip()
+    search = typed(params.get("q", ""))
     page = keyset_page(
-        selectors.messages_list(account=request.account, search=search, **chosen),
+        selectors.messages_list(
+            account=request.account,
+            search=search,
+            state=chosen["state"],
+            reason=chosen["reason"],
+            direction=chosen["direction"],
+            did=chosen["did"],
+        ),
         params,
         size=PAGE_SIZE,
     )

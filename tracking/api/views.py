@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 from rest_framework import serializers, viewsets
 
+from accounts.access import calling_account
 from tracking.models import Link
 
 
@@ -34,4 +35,4 @@ class LinkViewSet(viewsets.ReadOnlyModelViewSet[Link]):
 
     def get_queryset(self) -> QuerySet[Link]:
         """Only the key's account."""
-        return Link.objects.filter(account=self.request.auth.account)
+        return Link.objects.filter(account=calling_account(self.request))

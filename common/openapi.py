@@ -1,0 +1,40 @@
+"""What every operation of the API's document says alike: how a refusal is answered.
+
+Owns the `Problem` component, the shape of `common.problems`.
+"""
+
+from typing import Any
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details. `code` is stable; `detail` is a sentence for people.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "fields": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Field name to what is wrong with it.",
+        },
+    },
+    "required": ["type", "title", "status", "code", "detail"],
+    "additionalProperties": False,
+}
+_REFUSED = {
+    "description": "Refused; nothing was changed.",
+    "content": {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+    },
+}
+
+
+def problems_describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: give every operation the answer of a refusal."""
+    result["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+    for path in result["paths"].values():
+        for operation in path.values():
+            operation["responses"]["default"] = _REFUSED
+    return result
