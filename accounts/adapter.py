@@ -1,11 +1,14 @@
-"""How allauth behaves here: who may sign up, and which address the links in its mail have."""
+"""How allauth behaves here: who may sign up, where links in mail lead, how secrets are kept."""
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailConfirmation
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import iri_to_uri
+
+from common import crypto
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -35,3 +38,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
 def _public(path: str) -> str:
     return settings.PUBLIC_URL + iri_to_uri(path)
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """Keeps the secrets of two-step log-in encrypted: who reads the table cannot make codes."""
+
+    def encrypt(self, text: str) -> str:
+        """As stored."""
+        return crypto.encrypt(text).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """As used."""
+        return crypto.decrypt(encrypted_text.encode())

@@ -235,6 +235,7 @@ def test_the_second_step_is_set_up_from_the_profile(nora: User) -> None:
 
     types = set(Authenticator.objects.filter(user=nora).values_list("type", flat=True))
     assert types == {"totp", "recovery_codes"}
+    assert match[1] not in str(list(Authenticator.objects.values()))  # encrypted
 
 
 # --- Without an account, and with two ---
