@@ -4,10 +4,10 @@ Carrier webhooks and short links are served by the `edge` process (smsplatform.e
 """
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("contacts.api_urls")),
     path("", include("tracking.api_urls")),
     path("", include("messaging.api_urls")),

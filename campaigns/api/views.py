@@ -1,6 +1,6 @@
 """`/api/v1/campaigns/` and `/api/v1/blasts/`."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
@@ -10,9 +10,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import owned
+from accounts.access import calling_account, calling_user, owned
 from accounts.choices import Scope
-from accounts.models import Account, ApiKey, User
+from accounts.models import Account
 from campaigns import selectors, services
 from campaigns.api.serializers import (
     BlastReportSerializer,
@@ -35,14 +35,6 @@ from messaging.selectors import Figures, reason_counts
 from messaging.services import estimate
 
 
-def _account(request: Request) -> Account:
-    return cast(ApiKey, request.auth).account
-
-
-def _actor(request: Request) -> User:
-    return cast(User, request.user)
-
-
 class CampaignViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]
 ):
@@ -53,7 +45,7 @@ class CampaignViewSet(
 
     def get_queryset(self) -> QuerySet[Campaign]:
         """Only the key's account."""
-        return Campaign.objects.filter(account=_account(self.request))
+        return Campaign.objects.filter(account=calling_account(self.request))
 
     @extend_schema(responses={201: CampaignSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -61,7 +53,9 @@ class CampaignViewSet(
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         campaign = services.campaign_create(
-            account=_account(request), actor=_actor(request), name=form.validated_data["name"]
+            account=calling_account(request),
+            actor=calling_user(request),
+            name=form.validated_data["name"],
         )
         return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
 
@@ -71,7 +65,7 @@ class CampaignViewSet(
         campaign = self.get_object()
         form = CampaignChangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        account, actor = _account(request), _actor(request)
+        account, actor = calling_account(request), calling_user(request)
         if "name" in form.validated_data:
             campaign = services.campaign_rename(
                 account=account, actor=actor, campaign=campaign, name=form.validated_data["name"]
@@ -123,7 +117,7 @@ class BlastViewSet(
     def get_queryset(self) -> QuerySet[Blast]:
         """Only the key's account."""
         return (
-            Blast.objects.filter(account=_account(self.request))
+            Blast.objects.filter(account=calling_account(self.request))
             .select_related("sender", "batch")
             .prefetch_related("groups")
         )
@@ -134,7 +128,9 @@ class BlastViewSet(
         form = BlastWriteSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         blast = services.blast_create(
-            account=_account(request), actor=_actor(request), **self._draft(form.validated_data)
+            account=calling_account(request),
+            actor=calling_user(request),
+            **self._draft(form.validated_data),
         )
         return Response(self.get_serializer(blast).data, status=status.HTTP_201_CREATED)
 
@@ -144,8 +140,8 @@ class BlastViewSet(
         form = BlastWriteSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         blast = services.blast_update(
-            account=_account(request),
-            actor=_actor(request),
+            account=calling_account(request),
+            actor=calling_user(request),
             blast=self.get_object(),
             **self._draft(form.validated_data),
         )
@@ -157,10 +153,11 @@ class BlastViewSet(
         """Who would be texted, who not and why, and what it would cost. Nothing is changed."""
         blast = self.get_object()
         told = estimate(
-            account=_account(request),
+            account=calling_account(request),
             body=blast.body,
             audience=audience(
-                account=_account(request), group_ids=[group.pk for group in blast.groups.all()]
+                account=calling_account(request),
+                group_ids=[group.pk for group in blast.groups.all()],
             ),
         )
         return Response(EstimateSerializer(told).data)
@@ -174,8 +171,8 @@ class BlastViewSet(
         blast = self.get_object()
         if blast.state not in (BlastState.SCHEDULED, BlastState.LAUNCHED):
             services.blast_schedule(
-                account=_account(request),
-                actor=_actor(request),
+                account=calling_account(request),
+                actor=calling_user(request),
                 blast=blast,
                 at=form.validated_data.get("at"),
             )
@@ -186,7 +183,7 @@ class BlastViewSet(
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send nothing more of it: before its launch all of it, afterwards what is left."""
         blast = services.blast_cancel(
-            account=_account(request), actor=_actor(request), blast=self.get_object()
+            account=calling_account(request), actor=calling_user(request), blast=self.get_object()
         )
         return self._fresh(blast)
 
@@ -205,7 +202,7 @@ class BlastViewSet(
 
     def _draft(self, data: dict[str, Any]) -> dict[str, Any]:
         """The fields of a draft as services take them."""
-        account = _account(self.request)
+        account = calling_account(self.request)
         draft: dict[str, Any] = {name: data[name] for name in ("name", "body") if name in data}
         if "groups" in data:
             draft["group_ids"] = data["groups"]

@@ -1,6 +1,6 @@
 """`/api/v1/contacts/` and `/api/v1/groups/`."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Account, ApiKey, User
+from accounts.access import calling_account, calling_user
 from contacts import selectors, services
 from contacts.api.serializers import (
     BulkResultSerializer,
@@ -29,14 +29,6 @@ from contacts.errors import ContactInvalid
 from contacts.models import Contact, Group
 
 
-def _account(request: Request) -> Account:
-    return cast(ApiKey, request.auth).account
-
-
-def _actor(request: Request) -> User:
-    return cast(User, request.user)
-
-
 class ContactFilter(filters.FilterSet):
     """Query parameters of the list."""
 
@@ -53,7 +45,7 @@ class ContactFilter(filters.FilterSet):
 
     def searched(self, contacts: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         """Contacts that fit the search, as on the page."""
-        account = _account(self.request)
+        account = calling_account(self.request)
         found = selectors.contacts_list(account=account, search=value)
         return contacts.filter(pk__in=found.values("pk"))
 
@@ -69,7 +61,7 @@ class ContactViewSet(
 
     def get_queryset(self) -> QuerySet[Contact]:
         """Only live contacts of the key's account."""
-        return selectors.contacts_list(account=_account(self.request))
+        return selectors.contacts_list(account=calling_account(self.request))
 
     @extend_schema(
         request=ContactCreateSerializer,
@@ -84,8 +76,8 @@ class ContactViewSet(
         form.is_valid(raise_exception=True)
         values = dict(form.validated_data)
         (result,) = services.contacts_upsert_many(
-            account=_account(request),
-            actor=_actor(request),
+            account=calling_account(request),
+            actor=calling_user(request),
             group_ids=values.pop("groups", ()),
             consent_wording=values.pop("consent_wording", ""),
             consent_source=ConsentSource.API,
@@ -93,7 +85,9 @@ class ContactViewSet(
         )
         if result.contact_id is None:
             raise ContactInvalid({result.code: result.message})
-        contact = selectors.contact_get(account=_account(request), contact_id=result.contact_id)
+        contact = selectors.contact_get(
+            account=calling_account(request), contact_id=result.contact_id
+        )
         answer = status.HTTP_201_CREATED if result.status == "new" else status.HTTP_200_OK
         return Response(ContactSerializer(contact).data, status=answer)
 
@@ -103,8 +97,8 @@ class ContactViewSet(
         form = ContactFieldsSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         contact = services.contact_update(
-            account=_account(request),
-            actor=_actor(request),
+            account=calling_account(request),
+            actor=calling_user(request),
             contact_id=self.get_object().pk,
             **form.validated_data,
         )
@@ -114,7 +108,9 @@ class ContactViewSet(
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete a contact. An opt-out of its number stays in force."""
         services.contact_delete(
-            account=_account(request), actor=_actor(request), contact_id=self.get_object().pk
+            account=calling_account(request),
+            actor=calling_user(request),
+            contact_id=self.get_object().pk,
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -125,8 +121,8 @@ class ContactViewSet(
         form = ContactBulkSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         results = services.contacts_upsert_many(
-            account=_account(request),
-            actor=_actor(request),
+            account=calling_account(request),
+            actor=calling_user(request),
             rows=form.validated_data["rows"],
             group_ids=form.validated_data.get("groups", ()),
             consent_wording=form.validated_data.get("consent_wording", ""),
@@ -138,7 +134,9 @@ class ContactViewSet(
     @action(detail=True, filter_backends=[], pagination_class=None)
     def consent(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Every opt-in and opt-out of the contact's number, newest first."""
-        events = selectors.consent_history(account=_account(request), phone=self.get_object().phone)
+        events = selectors.consent_history(
+            account=calling_account(request), phone=self.get_object().phone
+        )
         return Response(ConsentEventSerializer(events, many=True).data)
 
     @extend_schema(request=ConsentChangeSerializer, responses=ContactSerializer)
@@ -151,11 +149,11 @@ class ContactViewSet(
         opts_in = form.validated_data["kind"] == ConsentKind.IN
         change = services.consent_grant if opts_in else services.consent_revoke
         change(
-            account=_account(request),
+            account=calling_account(request),
             phone=contact.phone,
             source=ConsentSource.API,
             wording=form.validated_data["wording"],
-            actor=_actor(request),
+            actor=calling_user(request),
         )
         return Response(ContactSerializer(self.get_object()).data)
 
@@ -170,7 +168,7 @@ class GroupViewSet(
 
     def get_queryset(self) -> QuerySet[Group]:
         """Only the key's account."""
-        return selectors.groups_list(account=_account(self.request))
+        return selectors.groups_list(account=calling_account(self.request))
 
     @extend_schema(responses={201: GroupSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -178,7 +176,9 @@ class GroupViewSet(
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         group = services.group_create(
-            account=_account(request), actor=_actor(request), name=form.validated_data["name"]
+            account=calling_account(request),
+            actor=calling_user(request),
+            name=form.validated_data["name"],
         )
         return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED)
 
@@ -189,8 +189,8 @@ class GroupViewSet(
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         services.group_rename(
-            account=_account(request),
-            actor=_actor(request),
+            account=calling_account(request),
+            actor=calling_user(request),
             group_id=group.pk,
             name=form.validated_data["name"],
         )
@@ -200,7 +200,9 @@ class GroupViewSet(
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete a group; its contacts stay."""
         services.group_delete(
-            account=_account(request), actor=_actor(request), group_id=self.get_object().pk
+            account=calling_account(request),
+            actor=calling_user(request),
+            group_id=self.get_object().pk,
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -220,8 +222,8 @@ class GroupViewSet(
         form = MembersSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         changed = move(
-            account=_account(request),
-            actor=_actor(request),
+            account=calling_account(request),
+            actor=calling_user(request),
             group_id=self.get_object().pk,
             contact_ids=form.validated_data["contacts"],
         )

@@ -7,6 +7,7 @@ left alone. Beat launches the blasts, workers send them, carriersim's phones rea
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -154,7 +155,7 @@ def _people(account: Account, owner: User, customers: int, say: Say) -> None:
             group_name=group,
             consent_wording="Ticked “text me offers” at the till.",
         )
-        _until(lambda made=made: _is_imported(made), f"{filename} to be imported")
+        _until(partial(_is_imported, made), f"{filename} to be imported")
     began = now() - timedelta(days=29)
     recent = now() - timedelta(days=1)
     Contact.objects.filter(account=account, created_at__gt=recent).update(
@@ -276,7 +277,7 @@ def _answers(account: Account, team: list[User]) -> None:
     old = Conversation.objects.filter(account=account).exclude(
         pk__in=[thread.pk for thread in waiting]
     )
-    answered = []
+    answered: list[Conversation] = []
     for thread in old.order_by("-last_message_at")[: shop.LOOKED_AFTER]:
         answer = next(
             (words for mark, words in shop.ANSWERS if mark in thread.snippet.lower()), None

@@ -13,7 +13,7 @@ APPS = ("accounts", "contacts", "tracking", "messaging", "campaigns", "inbox", "
 
 def enqueued_names() -> dict[str, Path]:
     """First arguments of `enqueue(...)`, where they are written out, and where they stand."""
-    names = {}
+    names: dict[str, Path] = {}
     for folder in APPS:
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
@@ -22,6 +22,7 @@ def enqueued_names() -> dict[str, Path]:
                     and getattr(node.func, "id", getattr(node.func, "attr", "")) == "enqueue"
                     and node.args
                     and isinstance(node.args[0], ast.Constant)
+                    and isinstance(node.args[0].value, str)
                 ):
                     names[node.args[0].value] = path
     return names

@@ -21,7 +21,7 @@ from accounts.services import account_open, user_create
 from campaigns.models import Blast
 from carriersim.client import Client
 from messaging.choices import Direction, MessageState
-from messaging.models import Batch, CarrierEventQueue, Message
+from messaging.models import CarrierEventQueue, Message
 from messaging.selectors import batch_figures
 from tests.e2e.visitor import Visitor
 from tests.stack import Stack
@@ -98,7 +98,8 @@ def test_ten_thousand_people_from_a_csv_to_a_report_that_agrees_with_the_carrier
     blast = _send(visitor, stack, shop)
     _settle(stack, blast)
 
-    batch = Batch.objects.get(pk=blast.batch_id)
+    assert blast.batch is not None
+    batch = blast.batch
     figures = batch_figures([batch.pk])[batch.pk]
     rows = Message.objects.filter(batch=batch)
     _equals_a_recount(figures, rows)

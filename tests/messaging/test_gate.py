@@ -10,7 +10,7 @@ from accounts.models import Account
 from carriersim.client import Client
 from contacts.models import OptOut
 from messaging.choices import BatchKind, ChunkState
-from messaging.gate import held_until, policy, skip_reason
+from messaging.gate import Hours, policy, skip_reason
 from messaging.models import CarrierAccount, Chunk, Message, SenderNumber
 from messaging.services import message_send
 from tests.messaging.conftest import Launch, People, serve_soon, states
@@ -30,10 +30,10 @@ def real_hours(account: Account, sender: SenderNumber) -> None:
     account.save()
 
 
-def rules(kind: str = BatchKind.BLAST, **fields: Any) -> Any:
+def rules(**fields: Any) -> Any:
     return policy(
         **{
-            "kind": kind,
+            "kind": BatchKind.BLAST,
             "ignores_quiet_hours": False,
             "requires_consent": False,
             "is_simulated": False,
@@ -56,7 +56,7 @@ def rules(kind: str = BatchKind.BLAST, **fields: Any) -> Any:
     ],
 )
 def test_what_each_kind_of_text_has_to_pass(kind: str, opted_out: str, no_consent: str):
-    asked = rules(kind, requires_consent=True)
+    asked = rules(kind=kind, requires_consent=True)
 
     assert skip_reason(asked, is_opted_out=True, consent="opted_in") == opted_out
     assert skip_reason(asked, is_opted_out=False, consent=None) == no_consent
@@ -64,20 +64,17 @@ def test_what_each_kind_of_text_has_to_pass(kind: str, opted_out: str, no_consen
 
 
 def test_hours_are_the_recipients():
-    asked = rules()
+    hours = Hours(rules(), MORNING)
 
-    until = [
-        held_until(asked, phone=phone, timezone="", at=MORNING)
-        for phone in (NEW_YORKER, CALIFORNIAN, ALASKAN)
-    ]
+    until = [hours.held_until(phone, "") for phone in (NEW_YORKER, CALIFORNIAN, ALASKAN)]
 
     assert until == [None, MORNING + timedelta(hours=2), MORNING + timedelta(hours=4)]
-    assert held_until(asked, phone=CALIFORNIAN, timezone="Europe/Paris", at=MORNING) is None
+    assert hours.held_until(CALIFORNIAN, "Europe/Paris") is None
 
 
 @pytest.mark.parametrize("exempt", ["ignores_quiet_hours", "is_simulated"])
 def test_exempt_texts_go_at_any_hour(exempt: str):
-    assert held_until(rules(**{exempt: True}), phone=ALASKAN, timezone="", at=MORNING) is None
+    assert Hours(rules(**{exempt: True}), MORNING).held_until(ALASKAN, "") is None
 
 
 def test_whoever_sleeps_is_texted_when_they_wake(

@@ -66,6 +66,7 @@ def test_everybody_is_texted_once_with_their_own_words(
     for message in Message.objects.filter(batch=batch).order_by("recipient_no"):
         sent = record[message.phone]["body"]
         greeting, url = sent.split(", ")
+        assert message.recipient_no is not None
         assert greeting == f"Hi Ann{message.recipient_no - 1}"
         assert url.startswith(settings.LINK_URL + "/")
         assert candidates(urlsplit(url).path[1:]) == [(link.pk, message.recipient_no)]
@@ -90,7 +91,10 @@ def test_each_request_is_recorded_under_the_carriers_id(
         (1, "accepted", 201),
     ]
     assert {row.carrier_id for row in attempts} == {row["sid"] for row in sim.messages()}
-    assert all(row.requested_at <= row.answered_at for row in attempts)
+    for row in attempts:
+        assert row.requested_at is not None
+        assert row.answered_at is not None
+        assert row.requested_at <= row.answered_at
 
 
 def test_the_status_callback_names_message_and_attempt(

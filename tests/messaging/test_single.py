@@ -92,6 +92,7 @@ def test_whoever_left_is_skipped_and_costs_nothing(account: Account, sender: Sen
     account.refresh_from_db()
     assert (message.state, message.reason) == ("skipped", "opted_out")
     assert (account.credit_balance, account.credit_held) == (100_000, 0)
+    assert message.batch is not None
     assert tallies(message.batch) == {("skipped", "opted_out"): 1}
 
 

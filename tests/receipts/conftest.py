@@ -161,14 +161,16 @@ def queue(carrier: CarrierAccount) -> Queue:
     return store
 
 
-def recount(batch_id: int) -> dict[tuple[str, str], int]:
+def recount(batch_id: int | None) -> dict[tuple[str, str], int]:
     """Messages of a batch per (state, reason), counted from the rows."""
+    assert batch_id is not None
     return dict(
         Counter(Message.objects.filter(batch_id=batch_id).values_list("state", "reason").iterator())
     )
 
 
-def tally(batch_id: int) -> dict[tuple[str, str], int]:
+def tally(batch_id: int | None) -> dict[tuple[str, str], int]:
     """The same as kept."""
+    assert batch_id is not None
     rows = BatchTally.objects.filter(batch_id=batch_id).exclude(messages=0)
     return {(row.state, row.reason): row.messages for row in rows}

@@ -69,6 +69,7 @@ def links_of(messages: list[Message], account: Account, count: int = 1) -> list[
 
 def kept(batch_id: int | None) -> tuple[int, int, int, int]:
     """(clicked, hit, hits, of people)"""
+    assert batch_id is not None
     row = BatchTotals.objects.get(batch_id=batch_id)
     return row.clicked, row.hit, row.clicks_total, row.clicks_human
 
@@ -102,7 +103,8 @@ def test_people_and_robots_are_counted_apart(
     assert (one.first_click_at, one.human_click_at, one.clicks) == (first.at, first.at, 2)
     assert (two.human_click_at, two.clicks) == (None, 1)
     assert three.first_click_at is not None
-    figures = batch_figures([messages[0].batch_id])[messages[0].batch_id]
+    assert link.batch_id is not None
+    figures = batch_figures([link.batch_id])[link.batch_id]
     assert (figures.clicked, figures.hit) == (1, 3)
     assert differences() == []
 

@@ -74,6 +74,7 @@ def inbound() -> Message:
 
 def totals(batch_id: int | None) -> tuple[int, int]:
     """(replied, opted out)"""
+    assert batch_id is not None
     row = BatchTotals.objects.get(batch_id=batch_id)
     return row.replied, row.opted_out
 
