@@ -34,6 +34,14 @@ def blast_report(request: AccountRequest, pk: int) -> HttpResponse:
 
 @requires(Role.VIEWER)
 @require_GET
+def batch_report(request: AccountRequest, batch_pk: int) -> HttpResponse:
+    """From a message's batch to its blast's report, for pages that know no blasts."""
+    blast = owned(Blast.objects.all(), request.account, batch_id=batch_pk)
+    return redirect("blast_report", blast.pk)
+
+
+@requires(Role.VIEWER)
+@require_GET
 def blast_live(request: AccountRequest, pk: int) -> HttpResponse:
     """What changes while a blast goes out; an htmx fragment.
 
@@ -43,7 +51,7 @@ def blast_live(request: AccountRequest, pk: int) -> HttpResponse:
     if blast.batch is None or request.GET.get("was") != phase_of(blast):
         return HttpResponse(headers={"HX-Refresh": "true"})
     context = live(request.account, blast, blast.batch, request.GET)
-    return render(request, "campaigns/_live.html", context)
+    return render(request, "campaigns/_live.html", {**context, "is_part": True})
 
 
 @requires(Role.VIEWER)

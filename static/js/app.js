@@ -108,7 +108,7 @@
   });
 
   function dress(root) {
-    const Tooltip = (window.bootstrap || window.tabler?.bootstrap || {}).Tooltip;
+    const Tooltip = window.tabler?.Tooltip;
     if (!Tooltip) return;
     for (const element of root.querySelectorAll('[data-bs-toggle="tooltip"]')) {
       Tooltip.getOrCreateInstance(element, { trigger: "hover focus" });
@@ -117,7 +117,7 @@
   dress(document);
   document.addEventListener("htmx:load", (event) => dress(event.detail.elt));
   document.addEventListener("htmx:beforeCleanupElement", (event) => {
-    const Tooltip = (window.bootstrap || window.tabler?.bootstrap || {}).Tooltip;
+    const Tooltip = window.tabler?.Tooltip;
     Tooltip?.getInstance(event.detail.elt)?.dispose();
   });
 

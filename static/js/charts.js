@@ -6,6 +6,7 @@
 
   const LIBRARY = document.currentScript.dataset.echarts;
   const drawn = new Map();
+  const seen = new Set();
   let loading = null;
 
   function library() {
@@ -124,13 +125,25 @@
     if (!chart) {
       chart = echarts.init(element, null, { renderer: "svg" });
       drawn.set(element, chart);
+      forget();
       new ResizeObserver(() => chart.resize()).observe(element);
       chart.on("click", (event) => {
         const href = spec.hrefs?.[event.dataIndex];
         if (href) window.location.assign(href);
       });
     }
-    chart.setOption(option(spec), true);
+    // Drawn again after a live refresh, a chart must not grow from nothing each time.
+    const again = seen.has(element.id);
+    seen.add(element.id);
+    chart.setOption({ ...option(spec), ...(again ? { animation: false } : {}) }, true);
+  }
+
+  function forget() {
+    for (const [element, chart] of drawn) {
+      if (element.isConnected) continue;
+      chart.dispose();
+      drawn.delete(element);
+    }
   }
 
   function drawAll(root) {
@@ -141,12 +154,11 @@
   drawAll(document);
   document.addEventListener("htmx:load", (event) => drawAll(event.detail.elt));
   document.addEventListener("themechange", () => {
-    for (const [element, chart] of drawn) {
-      if (element.isConnected) draw(element);
-      else {
-        chart.dispose();
-        drawn.delete(element);
-      }
-    }
+    forget();
+    for (const element of drawn.keys()) draw(element);
+  });
+  // Whoever reads the table behind a chart keeps it open.
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (event.detail.target.querySelector(".chart-table[open]")) event.detail.shouldSwap = false;
   });
 })();

@@ -36,6 +36,7 @@ PAGES: dict[str, dict[str, str]] = {
     "campaign_edit": {"pk": "campaign"},
     "campaign_archive": {"pk": "campaign"},
     "blast_report": {"pk": "sent"},
+    "batch_report": {"batch_pk": "batch"},
     "blast_edit": {"pk": "draft"},
     "blast_send": {"pk": "draft"},
     "blast_duplicate": {"pk": "sent"},

@@ -44,6 +44,7 @@ ROLES = {
     "blast_create": MARKETER,
     "blast_count": MARKETER,
     "blast_report": VIEWER,
+    "batch_report": VIEWER,
     "blast_edit": MARKETER,
     "blast_send": MARKETER,
     "blast_duplicate": MARKETER,

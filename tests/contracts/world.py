@@ -38,6 +38,7 @@ class World:
     campaign: Campaign
     draft: Blast
     sent: Blast
+    batch: Batch
     link: Link
     message: Message
     conversation: Conversation
@@ -118,6 +119,7 @@ def world_create(account: Account, owner: User) -> World:
         campaign=campaign,
         draft=draft,
         sent=sent,
+        batch=batch,
         link=Link.objects.create(
             account=account, destination="https://example.com/", batch_id=batch.pk, recipients=1
         ),
