@@ -26,7 +26,7 @@ SNIPPET_CHARACTERS = 160
 NOTE_CHARACTERS = 4000
 KEY_CHARACTERS = 80
 # One sweep at a time: two would count the same lost text as unread twice. Any fixed number does.
-_CATCH_UP_LOCK = 0x1B0C
+CATCH_UP_LOCK = 0x1B0C
 
 _NEWER = "%(message)s > c.last_message_id"
 _FILE_SQL = f"""
@@ -102,7 +102,7 @@ def conversations_catch_up(*, newest_ids: int = 20_000) -> int:
     Locks: one sweep at a time, then the conversations' rows.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_CATCH_UP_LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [CATCH_UP_LOCK])
         if not cursor.fetchone()[0]:
             return 0
     lost = Message.objects.raw(
