@@ -4,7 +4,8 @@ Owns the step from a batch's body and a message's merge values to the text. The 
 `messaging.rendering`'s, the codes of short links tracking's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from django.conf import settings
@@ -16,6 +17,10 @@ from tracking.models import Link
 
 # Separates texts on their way into the database (messaging.sending.results); no phone shows it.
 SEPARATOR: Final = "\x1f"
+
+Merge = Mapping[str, str] | None
+Codes = tuple[str, ...]
+Encode = Callable[[str], str]
 
 
 class Content:
@@ -34,38 +39,72 @@ class Content:
         self.link_length = len(self._link_base) + CODE_LENGTH
         self._sample = ["x" * self.link_length] * len(template.links) if template else []
 
-    def sample(self, merge: Mapping[str, str] | None) -> str:
+    def sample(self, merge: Merge) -> str:
         """The text with stand-ins for short links: right in length and encoding, for counting."""
         if self.template is None:
             return self._literal
         return self.template.render(merge or {}, self._sample)
 
-    def texts(
-        self,
-        merges: Sequence[Mapping[str, str] | None],
-        numbers: Sequence[int],
-        link_ids: Sequence[int],
-    ) -> list[str]:
+    def codes(self, numbers: Sequence[int], link_ids: Sequence[int]) -> list[Codes]:
+        """The codes of recipients' short links, by ordinal.
+
+        Args:
+            numbers: Recipient numbers.
+            link_ids: The batch's links by ordinal.
+        """
+        if not link_ids:
+            return [()] * len(numbers)
+        return list(zip(*(encode_many(link_id, numbers) for link_id in link_ids), strict=True))
+
+    def texts(self, merges: Sequence[Merge], codes: Sequence[Codes]) -> list[str]:
         """The texts of many recipients.
 
         Args:
             merges: Their merge values.
-            numbers: Their recipient numbers, in the same order.
-            link_ids: The batch's links by ordinal.
+            codes: The codes of their links, in the same order.
         """
         template = self.template
         if template is None:
-            return [self._literal] * len(numbers)
-        render, base = template.render, self._link_base
-        if not link_ids:
-            texts = [render(merge or {}) for merge in merges]
-        else:
-            codes = [encode_many(link_id, numbers) for link_id in link_ids]
-            texts = [
-                render(merge or {}, [base + code for code in own])
-                for merge, *own in zip(merges, *codes, strict=True)
-            ]
-        return [text.replace(SEPARATOR, " ") if SEPARATOR in text else text for text in texts]
+            return [self._literal] * len(merges)
+        urls = _urls(self._link_base, codes)
+        return list(map(template.render, (merge or {} for merge in merges), urls))
+
+    def wires(self, merges: Sequence[Merge], codes: Sequence[Codes], encode: Encode) -> list[str]:
+        """The same texts as a gateway writes them into its requests.
+
+        What is the same for everybody is encoded once for the batch: encoding a whole text for
+        each recipient would cost more than rendering, counting and recording it.
+        """
+        template = self.template
+        if template is None:
+            return [encode(self._literal)] * len(merges)
+        urls = _urls(encode(self._link_base), codes)
+        render = _twin(template, encode).render
+        wires = map(render, (_encoded(merge, encode) for merge in merges), urls)
+        return list(wires)
+
+
+def _urls(base: str, codes: Sequence[Codes]) -> list[list[str]]:
+    return [[base + code for code in own] for own in codes]
+
+
+@lru_cache(maxsize=256)
+def _twin(template: Template, encode: Encode) -> Template:
+    return template.encoded(encode)
+
+
+def _encoded(merge: Merge, encode: Encode) -> dict[str, str]:
+    """Merge values, encoded; blank ones stay blank, so that their fallbacks are used."""
+    if not merge:
+        return {}
+    return {
+        name: value
+        if value.isalnum() and value.isascii()
+        else encode(value)
+        if value and not value.isspace()
+        else ""
+        for name, value in merge.items()
+    }
 
 
 def content_of(batch: Batch) -> Content:

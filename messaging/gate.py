@@ -74,16 +74,31 @@ def skip_reason(rules: Policy, *, is_opted_out: bool, consent: str | None) -> st
     return ""
 
 
-def held_until(rules: Policy, *, phone: str, timezone: str, at: datetime) -> datetime | None:
-    """When this person may be texted, or None for now."""
-    if not rules.keeps_hours:
-        return None
-    return opens_at(
-        zones=zones_of(phone=phone, own=timezone, default=rules.timezone),
-        at=at,
-        quiet_start=rules.quiet_start,
-        quiet_end=rules.quiet_end,
-    )
+class Hours:
+    """Allowed hours at one moment under one batch's rules; each set of zones is worked out once."""
+
+    def __init__(self, rules: Policy, at: datetime) -> None:
+        """Take the rules and the moment (aware)."""
+        self._rules = rules
+        self._at = at
+        self._known: dict[tuple[str, ...], datetime | None] = {}
+
+    def held_until(self, phone: str, timezone: str) -> datetime | None:
+        """When this person may be texted, or None for now.
+
+        Args:
+            phone: E.164.
+            timezone: The contact's own zone, or "".
+        """
+        rules = self._rules
+        if not rules.keeps_hours:
+            return None
+        zones = zones_of(phone=phone, own=timezone, default=rules.timezone)
+        if zones not in self._known:
+            self._known[zones] = opens_at(
+                zones=zones, at=self._at, quiet_start=rules.quiet_start, quiet_end=rules.quiet_end
+            )
+        return self._known[zones]
 
 
 def stopped_since(

@@ -81,11 +81,10 @@ def _doubt(
     # Between these two moments each of the requests was made, if it was.
     ended = lease_until + timedelta(seconds=settings.CARRIER_REQUEST_TIMEOUT_S)
     begun = lease_until - timedelta(seconds=settings.SEND_LEASE_S)
-    texts = content_of(batch).texts(
-        [message.merge for message in messages],
-        [message.recipient_no or 0 for message in messages],
-        link_ids(batch.pk) if batch.is_template else [],
-    )
+    content = content_of(batch)
+    numbers = [message.recipient_no or 0 for message in messages]
+    codes = content.codes(numbers, link_ids(batch.pk) if batch.is_template else [])
+    texts = content.texts([message.merge for message in messages], codes)
     moves = TallyMoves()
     for message, text in zip(messages, texts, strict=True):
         message.state = MessageState.UNKNOWN

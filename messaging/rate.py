@@ -56,16 +56,17 @@ return out
 """
 )
 
-# ARGV: rate, capacity, sizes in order. Returns how many of them fit. One that is larger than the
-# bucket goes when the bucket is full, and leaves a debt.
+# ARGV: rate, capacity, sizes in order joined by commas (five hundred arguments would cost ten times
+# as much). Returns how many of them fit. One that is larger than the bucket goes when the bucket is
+# full, and leaves a debt.
 _TAKE: Final = (
     _REFILL
     + """
 local rate, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
 local tokens = refill(KEYS[1], rate, capacity)
 local n = 0
-for i = 3, #ARGV do
-  local size = tonumber(ARGV[i])
+for digits in string.gmatch(ARGV[3], '%d+') do
+  local size = tonumber(digits)
   if tokens + 0.000001 < math.min(size, capacity) then break end
   tokens = tokens - size
   n = n + 1
@@ -128,7 +129,8 @@ def take(*, sender_id: int, rate_per_s: float, sizes: Sequence[int]) -> int:
     Raises:
         LimiterAway: Redis does not answer.
     """
-    return int(_run(_TAKE, [_key(sender_id)], [rate_per_s, capacity(rate_per_s), *sizes]))
+    args = [rate_per_s, capacity(rate_per_s), ",".join(map(str, sizes))]
+    return int(_run(_TAKE, [_key(sender_id)], args))
 
 
 def slow(*, sender_id: int, rate_per_s: float, share: float) -> None:

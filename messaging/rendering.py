@@ -14,7 +14,7 @@ a value brings) is a link: a tracked short link takes its place by ordinal.
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -62,11 +62,22 @@ class Template:
         required: Names that stand somewhere without a fallback.
     """
 
-    __slots__ = ("_literals", "_places", "_slots", "body", "fields", "links", "names", "required")
+    __slots__ = (
+        "_literals",
+        "_parts",
+        "_places",
+        "_slots",
+        "body",
+        "fields",
+        "links",
+        "names",
+        "required",
+    )
 
     def __init__(self, body: str, parts: Sequence["str | Field | int"], links: Sequence[str]):
         self.body = body
         self.links = tuple(links)
+        self._parts = tuple(parts)
         self.fields = tuple(part for part in parts if isinstance(part, Field))
         self.names = frozenset(field.name for field in self.fields)
         self.required = frozenset(f.name for f in self.fields if f.fallback is None)
@@ -125,6 +136,22 @@ class Template:
         for field in self.fields:
             if field.name not in known_fields:
                 raise _unknown(field.name, known_fields)
+
+    def encoded(self, encode: Callable[[str], str]) -> "Template":
+        """This template with its fixed texts encoded, to be rendered with encoded values and links.
+
+        Args:
+            encode: Of pieces as of the whole: encode(a + b) == encode(a) + encode(b). Must leave
+                nothing blank that is not, and nothing else.
+        """
+        parts: list[str | Field | int] = []
+        for part in self._parts:
+            if isinstance(part, Field):
+                fallback = None if part.fallback is None else encode(part.fallback)
+                parts.append(Field(part.name, fallback))
+            else:
+                parts.append(encode(part) if isinstance(part, str) else part)
+        return Template(self.body, parts, [encode(link) for link in self.links])
 
     def __repr__(self) -> str:
         return f"Template({self.body!r})"

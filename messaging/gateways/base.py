@@ -106,8 +106,9 @@ class Gateway(Protocol):
     def reading(self) -> Endpoint:
         """How lists are read; its URL is the list without filters."""
 
-    def encode(self, text: str) -> str:
-        """`text` as it stands inside an encoded field.
+    @staticmethod
+    def encode(text: str) -> str:
+        """`text` as it stands inside a request; letters and digits of ASCII stay as they are.
 
         Concatenation holds: encode(a) + encode(b) == encode(a + b). The engine therefore encodes
         the fixed parts of a template once for a whole batch.

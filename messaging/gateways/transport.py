@@ -14,7 +14,7 @@ Two properties matter more than speed:
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import certifi
@@ -36,6 +36,9 @@ _NEVER_WRITTEN = frozenset(
 _POLL_S = 0.05
 
 
+Handler = Callable[[int, Answer, float, float], None]
+
+
 class Transport:
     """A pool of connections and the requests in flight on them. Used by one thread at a time."""
 
@@ -51,72 +54,81 @@ class Transport:
         self._free = [_Slot(timeout_s) for _ in range(concurrency)]
         self._slots = {slot.curl: slot for slot in self._free}
 
-    def run(
-        self,
-        requests: Iterable[tuple[int, Endpoint, bytes]],
-        on_answer: Callable[[int, Answer, float, float], None],
-    ) -> None:
-        """Make all `requests` and call `on_answer` for each as it is answered or fails.
+    @property
+    def room(self) -> int:
+        """How many more requests can start now."""
+        return len(self._free)
 
-        The iterable is asked for the next request only when it can start at once, so it is the
-        place to decide whether a request may still be made.
+    @property
+    def in_flight(self) -> int:
+        """How many requests have started and not ended."""
+        return len(self._slots) - len(self._free)
+
+    def start(self, handler: Handler, key: int, endpoint: Endpoint, body: bytes) -> None:
+        """Begin one request; there must be room.
 
         Args:
-            requests: (key, endpoint, body); an empty body makes a GET.
-            on_answer: Called with (key, answer, started, ended), the times as unix seconds.
+            handler: Called from `poll` with (key, answer, started, ended), the times as unix
+                seconds.
+            key: What the handler knows the request by.
+            endpoint: Where it goes.
+            body: What it carries; an empty one makes a GET.
         """
+        slot = self._free.pop()
+        slot.load(handler, key, endpoint, body)
+        self._multi.add_handle(slot.curl)
+
+    def poll(self, wait_s: float = _POLL_S) -> int:
+        """Move requests on, and call the handlers of those that ended.
+
+        Args:
+            wait_s: How long to wait for the network where nothing has ended.
+
+        Returns:
+            How many have ended.
+        """
+        self._multi.perform()
+        ended = self._collect()
+        if not ended and wait_s:
+            self._multi.select(wait_s)
+        return ended
+
+    def run(self, requests: Iterable[tuple[int, Endpoint, bytes]], handler: Handler) -> None:
+        """Make all of (key, endpoint, body) and wait for their answers."""
         source = iter(requests)
-        multi = self._multi
         try:
-            in_flight = self._start(source)
-            while in_flight:
-                multi.perform()
-                ended = self._ended(on_answer)
-                in_flight -= ended
-                if ended:
-                    in_flight += self._start(source)
-                else:
-                    multi.select(_POLL_S)
+            request = next(source, None)
+            while request is not None or self.in_flight:
+                while request is not None and self._free:
+                    self.start(handler, *request)
+                    request = next(source, None)
+                self.poll()
         except BaseException:
-            self._abandon()
+            self.abandon()
             raise
 
-    def _start(self, source: Iterator[tuple[int, Endpoint, bytes]]) -> int:
-        started = 0
-        free, add = self._free, self._multi.add_handle
-        while free:
-            request = next(source, None)
-            if request is None:
-                break
-            slot = free.pop()
-            slot.load(*request)
-            add(slot.curl)
-            started += 1
-        return started
-
-    def _ended(self, on_answer: Callable[[int, Answer, float, float], None]) -> int:
-        multi, free = self._multi, self._free
-        ended = 0
-        queued = 1
+    def _collect(self) -> int:
+        multi, free, slots = self._multi, self._free, self._slots
+        ended, queued = 0, 1
         while queued:
-            queued, done, failed = multi.info_read(len(free) + 64)
+            queued, done, failed = multi.info_read(len(slots))
             at = time.time()
             for curl in done:
-                slot = self._slots[curl]
+                slot = slots[curl]
                 answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), slot.answer())
                 multi.remove_handle(curl)
                 free.append(slot)
-                on_answer(slot.key, answer, slot.started_at, at)
+                slot.handler(slot.key, answer, slot.started_at, at)
             for curl, error, words in failed:
-                slot = self._slots[curl]
+                slot = slots[curl]
                 answer = Answer(0, b"", _may_be_written(curl, error), f"{error}: {words}")
                 multi.remove_handle(curl)
                 free.append(slot)
-                on_answer(slot.key, answer, slot.started_at, at)
+                slot.handler(slot.key, answer, slot.started_at, at)
             ended += len(done) + len(failed)
         return ended
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """After an error of the caller: forget what is in flight; nobody will hear its outcome."""
         for slot in set(self._slots.values()) - set(self._free):
             self._multi.remove_handle(slot.curl)
@@ -131,6 +143,8 @@ class Transport:
 
 class _Slot:
     """A reusable request: libcurl's handle, the body it reads and the answer it writes."""
+
+    handler: Handler
 
     def __init__(self, timeout_s: float) -> None:
         self.key = 0
@@ -152,7 +166,8 @@ class _Slot:
         ):
             self.curl.setopt(option, value)
 
-    def load(self, key: int, endpoint: Endpoint, body: bytes) -> None:
+    def load(self, handler: Handler, key: int, endpoint: Endpoint, body: bytes) -> None:
+        self.handler = handler
         self.key = key
         self._body = body
         self._parts.clear()

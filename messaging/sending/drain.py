@@ -1,19 +1,28 @@
-"""The loop of a send process: window after window until there is nothing to do.
+"""The loop of a send process: windows one after another until there is nothing to do.
 
-Owns one process' transport and the order claim, prepare, exchange, record. A process is never held
-up by one sender: a dry bucket puts its lane off and the next lane is served.
+Owns one process' transport and the overlap of its windows: while requests of one are in flight the
+next is claimed and the last is recorded, each in a thread of its own, so that neither the carrier
+nor PostgreSQL is waited for. A request that hangs holds up its own window only, and a dry sender
+holds up nobody: its lane is put off and the next is served.
 """
 
 import logging
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
+from django.db import connection
 
 from common.jobs import enqueue
 from messaging import carrier_codes, rate
-from messaging.errors import LimiterAway
+from messaging.choices import BatchState
+from messaging.errors import BatchOver, LimiterAway
+from messaging.gateways.base import Answer, Endpoint
 from messaging.gateways.transport import Transport
 from messaging.models import Batch
 from messaging.sending.claim import claim, next_ready_in_s, put_off
@@ -23,45 +32,231 @@ from messaging.sending.window import Prepared, Progress, prepare
 from messaging.services.control import batch_pause
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # One task sends for at most so long, so that a worker that is told to stop does so soon.
 _SHIFT_S: Final = 20.0
 # Work that will be ready within this is waited for here; later work is a sweeper's.
 _WAIT_S: Final = 1.0
 _NAP_S: Final = 0.02
+# How long to wait for the network while a claim may come back any moment.
+_POLL_S: Final = 0.002
 _UNREACHABLE_S: Final = 5.0
+# Windows that may be open (waiting for a slow answer) or unrecorded at once: this bounds memory.
+_WINDOWS: Final = 8
+_UNRECORDED: Final = 3
+# The next window is claimed when what is left to start lasts for less than this.
+_AHEAD_S: Final = 0.05
 
 
-def drain(*, shift_s: float = _SHIFT_S) -> int:
+def drain(*, shift_s: float = _SHIFT_S, overlap: bool = False) -> int:
     """Send until nothing is ready, or for `shift_s` seconds.
+
+    Args:
+        shift_s: No window is claimed after so long.
+        overlap: Claim and record in threads while requests are in flight.
 
     Returns:
         How many requests were made.
 
     Side effects: hints to go on when the shift is over, and to finish batches.
     """
-    limit = time.monotonic() + shift_s
-    asked = 0
-    try:
-        while time.monotonic() < limit:
-            made = serve_window()
-            if made is None and not _wait(limit):
-                break
-            asked += made or 0
-        else:
-            enqueue("messaging.send_windows")
-    except LimiterAway:
-        log.warning("Redis does not answer: nothing is sent until it does")
+    executors = (_threads("claim"), _threads("record")) if overlap else (Inline(), Inline())
+    pump = Pump(_transport(), *executors, until=time.monotonic() + shift_s)
+    asked = pump.run()
+    if pump.is_unfinished:
+        enqueue("messaging.send_windows")
     if asked:
         enqueue("messaging.finish_batches")
     return asked
 
 
 def serve_window() -> int | None:
-    """Claim one window and deal with it.
+    """Claim one window and deal with it, nothing overlapping.
 
     Returns:
         How many requests were made; None when there was nothing to claim.
+
+    Raises:
+        LimiterAway: Redis does not answer; what was claimed was given back.
+    """
+    prepared = _next()
+    if prepared is None:
+        return None
+    exchange = Exchange(prepared)
+    exchange.run(_transport())
+    _finish(exchange)
+    return len(exchange.told)
+
+
+class Inline(Executor):
+    """Runs what it is given at once, in the caller's thread and database connection."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Run `fn`; its error is kept in the future."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - handed on by future.result()
+            future.set_exception(error)
+        return future
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A window whose requests are being made."""
+
+    exchange: Exchange
+    requests: Iterator[tuple[int, Endpoint, bytes]]
+    started: int = 0
+    unanswered: int = 0
+
+    def answered(self, place: int, answer: Answer, started: float, ended: float) -> None:
+        self.unanswered -= 1
+        self.exchange.answered(place, answer, started, ended)
+
+
+class Pump:
+    """Keeps one transport busy: claims ahead, starts requests as connections are free, records.
+
+    Attributes:
+        asked: Requests made and recorded.
+        is_unfinished: Whether it stopped because its time was over, not for want of work.
+    """
+
+    def __init__(
+        self, transport: Transport, claimer: Executor, recorder: Executor, *, until: float
+    ) -> None:
+        """Start nothing yet. `until` is a `time.monotonic()`."""
+        self.asked = 0
+        self.is_unfinished = False
+        self._transport = transport
+        self._claimer, self._recorder = claimer, recorder
+        self._until = until
+        self._claiming: Future[Prepared | None] | None = None
+        self._claim_at = 0.0
+        self._is_closing = False
+        # A window goes from one to the next: requests to start, answers to come, to be recorded.
+        self._starting: deque[_Open] = deque()
+        self._started: list[_Open] = []
+        self._recording: deque[Future[int]] = deque()
+        self._speed = _Speed()
+
+    def run(self) -> int:
+        """Work until there is none or the time is over; everything claimed is recorded.
+
+        Returns:
+            How many requests were made.
+        """
+        try:
+            while self._step():
+                pass
+        except BaseException:
+            # What is in flight is left to its leases: it will be judged.
+            self._transport.abandon()
+            raise
+        return self.asked
+
+    def _step(self) -> bool:
+        self._gather()
+        if self._may_claim():
+            self._claiming = self._claimer.submit(_next)
+            self._gather()
+        self._start()
+        if self._transport.in_flight:
+            self._speed.count(self._transport.poll(_POLL_S if self._claiming else _NAP_S))
+        self._close()
+        return bool(self._transport.in_flight or self._starting) or self._rest()
+
+    def _may_claim(self) -> bool:
+        if self._claiming or self._is_closing or time.monotonic() < self._claim_at:
+            return False
+        if len(self._starting) + len(self._started) >= _WINDOWS:
+            return False
+        if len(self._recording) >= _UNRECORDED:
+            return False
+        if time.monotonic() > self._until:
+            self._is_closing = self.is_unfinished = True
+            return False
+        waiting = sum(len(one.exchange.prepared.sends) - one.started for one in self._starting)
+        ahead = max(settings.SEND_CONCURRENCY, int(self._speed.per_s * _AHEAD_S))
+        return waiting < min(ahead, settings.SEND_WINDOW)
+
+    def _gather(self) -> None:
+        """Take up what the threads have done."""
+        while self._recording and self._recording[0].done():
+            self.asked += self._recording.popleft().result()
+            self._claim_at = 0.0  # a chunk came back
+        if self._claiming is None or not self._claiming.done():
+            return
+        claiming, self._claiming = self._claiming, None
+        try:
+            prepared = claiming.result()
+        except LimiterAway:
+            log.warning("Redis does not answer: nothing is sent until it does")
+            self._is_closing = True
+            return
+        if prepared is None:
+            self._claim_at = time.monotonic() + _NAP_S
+            return
+        exchange = Exchange(prepared)
+        self._starting.append(_Open(exchange, exchange.begin()))
+
+    def _start(self) -> None:
+        transport = self._transport
+        while self._starting and transport.room:
+            one = self._starting[0]
+            request = next(one.requests, None)
+            if request is None:
+                self._started.append(self._starting.popleft())
+                continue
+            one.started += 1
+            one.unanswered += 1
+            transport.start(one.answered, *request)
+
+    def _close(self) -> None:
+        """Record the windows that have all their answers."""
+        over = [one for one in self._started if not one.unanswered]
+        for one in over:
+            self._started.remove(one)
+            self._recording.append(self._recorder.submit(_finish, one.exchange))
+
+    def _rest(self) -> bool:
+        """Nothing is in flight: wait for the threads, or for work that is nearly ready."""
+        pending: set[Future[Any]] = set(self._recording)
+        if self._claiming:
+            pending.add(self._claiming)
+        if pending:
+            wait(pending, return_when=FIRST_COMPLETED)
+            return True
+        if self._is_closing:
+            return False
+        if time.monotonic() < self._claim_at:
+            ready_in_s = next_ready_in_s()
+            if ready_in_s is None or ready_in_s > _WAIT_S:
+                return False
+            left_s = max(self._until - time.monotonic(), 0.0)
+            time.sleep(min(max(ready_in_s, _NAP_S), left_s))
+        return True
+
+
+class _Speed:
+    """Requests answered per second, lately."""
+
+    def __init__(self) -> None:
+        self.per_s = 0.0
+        self._since, self._answered = time.monotonic(), 0
+
+    def count(self, answered: int) -> None:
+        self._answered += answered
+        elapsed = time.monotonic() - self._since
+        if elapsed > 0.2:
+            self.per_s = self._answered / elapsed
+            self._since, self._answered = time.monotonic(), 0
+
+
+def _next() -> Prepared | None:
+    """Claim a window and make it ready.
 
     Raises:
         LimiterAway: Redis does not answer; what was claimed was given back.
@@ -70,51 +265,44 @@ def serve_window() -> int | None:
     if window is None:
         return None
     try:
-        prepared = prepare(window)
+        return prepare(window)
     except LimiterAway:
-        _give_back(Prepared(window, [Progress(lease) for lease in window.leases]))
+        unsent = Prepared(window, [Progress(lease) for lease in window.leases])
+        for progress in unsent.progress:
+            progress.leave(progress.lease.first_no)
+        record(Exchange(unsent))
         raise
-    exchange = Exchange(prepared)
-    exchange.run(_transport())
+
+
+def _finish(exchange: Exchange) -> int:
+    """Record a window, then act on what the answers mean for senders and batches."""
     record(exchange)
-    _follow_up(exchange)
-    return len(exchange.told)
-
-
-def _give_back(prepared: Prepared) -> None:
-    for progress in prepared.progress:
-        progress.leave(progress.lease.first_no)
-    record(Exchange(prepared))
-
-
-def _follow_up(exchange: Exchange) -> None:
-    """What the carrier's answers mean for the sender and the batch, after they are recorded."""
-    rates = {
-        progress.lease.batch.sender_id: progress.lease.batch.rate_per_s
-        for progress in exchange.prepared.progress
-    }
+    batches = [progress.lease.batch for progress in exchange.prepared.progress]
+    rates = {batch.sender_id: batch.rate_per_s for batch in batches}
     for sender_id, share in exchange.throttled.items():
         rate.slow(sender_id=sender_id, rate_per_s=rates[sender_id], share=share)
     if exchange.unreachable:
         put_off([(sender_id, _UNREACHABLE_S) for sender_id in exchange.unreachable])
     for batch_id, result in exchange.stopped.items():
-        explained = carrier_codes.explain(result.code)
-        batch = Batch.objects.select_related("account").get(pk=batch_id)
+        _stop(batch_id, result.code)
+    return len(exchange.told)
+
+
+def _stop(batch_id: int, code: str) -> None:
+    """Pause a batch that cannot go on until somebody puts something right."""
+    explained = carrier_codes.explain(code)
+    batch = Batch.objects.select_related("account").get(pk=batch_id)
+    if batch.state != BatchState.RUNNING:
+        return
+    try:
         batch_pause(
             account=batch.account,
             actor=None,
             batch=batch,
             reason=f"{explained.meaning} {explained.advice} Then resume: what has not gone waits.",
         )
-
-
-def _wait(limit: float) -> bool:
-    """Wait a moment for work that is about to be ready; False when there is none soon."""
-    ready_in_s = next_ready_in_s()
-    if ready_in_s is None or ready_in_s > _WAIT_S:
-        return False
-    time.sleep(min(max(ready_in_s, _NAP_S), max(limit - time.monotonic(), 0.0)))
-    return True
+    except BatchOver:
+        log.info("batch %s ended while it was being paused", batch_id)
 
 
 @lru_cache(maxsize=1)
@@ -123,3 +311,15 @@ def _transport() -> Transport:
     return Transport(
         concurrency=settings.SEND_CONCURRENCY, timeout_s=settings.CARRIER_REQUEST_TIMEOUT_S
     )
+
+
+@lru_cache(maxsize=2)
+def _threads(name: str) -> ThreadPoolExecutor:
+    """One thread for `name`, with a database connection of its own, for the process' life."""
+    return ThreadPoolExecutor(1, thread_name_prefix=name)
+
+
+def close_connections() -> None:
+    """Close the database connections of the threads (for whoever must leave none behind)."""
+    for name in ("claim", "record"):
+        _threads(name).submit(connection.close).result()

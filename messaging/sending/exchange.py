@@ -41,14 +41,12 @@ class Exchange:
     Attributes:
         prepared: The window; its skips and what is left grow while requests go out.
         told: Requests that were made and may have been taken.
-        throttled: Senders that the carrier told to slow down, with the share of their requests.
         unreachable: Senders whose carrier could not be reached at all.
         stopped: Batches that cannot go on until somebody puts something right, and the code.
     """
 
     prepared: Prepared
     told: list[Told] = field(default_factory=list)
-    throttled: dict[int, float] = field(default_factory=dict)
     unreachable: set[int] = field(default_factory=set)
     stopped: dict[int, Result] = field(default_factory=dict)
     _answers: Counter[int] = field(default_factory=Counter)
@@ -56,11 +54,23 @@ class Exchange:
     _gone: set[int] = field(default_factory=set)
     _asked_at: float = 0.0
 
-    def run(self, transport: Transport) -> None:
-        """Make the requests of the window and wait for all answers."""
+    def begin(self) -> Iterator[tuple[int, Endpoint, bytes]]:
+        """The requests of the window, each made only when it is about to start.
+
+        Whether one may still be made is decided then; every one that is yielded must be started,
+        and its answer handed to `answered`.
+        """
         self._asked_at = self.prepared.window.claimed_at
-        transport.run(self._requests(), self._answered)
-        self.throttled = {
+        return self._requests()
+
+    def run(self, transport: Transport) -> None:
+        """Make the requests of this window alone and wait for all answers."""
+        transport.run(self.begin(), self.answered)
+
+    @property
+    def throttled(self) -> dict[int, float]:
+        """Senders that the carrier told to slow down, with the share of their requests."""
+        return {
             sender_id: times / self._answers[sender_id]
             for sender_id, times in self._throttles.items()
         }
@@ -89,7 +99,7 @@ class Exchange:
                 gateway.request(
                     to=item.phone,
                     our_number=batch.our_number,
-                    encoded_body=gateway.encode(item.text),
+                    encoded_body=item.wire,
                     ref=f"{item.id}-{item.attempts + 1}",
                 ),
             )
@@ -113,7 +123,7 @@ class Exchange:
                 self._gone.add(place)
         self._asked_at = time.time()
 
-    def _answered(self, place: int, answer: Answer, started: float, ended: float) -> None:
+    def answered(self, place: int, answer: Answer, started: float, ended: float) -> None:
         progress, item = self.prepared.sends[place]
         batch = progress.lease.batch
         result = batch.gateway.result(answer)

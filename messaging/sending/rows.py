@@ -13,7 +13,6 @@ from messaging.pricing import credits_for
 from messaging.sending.claim import Item
 from messaging.sending.exchange import Told
 from messaging.sending.window import Progress
-from messaging.state import rank
 
 # After so many requests that the carrier did not take, it is given up.
 MAX_ATTEMPTS: Final = 8
@@ -37,26 +36,6 @@ class MessageRow:
     segments: int = 0
     credits: int = 0
     at: float = 0.0
-
-    @property
-    def rank(self) -> int:
-        """Of the new state."""
-        return rank(self.state)
-
-
-@dataclass(slots=True)
-class AttemptRow:
-    """One request that was made."""
-
-    message_id: int
-    n: int
-    carrier_account_id: int
-    carrier_id: str
-    outcome: str
-    http_status: int
-    code: str
-    requested_at: float
-    answered_at: float
 
 
 def skipped_row(progress: Progress, item: Item, reason: str, at: float) -> MessageRow:
@@ -111,18 +90,3 @@ def told_row(told: Told, at: datetime) -> MessageRow:
 def backoff_s(n: int) -> float:
     """Seconds to wait before the request after attempt `n`: 1, 2, 4 ... 60."""
     return min(_BACKOFF_MOST_S, 2.0 ** (n - 1))
-
-
-def attempt_row(told: Told) -> AttemptRow:
-    """The record of one request."""
-    return AttemptRow(
-        message_id=told.item.id,
-        n=told.item.attempts + 1,
-        carrier_account_id=told.progress.lease.batch.carrier_account_id,
-        carrier_id=told.result.carrier_id,
-        outcome=told.result.outcome,
-        http_status=told.result.http_status,
-        code=told.result.code,
-        requested_at=told.started,
-        answered_at=told.ended,
-    )

@@ -11,7 +11,7 @@ from datetime import datetime
 from common.clock import now
 from messaging import rate
 from messaging.choices import Reason
-from messaging.gate import held_until, skip_reason
+from messaging.gate import Hours, skip_reason
 from messaging.rendering import BODY_LIMIT
 from messaging.segments import segments
 from messaging.sending.claim import Item, Lease, Window
@@ -95,13 +95,14 @@ def prepare(window: Window) -> Prepared:
 
 def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:
     rules = progress.lease.batch.rules
+    hours = Hours(rules, at)
     ready: list[Item] = []
     for item in progress.lease.items:
         reason = skip_reason(rules, is_opted_out=item.is_opted_out, consent=item.consent)
         if reason:
             prepared.skips.append((progress, item, reason))
             continue
-        until = held_until(rules, phone=item.phone, timezone=item.timezone, at=at)
+        until = hours.held_until(item.phone, item.timezone)
         if until is not None:
             progress.hold(item.no, until)
             continue
@@ -110,11 +111,13 @@ def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:
 
 
 def _render(lease: Lease, items: list[Item]) -> None:
-    texts = lease.batch.content.texts(
-        [item.merge for item in items], [item.no for item in items], lease.batch.link_ids
-    )
-    for item, text in zip(items, texts, strict=True):
-        item.text = text
+    content = lease.batch.content
+    merges = [item.merge for item in items]
+    codes = content.codes([item.no for item in items], lease.batch.link_ids)
+    texts = content.texts(merges, codes)
+    wires = content.wires(merges, codes, lease.batch.gateway.encode)
+    for item, text, wire in zip(items, texts, wires, strict=True):
+        item.text, item.wire = text, wire
         item.segments = segments(text)
 
 

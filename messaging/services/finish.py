@@ -127,9 +127,8 @@ def _fill(batch: Batch, *, with_unknown: bool) -> None:
 
 
 def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Message]) -> None:
-    texts = content.texts(
-        [row.merge for row in rows], [row.recipient_no or 0 for row in rows], links
-    )
+    codes = content.codes([row.recipient_no or 0 for row in rows], links)
+    texts = content.texts([row.merge for row in rows], codes)
     moves = TallyMoves()
     charged = 0
     for row, text in zip(rows, texts, strict=True):

@@ -17,7 +17,7 @@ from accounts.services import credits_reserve
 from contacts.models import Contact
 from contacts.selectors import merge_fields
 from messaging.choices import Direction, MessageState, Priority
-from messaging.content import Content
+from messaging.content import SEPARATOR, Content
 from messaging.errors import AccountSuspended, EmptyAudience, SenderNotUsable
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
@@ -70,6 +70,7 @@ def batch_launch(
     Side effects: after commit, hints to the send queue.
     """
     may_launch(account=account, actor=actor, sender=sender)
+    body = body.replace(SEPARATOR, " ")
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
     batch, is_new = batch_insert(

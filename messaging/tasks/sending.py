@@ -11,13 +11,13 @@ from messaging.services.finish import batches_finish
 @shared_task(name="messaging.send_windows")
 def send_windows() -> None:
     """There is something to send: send until there is not."""
-    drain()
+    drain(overlap=True)
 
 
 @shared_task(name="messaging.send_sweep")
 def send_sweep() -> None:
     """Send what a lost hint left behind."""
-    drain()
+    drain(overlap=True)
 
 
 @shared_task(name="messaging.finish_batches")
