@@ -103,6 +103,7 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         "unsent": [one for one in row.blasts if one.blast.batch is None],
         "cards": reports.rate_cards(row.figures, all_hits=all_hits) if row.figures else [],
         "segments_each": reports.segments_each(row.figures) if row.figures else "",
+        "credits_definition": reports.CREDITS,
         "all_hits": all_hits,
         "answer": comparing.answer(row.launched, row.figures),
         "multiples": comparing.small_multiples(row.launched),

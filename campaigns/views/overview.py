@@ -13,6 +13,7 @@ from accounts.choices import Role
 from accounts.models import Account
 from campaigns import reports, selectors, timeline
 from common.clock import now
+from common.templatetags.ui import num
 from contacts.selectors import contacts_count
 from messaging.selectors import Figures, activity_over_time
 
@@ -48,6 +49,8 @@ def overview(request: AccountRequest) -> HttpResponse:
         "blast_count": len(current),
         "figures": figures,
         "earlier": earlier,
+        "credits_left": f"{num(request.account.credit_balance)} left",
+        "credits_before": f"{num(earlier.credits)} in the {days} days before" if earlier else "",
         "cards": reports.period_cards(figures, earlier),
         "hand": _needs_a_hand(request.account, figures, current),
         "first_steps": _first_steps(request.account) if not current and not before else None,

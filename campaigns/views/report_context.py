@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from django.urls import reverse
+
 from accounts.models import Account
 from campaigns import reports, selectors
 from campaigns.composing import shown
@@ -11,6 +13,7 @@ from campaigns.models import Blast
 from campaigns.timeline import over_time, unit_for
 from common.clock import now
 from common.pagination import keyset_page
+from common.templatetags.ui import num
 from messaging.choices import BatchState, Reason
 from messaging.models import Batch
 from messaging.rendering import compile_body
@@ -79,6 +82,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
     phase = phase_of(blast)
     all_hits = params.get("clicks") == "all"
     unit = unit_for(batch.launched_at)
+    report_url = reverse("blast_report", args=[blast.pk])
     return {
         "blast": blast,
         "batch": batch,
@@ -96,8 +100,14 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
             has_link=bool(compile_body(batch.body).links),
         ),
         "credits_definition": reports.CREDITS,
+        "credits_note": ""
+        if blast.estimated_credits is None
+        else f"estimate was {num(blast.estimated_credits)}",
         "segments_each": reports.segments_each(figures),
         "all_hits": all_hits,
+        "report_url": report_url,
+        "clicks_url": report_url if all_hits else f"{report_url}?clicks=all",
+        "clicks_words": "people only" if all_hits else "count every hit",
         "skipped": reports.skipped_rows(counts),
         "failures": reports.failure_rows(counts),
         "failed_total": figures.refused + figures.undelivered + figures.failed,

@@ -1,0 +1,87 @@
+"""What only a browser shows: counting while typing, replacing, confirming, taking back, themes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from campaigns.choices import BlastState
+from campaigns.models import Blast
+from common.clock import now
+from contacts.models import Group
+from messaging.models import Batch, SenderNumber
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LogIn = Callable[[Any, User], None]
+
+
+def test_from_a_pasted_text_to_a_schedule_and_back(
+    page: Any, log_in: LogIn, alice: User, group: Group, sender: SenderNumber
+) -> None:
+    log_in(page, alice)
+    page.goto("/")
+    page.click(".sidebar >> text=New blast")
+
+    page.fill("#id_body", "Hi {{first_name|there}}, it’s here: https://shop.example/sale")
+    page.wait_for_selector("#count-line >> text=UCS-2")
+    page.click("text=Replace with plain characters")
+    page.wait_for_selector("#count-line >> text=GSM-7")
+    assert page.input_value("#id_body").startswith("Hi {{first_name|there}}, it's here")
+    page.fill("[name=new_campaign]", "Autumn")
+    page.check("text=Customers")
+    page.wait_for_selector("text=Send to 5 people, 5 credits")
+    assert "Hi Ann, it's here" in page.inner_text(".phone")
+
+    page.click("text=Send to 5 people, 5 credits")
+    page.click("dialog >> text=Not yet")
+    assert Blast.objects.count() == 0
+    page.click(".segmented >> text=Later")
+    page.fill("#id_scheduled_at", f"{now() + timedelta(days=2):%Y-%m-%dT10:00}")
+    page.click("text=Schedule for 5 people, 5 credits")
+    page.click("dialog >> text=Schedule it")
+    page.wait_for_selector("text=Goes out")
+    assert Blast.objects.get().state == BlastState.SCHEDULED
+    page.click("text=Take it back")
+    page.wait_for_selector("text=Taken back. Nothing was sent")
+    assert Blast.objects.get().state == BlastState.DRAFT
+    assert Batch.objects.count() == 0
+
+
+def test_an_unknown_field_is_said_while_typing(
+    page: Any, log_in: LogIn, alice: User, group: Group
+) -> None:
+    log_in(page, alice)
+    page.goto("/blasts/new")
+
+    page.fill("#id_body", "Hi {{frist_name}}")
+
+    page.wait_for_selector("text=Did you mean {{first_name}}?")
+
+
+def test_dark_mode_is_kept_and_there_before_the_first_paint(
+    page: Any, log_in: LogIn, alice: User, group: Group
+) -> None:
+    log_in(page, alice)
+    page.goto("/")
+
+    page.click(".sidebar .account-button")
+    page.click(".sidebar [data-theme-set=dark]")
+    assert page.get_attribute("html", "data-bs-theme") == "dark"
+    page.goto("/campaigns/", wait_until="commit")
+    page.wait_for_selector("body", state="attached")
+    assert page.get_attribute("html", "data-bs-theme") == "dark"
+
+
+@pytest.mark.parametrize("path", ["/", "/campaigns/", "/campaigns/new", "/blasts/new"])
+def test_no_page_is_wider_than_a_phone(
+    phone_page: Any, log_in: LogIn, alice: User, group: Group, sender: SenderNumber, path: str
+) -> None:
+    log_in(phone_page, alice)
+    phone_page.goto(path)
+
+    assert phone_page.evaluate("document.documentElement.scrollWidth") == 390
+    assert phone_page.is_visible(".bottombar >> text=Campaigns")
+    assert phone_page.is_visible(".topbar >> text=New blast")
