@@ -6,7 +6,7 @@ different. A new route with an id and without a row here fails.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -48,6 +48,7 @@ PAGES: dict[str, dict[str, str]] = {
     "blast_live": {"pk": "sent"},
     "blast_launched": {"pk": "sent"},
     "blast_export": {"pk": "sent"},
+    "blast_group": {"pk": "sent"},
     "conversation_start": {"contact_pk": "contact"},
     "conversation": {"pk": "conversation"},
     "conversation_thread": {"pk": "conversation"},
@@ -107,8 +108,12 @@ CALLS: dict[str, str] = {
 SECRETS = {"invitation_accept"}
 # Where an empty body is refused before the thing is looked up, the least that is not.
 FORMS: dict[str, dict[str, str]] = {"team_role": {"role": "viewer"}}
-# The same for calls: name of a field -> which of the account's things it lists.
-BODIES = {"api-group-add": {"contacts": "contact"}, "api-group-remove": {"contacts": "contact"}}
+# The same for calls, made of the account's ids.
+BODIES: dict[str, Callable[[dict[str, int]], dict[str, Any]]] = {
+    "api-group-add": lambda ids: {"contacts": [ids["contact"]]},
+    "api-group-remove": lambda ids: {"contacts": [ids["contact"]]},
+    "api-conversation-reply": lambda ids: {"body": "Hello", "idempotency_key": "1"},
+}
 
 
 @pytest.fixture
@@ -204,7 +209,7 @@ def _methods(name: str) -> Iterator[str]:
 
 
 def _call(name: str, method: str, ids: dict[str, int], headers: dict[str, str]) -> int:
-    body = {field: [ids[thing]] for field, thing in BODIES.get(name, {}).items()}
+    body = BODIES[name](ids) if name in BODIES else {}
     return (
         Client()
         .generic(
