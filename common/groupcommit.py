@@ -1,39 +1,43 @@
 """Group commit: many small inserts share one transaction, and each is answered after it.
 
-Owns the thread that collects what arrived while the last commit ran, writes it in one statement
-over its own connection, and then answers everybody. Measured: 15 times the throughput of a
+Owns a connection to PostgreSQL inside an event loop. What arrives while the last commit runs is
+collected, written in one statement, and everybody answered at once: 15 times the throughput of a
 transaction per row at the same latency, because the disk is waited for once. Knows nothing of what
 the rows mean: the caller gives the function that writes a list of them.
 
-When PostgreSQL is away rows are answered `Unavailable` at once (and held, see `keep`), and the
-thread goes on trying to connect, so the owner recovers by itself. When it is there but does not
+The connection is psycopg2's asynchronous kind, in the loop itself. A flusher thread was measured
+too: it waits for the interpreter's lock longer than for the commit (docs/adr/0012-group-commit.md).
+
+When PostgreSQL is away rows are answered `Unavailable` at once (and held, see `keep`), and
+connecting is tried again and again, so the owner recovers by itself. When it is there but does not
 answer, nobody waits longer than `patience_s`.
 """
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 log = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
-Waiter = tuple[Any, "asyncio.Future[None] | None"]
 
-# A commit is asked for at once when the thread is idle; this only bounds one statement's size.
+# A commit begins at once when none is under way; this only bounds one statement's size.
 MOST_ROWS: Final = 2000
 RECONNECT_EVERY_S: Final = 0.25
+CONNECT_WITHIN_S: Final = 2.0
 # A server that vanished without closing the connection must not hold answers for the 15 minutes
 # TCP would take; a statement this old has lost its server, or the server its disk.
-DEAD_AFTER_MS: Final = 4000
+DEAD_AFTER_S: Final = 4.0
 
 
 class Unavailable(Exception):
@@ -55,28 +59,15 @@ class Counts:
     lost: int = 0
 
 
-def connect(dsn: dict[str, Any]) -> Connection:
-    """A connection that notices a dead server within seconds."""
-    return psycopg2.connect(
-        **dsn,
-        connect_timeout=2,
-        keepalives_idle=2,
-        keepalives_interval=1,
-        keepalives_count=2,
-        tcp_user_timeout=DEAD_AFTER_MS,
-        options=f"-c statement_timeout={DEAD_AFTER_MS}",
-    )
-
-
 class GroupCommit(Generic[Row]):
-    """One flusher thread of one event loop.
+    """The rows of one kind in one event loop.
 
     Args:
         dsn: Arguments of `psycopg2.connect`.
-        write: Writes the rows it is given with the cursor it is given; the thread commits.
+        write: Executes one statement that stores the rows it is given.
         patience_s: The longest an asker waits.
         keep: How many rows to hold while PostgreSQL is away; with 0 they are the asker's to repeat.
-        flushed: Called in the thread after each commit; must not block.
+        flushed: Called after each commit; must not block.
     """
 
     def __init__(
@@ -87,7 +78,6 @@ class GroupCommit(Generic[Row]):
         patience_s: float,
         keep: int = 0,
         flushed: Callable[[], None] | None = None,
-        name: str = "group-commit",
     ) -> None:
         self.counts = Counts()
         self._dsn = dsn
@@ -95,35 +85,30 @@ class GroupCommit(Generic[Row]):
         self._patience_s = patience_s
         self._keep = keep
         self._flushed = flushed
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: deque[tuple[Row, asyncio.Future[None] | None]] = deque()
         self._deadlines: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._ticker: asyncio.Task[None] | None = None
-        self._wake = threading.Event()
-        self._stopping = False
+        self._wake = asyncio.Event()
         self._away = False
         self._failures = 0
-        self._connection: Connection | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._ticker = self._loop.create_task(self._tick())
-        self._thread.start()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._tick())]
 
-    def stop(self, *, timeout_s: float = 5.0) -> None:
-        """Write what waits, then end the thread."""
-        self._stopping = True
-        self._wake.set()
-        if self._ticker is not None:
-            self._ticker.cancel()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+    async def stop(self) -> None:
+        """Write what waits, if PostgreSQL takes it within DEAD_AFTER_S, then end."""
+        limit_s = time.monotonic() + DEAD_AFTER_S
+        while (self._waiting or self._deadlines) and time.monotonic() < limit_s:
+            await asyncio.sleep(0.02)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def is_away(self) -> bool:
-        """Whether the last try to reach PostgreSQL failed."""
+        """Whether PostgreSQL did not take the last rows, nor a connection since."""
         return self._away
 
     def submit(self, row: Row) -> "asyncio.Future[None]":
@@ -133,15 +118,13 @@ class GroupCommit(Generic[Row]):
             Unavailable: PostgreSQL is away or too slow. Rows within `keep` are held all the same.
             Unstorable: it will never take this row.
         """
-        assert self._loop is not None
-        future: asyncio.Future[None] = self._loop.create_future()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._away:
             self._submit_away(row, future)
             return future
         self._waiting.append((row, future))
         self._deadlines.append((time.monotonic() + self._patience_s, future))
-        if not self._wake.is_set():
-            self._wake.set()
+        self._wake.set()
         return future
 
     def _submit_away(self, row: Row, future: "asyncio.Future[None]") -> None:
@@ -167,66 +150,79 @@ class GroupCommit(Generic[Row]):
                     self.counts.unavailable += 1
                     future.set_exception(Unavailable())
 
-    # ---- the thread ----
+    # ---- writing ----
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         while True:
-            if self._connection is None and not self._reconnect():
-                self._turn_away()
-                if self._stopping:
-                    return
-                time.sleep(RECONNECT_EVERY_S)
-                continue
-            self._wake.clear()
-            if not self._waiting:
-                if self._stopping:
-                    break
-                self._wake.wait()
-            count = min(len(self._waiting), MOST_ROWS)
-            if count:
-                self._flush([self._waiting.popleft() for _ in range(count)])
-        if self._connection is not None:
-            self._connection.close()
+            connection: Connection | None = None
+            try:
+                async with asyncio.timeout(CONNECT_WITHIN_S):
+                    connection = psycopg2.connect(**self._dsn, **_LIVELINESS, async_=True)
+                    await _settled(connection)
+                self._connected()
+                while True:
+                    self._wake.clear()
+                    if not self._waiting:
+                        await self._wake.wait()
+                    count = min(len(self._waiting), MOST_ROWS)
+                    await self._flush(connection, [self._waiting.popleft() for _ in range(count)])
+            except (psycopg2.Error, TimeoutError, OSError) as error:
+                await self._failed(error)
+            except Exception as error:
+                log.exception("storing failed in a way nobody thought of")
+                await self._failed(error)
+            finally:
+                if connection is not None:
+                    with suppress(psycopg2.Error):
+                        connection.close()
 
-    def _reconnect(self) -> bool:
-        try:
-            self._connection = connect(self._dsn)
-        except psycopg2.Error as error:
-            if not self._away:
-                log.warning("PostgreSQL is away: %s", error)
-            self._away = True
-            return False
+    def _connected(self) -> None:
         if self._away:
             log.warning("PostgreSQL is back; %s rows were held", len(self._waiting))
         self._away = False
-        self._failures = min(self._failures, 1)
-        return True
+
+    async def _failed(self, error: Exception) -> None:
+        """A first failure is tried again at once: the server may only have been restarted."""
+        self._failures += 1
+        if self._failures == 1:
+            return
+        if not self._away:
+            log.warning("PostgreSQL is away: %s", error)
+        self._away = True
+        self._turn_away()
+        await asyncio.sleep(RECONNECT_EVERY_S)
 
     def _turn_away(self) -> None:
         """Answer whoever waits; with `keep` their rows stay."""
-        waiters = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        held = [(row, None) for row, _ in waiters[: self._keep]]
-        self._waiting.extendleft(reversed(held))
-        self.counts.held = len(held)
-        self.counts.lost += len(waiters) - len(held) if self._keep else 0
+        waiters = list(self._waiting)
+        self._waiting.clear()
+        self._waiting.extend((row, None) for row, _ in waiters[: self._keep])
+        self.counts.held = len(self._waiting)
+        if self._keep:
+            self.counts.lost += len(waiters) - len(self._waiting)
         self._answer(waiters, Unavailable())
 
-    def _flush(self, waiters: list[Waiter]) -> None:
-        assert self._connection is not None
+    async def _flush(
+        self, connection: Connection, waiters: list[tuple[Row, "asyncio.Future[None] | None"]]
+    ) -> None:
+        """Write rows in a transaction of their own.
+
+        Raises:
+            psycopg2.Error, TimeoutError: the connection is of no more use; the rows wait again.
+        """
         try:
-            with self._connection.cursor() as cursor:
+            with connection.cursor() as cursor:
                 self._write(cursor, [row for row, _ in waiters])
-            self._connection.commit()
-        except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-            self._connection.rollback()
-            self._divide(waiters, error)
+                async with asyncio.timeout(DEAD_AFTER_S):
+                    await _settled(connection)
+        except (psycopg2.DataError, psycopg2.IntegrityError, ValueError) as error:
+            await self._divide(connection, waiters, error)
             return
-        except psycopg2.Error as error:
+        except BaseException:
             # A row of a commit whose answer was lost may be stored, and is then stored twice: the
             # lesser harm, since events are applied once and hits are many.
             self._waiting.extendleft(reversed(waiters))
-            self._lose_connection(error)
-            return
+            raise
         self._failures = 0
         self._away = False
         self.counts.stored += len(waiters)
@@ -235,50 +231,71 @@ class GroupCommit(Generic[Row]):
         if self._flushed is not None:
             self._flushed()
 
-    def _divide(self, waiters: list[Waiter], error: psycopg2.Error) -> None:
+    async def _divide(
+        self,
+        connection: Connection,
+        waiters: list[tuple[Row, "asyncio.Future[None] | None"]],
+        error: Exception,
+    ) -> None:
         """One row that PostgreSQL refuses must not take its neighbours with it."""
-        if len(waiters) > 1:
-            half = len(waiters) // 2
-            for part in (waiters[:half], waiters[half:]):
-                if self._connection is not None:
-                    self._flush(part)
-                else:
-                    self._waiting.extend(part)
+        if len(waiters) == 1:
+            log.error("a row cannot be stored: %s", error)
+            self.counts.unstorable += 1
+            self._answer(waiters, Unstorable(str(error)))
             return
-        log.error("a row cannot be stored: %s", error)
-        self.counts.unstorable += 1
-        self._answer(waiters, Unstorable(str(error)))
+        half = len(waiters) // 2
+        try:
+            await self._flush(connection, waiters[:half])
+        except BaseException:
+            self._waiting.extend(waiters[half:])
+            raise
+        await self._flush(connection, waiters[half:])
 
-    def _lose_connection(self, error: psycopg2.Error) -> None:
-        """Drop the connection; a first failure is tried again at once on a new one.
-
-        The server may only have been restarted while nothing happened here.
-        """
-        log.warning("a commit failed: %s", error)
-        self._failures += 1
-        if self._failures > 1:
-            self._away = True
-            self._turn_away()
-            time.sleep(RECONNECT_EVERY_S)
-        if self._connection is not None:
-            try:
-                self._connection.close()
-            except psycopg2.Error:
-                log.debug("closing a broken connection failed", exc_info=True)
-        self._connection = None
-
-    def _answer(self, waiters: list[Waiter], error: Exception | None) -> None:
-        if self._loop is None or self._loop.is_closed():
-            return
-        futures = [future for _, future in waiters if future is not None]
-        self._loop.call_soon_threadsafe(_resolve, futures, error)
+    def _answer(
+        self,
+        waiters: Sequence[tuple[Row, "asyncio.Future[None] | None"]],
+        error: Exception | None,
+    ) -> None:
+        for _, future in waiters:
+            if future is None or future.done():  # held, gone, or answered since it took too long
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
 
 
-def _resolve(futures: "Sequence[asyncio.Future[None]]", error: Exception | None) -> None:
-    for future in futures:
-        if future.done():  # the asker went away, or was answered because it took too long
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+_LIVELINESS: Final[dict[str, Any]] = {
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": int(DEAD_AFTER_S * 1000),
+    "options": f"-c statement_timeout={int(DEAD_AFTER_S * 1000)}",
+}
+
+
+async def _settled(connection: Connection) -> None:
+    """Wait until an asynchronous connection has done what it was told.
+
+    Raises:
+        psycopg2.Error: what went wrong with it.
+    """
+    loop = asyncio.get_running_loop()
+    while (state := connection.poll()) != POLL_OK:
+        ready: asyncio.Future[None] = loop.create_future()
+        descriptor = connection.fileno()
+        add, remove = (
+            (loop.add_reader, loop.remove_reader)
+            if state == POLL_READ
+            else (loop.add_writer, loop.remove_writer)
+        )
+        add(descriptor, _done, ready)
+        try:
+            await ready
+        finally:
+            remove(descriptor)
+
+
+def _done(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

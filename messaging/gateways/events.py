@@ -6,12 +6,11 @@ is no error: it becomes `state=""`, is kept as `word`, and still proves that the
 message.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class StatusEvent:
+class StatusEvent(NamedTuple):
     """A carrier's word on one outbound message.
 
     Attributes:
@@ -31,8 +30,7 @@ class StatusEvent:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InboundText:
+class InboundText(NamedTuple):
     """A text that a phone sent to one of our numbers.
 
     Attributes:
@@ -53,11 +51,10 @@ class InboundText:
     body: str
     segments: int = 1
     opt_out_word: str = ""
-    media: tuple[str, ...] = field(default=())
+    media: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LinkClick:
+class LinkClick(NamedTuple):
     """A tap on a link that the carrier shortened.
 
     Attributes:

