@@ -25,5 +25,6 @@ urlpatterns = [
     path("blasts/<int:pk>/cancel", reports.blast_cancel, name="blast_cancel"),
     path("blasts/<int:pk>/live", reports.blast_live, name="blast_live"),
     path("blasts/<int:pk>/launched", reports.blast_launched, name="blast_launched"),
+    path("blasts/<int:pk>/group", reports.blast_group, name="blast_group"),
     path("blasts/<int:pk>/people.csv", reports.blast_export, name="blast_export"),
 ]

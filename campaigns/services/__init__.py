@@ -24,12 +24,14 @@ from campaigns.services.launching import (
     blast_undo,
     blasts_launch_due,
 )
+from campaigns.services.retargeting import blast_group
 
 __all__ = [
     "blast_cancel",
     "blast_create",
     "blast_discard",
     "blast_duplicate",
+    "blast_group",
     "blast_launch",
     "blast_pause",
     "blast_resume",

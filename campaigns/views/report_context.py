@@ -133,9 +133,21 @@ def people(
         "blast": blast,
         "chosen": chosen,
         "shows": SHOWS,
+        "filter_fields": [
+            ("show", chosen["show"]),
+            ("reason", chosen["reason"]),
+            ("q", chosen["search"]),
+        ],
         "page": keyset_page(messages, params, size=PAGE_SIZE),
+        "group_name": _group_name(blast, chosen),
         "reason_label": Reason(chosen["reason"]).label if chosen["reason"] else "",
     }
+
+
+def _group_name(blast: Blast, chosen: Mapping[str, str]) -> str:
+    """What a group of the list as filtered might be called."""
+    words = Reason(chosen["reason"]).label if chosen["reason"] else dict(SHOWS).get(chosen["show"])
+    return f"{blast.name}: {(words or chosen['show']).lower()}"[:80]
 
 
 def _awaiting(figures: Figures) -> int:

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
@@ -17,6 +19,7 @@ from campaigns.composing import compose
 from campaigns.models import Blast
 from campaigns.views.report_context import filters, live, phase_of, whole_report
 from common.errors import DomainError
+from common.templatetags.ui import num
 
 
 @requires(Role.VIEWER)
@@ -77,6 +80,28 @@ def blast_export(request: AccountRequest, pk: int) -> HttpResponseBase:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="blast-{blast.pk}.csv"'},
     )
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_group(request: AccountRequest, pk: int) -> HttpResponse:
+    """Make a group of the list as filtered, and begin a blast to it."""
+    blast = _blast(request, pk)
+    try:
+        group, count = services.blast_group(
+            account=request.account,
+            actor=request.user,
+            blast=blast,
+            name=request.POST.get("name", ""),
+            **filters(request.POST),
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("blast_report", blast.pk)
+    people = f"{num(count)} {'person' if count == 1 else 'people'}"
+    messages.success(request, f"The group “{group.name}” holds {people}. Write to them here.")
+    chosen = urlencode({"campaign": blast.campaign_id, "group": group.pk})
+    return redirect(f"{reverse('blast_create')}?{chosen}")
 
 
 @requires(Role.MARKETER)

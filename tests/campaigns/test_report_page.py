@@ -13,6 +13,7 @@ from accounts.models import Account, Membership, User
 from campaigns.exporting import formula_safe
 from campaigns.models import Blast
 from common.clock import now
+from contacts.models import Group
 from messaging.choices import BatchState
 from messaging.models import Batch
 from tests.campaigns.launched import finished, launched
@@ -146,7 +147,7 @@ def test_a_viewer_reads_and_stops_nothing(
 
     assert client.get(f"/blasts/{blast.pk}/").status_code == 200
     assert "Cancel the rest" not in client.get(f"/blasts/{blast.pk}/").content.decode()
-    for act in ("pause", "cancel", "undo", "again", "send"):
+    for act in ("pause", "cancel", "undo", "again", "send", "group"):
         assert client.post(f"/blasts/{blast.pk}/{act}").status_code == 403
     assert Batch.objects.get().state == BatchState.RUNNING
     assert Blast.objects.count() == 1
@@ -159,7 +160,7 @@ def test_a_stranger_finds_nothing(
 
     for path in ("", "live", "launched", "people.csv", "edit"):
         assert client.get(f"/blasts/{blast.pk}/{path}").status_code == 404
-    for act in ("pause", "resume", "cancel", "undo", "again", "send", "discard", "edit"):
+    for act in ("pause", "resume", "cancel", "undo", "again", "send", "discard", "edit", "group"):
         assert client.post(f"/blasts/{blast.pk}/{act}").status_code == 404
     assert client.get(f"/campaigns/{blast.campaign_id}/").status_code == 404
     assert client.post(f"/campaigns/{blast.campaign_id}/archive").status_code == 404
@@ -180,6 +181,43 @@ def test_the_list_as_filtered_comes_as_csv_that_no_spreadsheet_runs(
     assert [row["clicks"] for row in rows] == ["2", "0"]
     assert rows[1]["text"] == "'=Hi Cleo"
     assert rows[0]["phone"].startswith("+1202555")
+
+
+def test_a_list_becomes_a_group_to_write_to(
+    browse: Browse, account: Account, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    client = browse(alice)
+    asked = {"name": "Unreached", "show": "failed", "reason": "landline"}
+
+    answer = client.post(f"/blasts/{blast.pk}/group", asked, follow=True)
+
+    group = Group.objects.get(account=account, name="Unreached")
+    assert [m.contact.first_name for m in group.members.select_related("contact")] == ["Dan"]
+    assert answer.redirect_chain[0][0] == (
+        f"/blasts/new?campaign={blast.campaign_id}&group={group.pk}"
+    )
+    page = answer.content.decode()
+    assert "The group “Unreached” holds 1 person." in page
+    assert re.search(rf'name="groups" value="{group.pk}" checked', page)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"name": "Customers", "show": "delivered"}, "There is a group called “Customers” already"),
+        ({"name": "Nobody", "show": "waiting"}, "Nobody in this blast fits what you chose"),
+    ],
+)
+def test_a_group_that_cannot_be_made_is_explained(
+    browse: Browse, alice: User, blast: Blast, asked: dict[str, str], sentence: str
+) -> None:
+    finished(blast)
+
+    answer = browse(alice).post(f"/blasts/{blast.pk}/group", asked, follow=True)
+
+    assert sentence in answer.content.decode()
+    assert Group.objects.count() == 1
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

@@ -56,6 +56,7 @@ ROLES = {
     "blast_live": VIEWER,
     "blast_launched": VIEWER,
     "blast_export": VIEWER,
+    "blast_group": MARKETER,
     "inbox": VIEWER,
     "inbox_rows": VIEWER,
     "conversation_start": MARKETER,
