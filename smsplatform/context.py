@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts.access import role_includes
 from accounts.choices import Role
 from accounts.models import Membership, User
+from accounts.selectors import user_may_send
 from inbox import selectors as inbox_selectors
 
 
@@ -38,7 +39,7 @@ _PLACES = (
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Template variables of the frame; at most two queries beyond the membership's."""
+    """Template variables of the frame; at most three queries beyond the membership's."""
     membership = getattr(request, "membership", None)
     if not membership:
         return {}
@@ -60,6 +61,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "account": membership.account,
         "can_write": role_includes(membership.role, Role.MARKETER),
         "can_admin": role_includes(membership.role, Role.ADMIN),
+        "email_confirmed": SimpleLazyObject(lambda: user_may_send(membership.user)),
         "inbox_unread": unread,
         "nav": nav,
         "nav_more_active": any(place.active and not place.on_phone for place in nav),

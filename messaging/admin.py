@@ -1,0 +1,113 @@
+"""Staff pages of messaging: numbers on the platform's carrier, and events that were set aside.
+
+Rows are looked at, not edited; a number is entered through `messaging.senders`.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from common.errors import DomainError
+from common.phone import PhoneError, normalise
+from messaging import senders
+from messaging.choices import EventEnd
+from messaging.models import CarrierAccount, CarrierEvent, SenderNumber
+
+
+class SenderForm(forms.ModelForm):
+    """A number that the platform holds at its carrier, for one account."""
+
+    class Meta:
+        model = SenderNumber
+        fields = ("account", "carrier_account", "phone", "label", "rate_per_s", "daily_cap")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "carrier_account" in self.fields:
+            platforms = CarrierAccount.objects.filter(account__isnull=True)
+            self.fields["carrier_account"].queryset = platforms  # type: ignore[attr-defined]
+
+    def clean_phone(self) -> str:
+        """E.164, whatever was typed."""
+        account = self.cleaned_data.get("account")
+        country = account.default_country if account else "US"
+        try:
+            return normalise(self.cleaned_data["phone"], country).e164
+        except PhoneError as error:
+            raise forms.ValidationError(error.message) from error
+
+
+@admin.register(SenderNumber)
+class SenderNumberAdmin(admin.ModelAdmin):
+    """Numbers of all accounts; staff add those on the platform's carrier."""
+
+    form = SenderForm
+    list_display = (
+        "phone",
+        "account",
+        "carrier_account",
+        "rate_per_s",
+        "is_default",
+        "released_at",
+    )
+    list_filter = ("carrier_account",)
+    search_fields = ("phone", "account__name")
+    ordering = ("-id",)
+    autocomplete_fields = ("account",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The account's admins change their numbers themselves."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: messages and conversations name it."""
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: SenderNumber, form: forms.ModelForm, change: bool
+    ) -> None:
+        """Enter it through the service, so that it is audited and the carrier is told."""
+        assert isinstance(request.user, User)
+        data = form.cleaned_data
+        made = senders.sender_create(actor=request.user, **data)
+        obj.pk = made.pk
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """A number in use elsewhere is said in a sentence; nothing is stored."""
+        try:
+            return super().add_view(request, *args, **kwargs)
+        except DomainError as error:
+            self.message_user(request, error.message, "error")
+            request.method = "GET"
+            return super().add_view(request, *args, **kwargs)
+
+
+@admin.register(CarrierEvent)
+class SetAsideAdmin(admin.ModelAdmin):
+    """What carriers told and we could not apply, with the reason."""
+
+    list_display = ("received_at", "carrier_account", "kind", "message_id", "word", "error")
+    list_filter = ("kind",)
+    ordering = ("-id",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CarrierEvent]:
+        """Only what was set aside; there is an index for just that."""
+        events = super().get_queryset(request).filter(ended=EventEnd.SET_ASIDE)
+        return events.select_related("carrier_account")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only carriers."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
