@@ -12,7 +12,8 @@ SESSION_KEY = "account_id"
 
 
 def _membership(request: HttpRequest) -> Membership | None:
-    if not request.user.is_authenticated:
+    # The API's framework puts None there for a call without a key.
+    if request.user is None or not request.user.is_authenticated:
         return None
     return selectors.membership_current(
         user=request.user, preferred_account_id=request.session.get(SESSION_KEY)

@@ -21,10 +21,16 @@ class KeysetPagination(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 1000
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """A page in the OpenAPI document; the addresses are null at either end."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        properties = {"next": address, "previous": address, "results": schema}
+        return {"type": "object", "properties": properties, "required": list(properties)}
+
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """One page of a list, newest first. `older` and `newer` are ids for `?before=` and `?after=`."""
+    """One page, newest first. `older` and `newer` are ids for `?before=` and `?after=`."""
 
     rows: Sequence[M]
     older: int | None

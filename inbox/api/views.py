@@ -60,12 +60,13 @@ class ConversationViewSet(viewsets.ReadOnlyModelViewSet[Conversation]):
     @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
     def reply(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Reply from the number the thread runs on. To who opted out it is `skipped`."""
+        conversation = self.get_object()
         form = ReplySerializer(data=request.data)
         form.is_valid(raise_exception=True)
         message = services.conversation_reply(
             account=calling_account(request),
             actor=calling_user(request),
-            conversation=self.get_object(),
+            conversation=conversation,
             body=form.validated_data["body"],
             request_key=form.validated_data["idempotency_key"],
         )

@@ -12,6 +12,7 @@ from accounts.errors import EmailUnverified, InsufficientCredits
 from accounts.models import Account, CreditEntry, User
 from common.errors import Invalid
 from contacts.choices import ConsentSource
+from contacts.models import Contact
 from contacts.services import consent_revoke
 from inbox.errors import NumberGivenUp, ReplyChanged
 from inbox.models import Conversation
@@ -24,16 +25,15 @@ from tests.inbox.conftest import Inbound, browser
 pytestmark = pytest.mark.django_db
 
 
-def _reply(thread: Conversation, actor: User, **given: Any) -> Message:
+def _reply(
+    thread: Conversation, actor: User, *, body: str = "Yes, on Fridays.", request_key: str = "k1"
+) -> Message:
     return conversation_reply(
-        **{
-            "account": thread.account,
-            "actor": actor,
-            "conversation": thread,
-            "body": "Yes, on Fridays.",
-            "request_key": "k1",
-        }
-        | given
+        account=thread.account,
+        actor=actor,
+        conversation=thread,
+        body=body,
+        request_key=request_key,
     )
 
 
@@ -58,10 +58,10 @@ def test_a_reply_is_queued_ahead_of_blasts_and_read_and_taken_on(
         bob,
     )
     assert (message.phone, message.our_number) == (thread.phone, sender.phone)
-    assert (message.state, message.created_by, message.contact.first_name) == (
+    assert (message.state, message.created_by, message.contact) == (
         MessageState.PENDING,
         bob,
-        "Carol",
+        Contact.objects.get(),
     )
     assert list(CreditEntry.objects.filter(kind="reserve").values_list("available", "held")) == [
         (-1, 1)
