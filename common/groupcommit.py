@@ -94,8 +94,11 @@ class GroupCommit(Generic[Row]):
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._run()), loop.create_task(self._tick())]
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [
+            self._loop.create_task(self._run()),
+            self._loop.create_task(self._tick()),
+        ]
 
     async def stop(self) -> None:
         """Write what waits, if PostgreSQL takes it within DEAD_AFTER_S, then end."""
@@ -118,13 +121,14 @@ class GroupCommit(Generic[Row]):
             Unavailable: PostgreSQL is away or too slow. Rows within `keep` are held all the same.
             Unstorable: it will never take this row.
         """
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[None] = self._loop.create_future()
         if self._away:
             self._submit_away(row, future)
             return future
         self._waiting.append((row, future))
         self._deadlines.append((time.monotonic() + self._patience_s, future))
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
         return future
 
     def _submit_away(self, row: Row, future: "asyncio.Future[None]") -> None:

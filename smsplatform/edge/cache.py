@@ -44,7 +44,7 @@ class KnownAccount:
 class KnownLink:
     """A link as the edge needs it."""
 
-    account_id: int
+    account_id: str
     destination: bytes
     recipients: int
 
@@ -180,7 +180,7 @@ def load_link(pk: int) -> KnownLink | None:
     if row is None:
         return None
     account_id, destination, recipients = row
-    return KnownLink(account_id, location(destination), recipients)
+    return KnownLink(str(account_id), location(destination), recipients)
 
 
 def location(destination: str) -> bytes:

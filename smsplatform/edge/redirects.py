@@ -21,7 +21,7 @@ from tracking import codes
 
 PATIENCE_S: Final = 0.25
 HELD_HITS: Final = 100_000
-_DAY_S: Final = 86_400
+_DAY_MS: Final = 86_400_000
 
 UNKNOWN: Final = page(
     404,
@@ -124,16 +124,16 @@ class Redirects:
         if self._proxies and forwarded:
             hops = forwarded.split(b",")
             address = hops[-min(self._proxies, len(hops))].strip().decode("latin-1")
-        at = time.time()
+        at_ms = time.time_ns() // 1_000_000
         return ClickRow(
             link.account_id,
-            link_id,
-            recipient_no,
-            at,
-            1 if language and b"text/html" in accept else 0,
+            str(link_id),
+            str(recipient_no),
+            str(at_ms),
+            "1" if language and b"text/html" in accept else "0",
             scope["method"],
             agent[:500].decode("latin-1").replace("\0", ""),
-            address_hash(address, key=day_key(self._hash_key, int(at // _DAY_S))),
+            address_hash(address, key=day_key(self._hash_key, at_ms // _DAY_MS)),
         )
 
 

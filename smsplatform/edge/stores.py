@@ -7,7 +7,7 @@ Owns the two INSERT statements and the throttled hints that follow a commit. The
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -25,11 +25,14 @@ HINT_EVERY_S: Final = 0.2
 
 
 class EventRow(NamedTuple):
-    """A webhook about to be stored, in the order of the INSERT; 0 where it names no message."""
+    """A webhook about to be stored, in the order of the INSERT; "0" where it names no message.
 
-    carrier_account_id: int
-    message_id: int
-    attempt_n: int
+    Numbers are digits already: they travel as text.
+    """
+
+    carrier_account_id: str
+    message_id: str
+    attempt_n: str
     kind: str
     carrier_id: str
     account_ref: str
@@ -41,13 +44,13 @@ class EventRow(NamedTuple):
 
 
 class ClickRow(NamedTuple):
-    """A hit about to be stored, in the order of the INSERT; `at` in Unix seconds."""
+    """A hit about to be stored, in the order of the INSERT. Numbers are digits already."""
 
-    account_id: int
-    link_id: int
-    recipient_no: int
-    at: float
-    browser_headers: int
+    account_id: str
+    link_id: str
+    recipient_no: str
+    at_ms: str
+    browser_headers: str
     method: str
     user_agent: str
     ip_hash_hex: str
@@ -85,10 +88,10 @@ _CLICKS_SQL = f"""
 INSERT INTO {Click._meta.db_table} (
     account_id, link_id, recipient_no, at, browser_headers, method, user_agent, ip_hash,
     verdict, reasons, rules_version)
-SELECT account_id, link_id, recipient_no, to_timestamp(at), browser_headers <> 0, method,
-    coalesce(user_agent, ''), decode(ip_hash, 'hex'), '{Verdict.PENDING.value}', '[]', 0
-FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::float8[], %s::smallint[], {_TEXTS_3})
-    AS r(account_id, link_id, recipient_no, at, browser_headers, method, user_agent, ip_hash)
+SELECT account_id, link_id, recipient_no, to_timestamp(at_ms / 1000.0), browser_headers <> 0,
+    method, coalesce(user_agent, ''), decode(ip_hash, 'hex'), '{Verdict.PENDING.value}', '[]', 0
+FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::smallint[], {_TEXTS_3})
+    AS r(account_id, link_id, recipient_no, at_ms, browser_headers, method, user_agent, ip_hash)
 """
 
 
@@ -102,11 +105,11 @@ def write_clicks(cursor: Cursor, rows: Sequence[ClickRow]) -> None:
     cursor.execute(_CLICKS_SQL, _columns(rows, numbers=5))
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], *, numbers: int) -> list[str]:
+def _columns(rows: Sequence[tuple[str, ...]], *, numbers: int) -> list[str]:
     """One parameter a column: the first `numbers` as array literals, the others as texts."""
     columns = list(zip(*rows, strict=True))
     return [
-        *("{" + ",".join(map(str, column)) + "}" for column in columns[:numbers]),
+        *("{" + ",".join(column) + "}" for column in columns[:numbers]),
         *map(_joined, columns[numbers:]),
     ]
 

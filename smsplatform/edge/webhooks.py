@@ -10,6 +10,7 @@ Answers: 404 unknown account or path, 405 not a POST, 413 body over 64 KB, 403 w
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -45,8 +46,15 @@ _AWAY: Final = text(503, "Cannot store it now, post it again.", (b"retry-after",
 
 # A secret that was just changed must not cost webhooks, but a flood of forged ones no queries.
 _REREAD_AFTER_S: Final = 1.0
-_MOST_ID: Final = 2**63 - 1
+_ID: Final = "([1-9][0-9]{0,17})"
+_STATUS_PATH: Final = re.compile(rf"{PREFIX}{_ID}/status/{_ID}-([1-9][0-9]{{0,4}})")
+_OTHER_PATH: Final = re.compile(rf"{PREFIX}{_ID}/(inbound|clicks)")
 _MOST_ATTEMPT: Final = 32_767
+
+# Plain strings: an enum's members cost more to reach than all the rest of a comparison.
+_STATUS: Final = EventKind.STATUS.value
+_INBOUND: Final = EventKind.INBOUND.value
+_CLICK: Final = EventKind.CLICK.value
 
 
 class Target(NamedTuple):
@@ -54,8 +62,8 @@ class Target(NamedTuple):
 
     carrier_account_id: int
     kind: str
-    message_id: int = 0
-    attempt_n: int = 0
+    message_id: str = "0"
+    attempt_n: str = "0"
 
 
 @dataclass(slots=True)
@@ -79,67 +87,102 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        answer = await self._answer(scope, receive)
-        await answer.to(send)
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         target = target_of(scope["path"])
         if target is None:
-            return _NOT_FOUND
-        if scope["method"] != "POST":
-            return _NOT_POST
-        try:
-            account = self._accounts.peek(target.carrier_account_id)
-            if account is None:
-                account = await self._accounts.get(target.carrier_account_id)
-                if account is None:
-                    return _NOT_FOUND
-            body = await read_body(scope, receive)
-            row = await self._verified(scope, target, account, body)
-            if isinstance(row, Answer):
-                return row
-            await self._events.submit(row)
-        except BodyTooLarge:
-            self.counts.too_large += 1
-            return _TOO_LARGE
-        except Unavailable:
-            return _AWAY
-        except Unstorable:
-            return _NOT_READABLE
-        return _NO_REPLY if target.kind == EventKind.INBOUND else _STORED
+            await _NOT_FOUND.to(send)
+        elif scope["method"] != "POST":
+            await _NOT_POST.to(send)
+        else:
+            answer = _NO_REPLY if target.kind == _INBOUND else _STORED
+            try:
+                account = self._accounts.peek(target.carrier_account_id) or await self._known(
+                    target
+                )
+                body = await read_body(scope, receive)
+                asked = _Asked(self._origin, scope, body)
+                if not asked.is_signed(account):
+                    asked = await self._asked_again(target, asked)
+                await self._events.submit(event_row(target, asked))
+            except Refused as refused:
+                answer = refused.answer
+            except BodyTooLarge:
+                self.counts.too_large += 1
+                answer = _TOO_LARGE
+            except Unavailable:
+                answer = _AWAY
+            except Unstorable:
+                answer = _NOT_READABLE
+            await answer.to(send)
 
-    async def _verified(
-        self, scope: Scope, target: Target, account: KnownAccount, body: bytes
-    ) -> EventRow | Answer:
-        signature = kind = b""
+    async def _known(self, target: Target) -> KnownAccount:
+        account = await self._accounts.get(target.carrier_account_id)
+        if account is None:
+            raise Refused(_NOT_FOUND)
+        return account
+
+    async def _asked_again(self, target: Target, asked: "_Asked") -> "_Asked":
+        """Check once more with secrets read anew: they may have been changed just now."""
+        account = await self._accounts.refreshed(
+            target.carrier_account_id, older_than_s=_REREAD_AFTER_S
+        )
+        if account is None or not asked.is_signed(account):
+            self.counts.bad_signature += 1
+            raise Refused(_BAD_SIGNATURE)
+        return asked
+
+
+class Refused(Exception):
+    """A webhook that is not stored, with what to answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class _Asked:
+    """What a request brought: the form or the JSON, and what it was signed over."""
+
+    __slots__ = ("_body", "_origin", "_signature", "_target", "pairs")
+
+    def __init__(self, origin: str, scope: Scope, body: bytes) -> None:
+        self._origin = origin
+        self._body = body
+        self._signature = kind = b""
         for name, value in scope["headers"]:
             if name == b"x-twilio-signature":
-                signature = value
+                self._signature = value
             elif name == b"content-type":
                 kind = value
+        self._target = target_text(scope)
         is_json = kind[:16].lower() == b"application/json"
-        pairs = None if is_json else twilio_webhooks.form_pairs(body)
-        asked: dict[str, Any] = {
-            "origin": self._origin,
-            "target": target_text(scope),
-            "body": body,
-            "pairs": pairs,
-            "signature": signature,
-        }
-        if not twilio_webhooks.verify(**asked, secrets=account.secrets):
-            reread = await self._accounts.refreshed(
-                target.carrier_account_id, older_than_s=_REREAD_AFTER_S
+        self.pairs = None if is_json else twilio_webhooks.form_pairs(body)
+
+    def is_signed(self, account: KnownAccount) -> bool:
+        """Whether one of the account's secrets signed it."""
+        return twilio_webhooks.verify(
+            origin=self._origin,
+            target=self._target,
+            body=self._body,
+            pairs=self.pairs,
+            signature=self._signature,
+            secrets=account.secrets,
+        )
+
+    def payload(self) -> tuple[dict[str, Any], str]:
+        """What it says, and the same as JSON in ASCII.
+
+        Raises:
+            Refused: it says that it is JSON and is none.
+        """
+        if self.pairs is not None:
+            return (
+                twilio_webhooks.payload_of(self.pairs),
+                twilio_webhooks.payload_json(self.pairs),
             )
-            if reread is None or not twilio_webhooks.verify(**asked, secrets=reread.secrets):
-                self.counts.bad_signature += 1
-                return _BAD_SIGNATURE
-        if pairs is not None:
-            payload = twilio_webhooks.payload_of(pairs)
-            return event_row(target, payload, twilio_webhooks.payload_json(pairs))
-        said = twilio_webhooks.payload_of_json(body)
+        said = twilio_webhooks.payload_of_json(self._body)
         if said is None:
-            return _NOT_READABLE
-        return event_row(target, said, json.dumps(said, separators=(",", ":")))
+            raise Refused(_NOT_READABLE)
+        return said, json.dumps(said, separators=(",", ":"))
 
 
 def target_text(scope: Scope) -> str:
@@ -150,43 +193,37 @@ def target_text(scope: Scope) -> str:
 
 
 def target_of(path: str) -> Target | None:
-    """What a path under PREFIX asks for, or None when there is no such webhook."""
-    account, _, rest = path[len(PREFIX) :].partition("/")
-    account_id = _number(account, _MOST_ID)
-    if account_id is None:
-        return None
-    if rest.startswith("status/"):
-        message, _, attempt = rest[7:].partition("-")
-        message_id, attempt_n = _number(message, _MOST_ID), _number(attempt, _MOST_ATTEMPT)
-        if message_id is None or attempt_n is None:
+    """What a path asks for, or None when there is no such webhook."""
+    found = _STATUS_PATH.fullmatch(path)
+    if found is not None:
+        account_id, message_id, attempt_n = found.groups()
+        if len(attempt_n) == 5 and int(attempt_n) > _MOST_ATTEMPT:
             return None
-        return Target(account_id, EventKind.STATUS.value, message_id, attempt_n)
-    if rest == "inbound":
-        return Target(account_id, EventKind.INBOUND.value)
-    if rest == "clicks":
-        return Target(account_id, EventKind.CLICK.value)
-    return None
+        return Target(int(account_id), _STATUS, message_id, attempt_n)
+    found = _OTHER_PATH.fullmatch(path)
+    if found is None:
+        return None
+    return Target(int(found[1]), _INBOUND if found[2] == "inbound" else _CLICK)
 
 
-def event_row(target: Target, payload: dict[str, Any], stored: str) -> EventRow:
+def event_row(target: Target, asked: _Asked) -> EventRow:
     """A webhook as it is stored: the raw payload, and beside it what it says of a status.
 
-    Args:
-        target: What its path says.
-        payload: What its body says.
-        stored: The same as JSON in ASCII.
+    Raises:
+        Refused: it cannot be read.
     """
+    payload, stored = asked.payload()
     if "\\u0000" in stored or "\\ud" in stored:
         payload = storable(payload)
         stored = json.dumps(payload, separators=(",", ":"))
     account_id, kind, message_id, attempt_n = target
-    if kind != EventKind.STATUS:
+    if kind != _STATUS:
         sid = str(payload.get("MessageSid") or "")[:64]
         account_ref = str(payload.get("AccountSid") or "")[:64]
-        return EventRow(account_id, 0, 0, kind, sid, account_ref, "", "", "", "", stored)
+        return EventRow(str(account_id), "0", "0", kind, sid, account_ref, "", "", "", "", stored)
     sid, account_ref, word, state, code, reason = twilio_webhooks.parse_status(payload)
     return EventRow(
-        account_id,
+        str(account_id),
         message_id,
         attempt_n,
         kind,
@@ -209,10 +246,3 @@ def storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {storable(name): storable(item) for name, item in value.items()}
     return value
-
-
-def _number(digits: str, most: int) -> int | None:
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-        return None
-    number = int(digits)
-    return number if 0 < number <= most else None
