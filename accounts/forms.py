@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from accounts import services
 from accounts.choices import Role, Scope
 from accounts.models import Account, User
+from common.countries import COUNTRIES
 
 # The zones of the United States first: most accounts are there, the list of the world is long.
 _US_ZONES = (
@@ -118,6 +119,11 @@ class AccountForm(forms.ModelForm):
         choices=timezone_choices,
         help_text="Reports show times in this zone. Recipients have their own.",
     )
+    default_country = forms.ChoiceField(
+        label="Country",
+        choices=list(COUNTRIES.items()),
+        help_text="Numbers typed or imported without a country code are read as from here.",
+    )
     attribution_hours = forms.IntegerField(
         label="A reply counts for a blast for (hours)",
         min_value=1,
@@ -131,6 +137,7 @@ class AccountForm(forms.ModelForm):
             "name",
             "brand",
             "timezone",
+            "default_country",
             "quiet_start",
             "quiet_end",
             "requires_consent",

@@ -18,6 +18,7 @@ from accounts.services.audit import audit_record
 from accounts.services.credits import credits_grant
 from accounts.signals import account_created
 from common.clock import now
+from common.countries import COUNTRIES
 from common.errors import Conflict, Invalid, NotFound
 
 DEFAULT_TIMEZONE = "America/New_York"
@@ -27,6 +28,7 @@ SETTINGS = (
     "name",
     "brand",
     "timezone",
+    "default_country",
     "help_text",
     "quiet_start",
     "quiet_end",
@@ -152,6 +154,8 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
         raise ValueError(f"not a setting: {', '.join(sorted(unknown))}")
     if "timezone" in changes:
         timezone_checked(changes["timezone"])
+    if "default_country" in changes and changes["default_country"] not in COUNTRIES:
+        raise Invalid(fields={"default_country": "Choose a country from the list."})
     if "name" in changes and not changes["name"].strip():
         raise Invalid(fields={"name": "Give the account a name."})
     if "attribution_hours" in changes and not 1 <= changes["attribution_hours"] <= 720:

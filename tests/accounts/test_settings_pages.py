@@ -9,6 +9,7 @@ from django.test import Client
 from accounts import services
 from accounts.choices import AccountStatus, CreditKind
 from accounts.models import Account, AuditEvent, CreditEntry, User
+from common.errors import Invalid
 
 pytestmark = pytest.mark.django_db
 
@@ -18,6 +19,7 @@ SETTINGS = {
     "name": "Alice's Roses",
     "brand": "Roses",
     "timezone": "Europe/Berlin",
+    "default_country": "DE",
     "quiet_start": "20:30",
     "quiet_end": "09:00",
     "requires_consent": "on",
@@ -42,6 +44,8 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert (account.requires_consent, account.attribution_hours) == (True, 48)
     event = AuditEvent.objects.get(action="account.changed")
     assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]
+    assert account.default_country == "DE"
+    assert event.data["default_country"] == ["US", "DE"]
     assert event.actor == alice
 
 
@@ -57,7 +61,13 @@ def test_saving_the_same_again_leaves_no_trail(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"timezone": "Mars"}, {"attribution_hours": "0"}, {"name": ""}, {"quiet_start": "25:00"}],
+    [
+        {"timezone": "Mars"},
+        {"default_country": "ZZ"},
+        {"attribution_hours": "0"},
+        {"name": ""},
+        {"quiet_start": "25:00"},
+    ],
 )
 def test_impossible_settings_change_nothing(
     account: Account, alice: User, logged_in: Browse, wrong: dict[str, str]
@@ -66,6 +76,15 @@ def test_impossible_settings_change_nothing(
 
     assert b"field-error" in answer.content
     assert Account.objects.get(pk=account.pk).name == "Alice's Flowers"
+    assert not AuditEvent.objects.filter(action="account.changed").exists()
+
+
+def test_a_country_without_phone_numbers_is_refused(account: Account, alice: User) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.account_update(account=account, actor=alice, default_country="AQ")
+
+    assert set(refused.value.fields) == {"default_country"}
+    assert Account.objects.get(pk=account.pk).default_country == "US"
     assert not AuditEvent.objects.filter(action="account.changed").exists()
 
 
