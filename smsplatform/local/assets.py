@@ -17,7 +17,10 @@ MODULES = FRONTEND / "node_modules"
 VENDOR = ROOT / "static" / "vendor"
 
 # From the package's folder to the name under static/vendor/.
+_INTER = "@fontsource-variable/inter/files/inter"
 FILES = {
+    f"{_INTER}-latin-wght-normal.woff2": "fonts/inter-latin.woff2",
+    f"{_INTER}-latin-ext-wght-normal.woff2": "fonts/inter-latin-ext.woff2",
     "@tabler/core/dist/css/tabler.min.css": "tabler.min.css",
     "@tabler/core/dist/js/tabler.min.js": "tabler.min.js",
     "@tabler/icons-webfont/dist/tabler-icons.min.css": "tabler-icons.min.css",
