@@ -41,13 +41,10 @@ def message_log(request: AccountRequest) -> HttpResponse:
             reason=chosen["reason"],
             direction=chosen["direction"],
             did=chosen["did"],
-        ),
+        ).select_related("batch"),
         params,
         size=PAGE_SIZE,
     )
-    names = selectors.batch_names({m.batch_id for m in page.rows if m.batch_id})
-    for message in page.rows:
-        message.batch_name = names.get(message.batch_id or 0, "")  # type: ignore[attr-defined]
     context = {
         "page": page,
         "q": search,

@@ -89,10 +89,18 @@
   });
 
   // ---- Rows that open, copy buttons, tooltips ----------------------------------------------------
+  // Outside https and one's own machine there is no clipboard; `async` makes that a refusal too.
+  const copyText = async (text) => navigator.clipboard.writeText(text);
+
   document.addEventListener("click", (event) => {
+    // data-copy holds what is copied; without a value it is this page's address.
     const copy = event.target.closest("[data-copy]");
     if (copy) {
-      navigator.clipboard.writeText(copy.dataset.copy).then(() => window.toast("Copied.", "success"));
+      const words = copy.dataset.copied || "Copied.";
+      copyText(copy.dataset.copy || window.location.href).then(
+        () => window.toast(words, "success"),
+        () => window.toast("This browser does not let the page copy. Copy it by hand.", "error"),
+      );
       return;
     }
     const row = event.target.closest("tr[data-href]");
