@@ -139,7 +139,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ADAPTER = "accounts.adapter.MfaAdapter"
 MFA_TOTP_ISSUER = "Textledger"
-# How many proxies stand before `web` and append to X-Forwarded-For (limits on log-in go by address).
+# How many proxies stand before `web` and append to X-Forwarded-For: limits on log-in go by address.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
 environ.Env.EMAIL_SCHEMES["mailbox"] = "accounts.mailbox.MailboxBackend"
