@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -17,7 +17,7 @@ from campaigns import exporting, selectors, services
 from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.models import Blast
-from campaigns.views.report_context import filters, live, phase_of, whole_report
+from campaigns.views.report_context import filters, live, people, phase_of, whole_report
 from common.errors import DomainError
 from common.templatetags.ui import num
 
@@ -48,12 +48,17 @@ def batch_report(request: AccountRequest, batch_pk: int) -> HttpResponse:
 def blast_live(request: AccountRequest, pk: int) -> HttpResponse:
     """What changes while a blast goes out; an htmx fragment.
 
-    `was` is the phase the page was made in: with a new phase the whole page is made anew.
+    `was` is the phase the page was made in: with a new phase the whole page is made anew. The list
+    of people is the one at the address the page stands at, which htmx names.
     """
     blast = _blast(request, pk)
     if blast.batch is None or request.GET.get("was") != phase_of(blast):
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context = live(request.account, blast, blast.batch, request.GET)
+    shown = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
+    context = {
+        **live(request.account, blast, blast.batch, request.GET),
+        **people(request.account, blast, blast.batch, shown.dict()),
+    }
     return render(request, "campaigns/_live.html", {**context, "is_part": True})
 
 

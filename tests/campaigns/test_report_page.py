@@ -124,6 +124,23 @@ def test_while_it_goes_out_the_report_asks_for_itself_and_later_stops(
     assert "live?was" not in client.get(f"/blasts/{blast.pk}/").content.decode()
 
 
+def test_the_list_of_people_changes_with_the_figures(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    client = browse(alice)
+    page = f"http://testserver/blasts/{blast.pk}/?show=failed&reason=landline"
+
+    live = f"/blasts/{blast.pk}/live?was=settling"
+    everybody = client.get(live).content.decode()
+    landlines = client.get(live, headers={"HX-Current-URL": page}).content.decode()
+
+    mark = 'id="people-rows" hx-swap-oob="true"'
+    rows = [html.partition(mark)[2] for html in (everybody, landlines)]
+    assert [html.count('class="row-title"') for html in rows] == [6, 1]
+    assert "Dan" in rows[1]
+
+
 def test_pause_resume_and_cancel_by_button(browse: Browse, alice: User, blast: Blast) -> None:
     client = browse(alice)
 
