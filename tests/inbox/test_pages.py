@@ -39,6 +39,26 @@ def _conversations(account: Account, sender: SenderNumber, many: int) -> None:
         )
 
 
+def test_a_contact_can_be_written_to_first(
+    account: Account, sender: SenderNumber, carol: Contact, bobs: Client
+):
+    start = reverse("conversation_start", args=[carol.pk])
+    assert start in _page(bobs, "contact_detail", carol.pk)
+
+    page = bobs.post(start, follow=True).content.decode()
+
+    assert "No texts yet. Write the first one below." in page
+    made = Conversation.objects.get()
+    assert (made.our_number, made.phone, made.unread) == (sender.phone, carol.phone, 0)
+
+
+def test_without_a_number_nothing_is_started(account: Account, carol: Contact, bobs: Client):
+    page = bobs.post(reverse("conversation_start", args=[carol.pk]), follow=True).content.decode()
+
+    assert "no number to text from" in page
+    assert not Conversation.objects.exists()
+
+
 def test_an_empty_inbox_says_what_will_come(bobs: Client):
     page = _page(bobs, "inbox")
 
@@ -133,11 +153,11 @@ def test_a_long_list_costs_no_more_queries(
 ):
     _conversations(account, sender, 50)
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert _page(bobs, "inbox").count("data-inbox-row") == 50
     first = Conversation.objects.first()
     assert first is not None
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         _page(bobs, "conversation", first.pk)
 
 
