@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from smsplatform.local import assets, environment, processes, services
+from smsplatform.local import assets, environment, places, processes, services
 from smsplatform.local import secrets as local_secrets
 from smsplatform.local.lock import Held
 from smsplatform.local.places import ROOT
@@ -25,6 +25,7 @@ _PRODUCTION = {
 def test(arguments: list[str]) -> int:
     """Run pytest with `arguments` over a fresh PostgreSQL and Redis; returns its exit code."""
     assets.ensure()
+    (places.LOCAL / "static").mkdir(parents=True, exist_ok=True)  # WhiteNoise warns without it
     return _over_services("test", processes.module("pytest", *arguments), durable=False)
 
 
