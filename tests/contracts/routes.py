@@ -39,6 +39,8 @@ def _walk(resolver: URLResolver, prefix: str, found: tuple[str, ...]) -> Iterato
             yield Route(path, entry.name or "", entry.callback, names)
 
 
-ALL = [route for route in _walk(get_resolver(), "", ()) if not route.path.startswith(OTHERS)]
+_EVERY = list(_walk(get_resolver(), "", ()))
+ALL = [route for route in _EVERY if not route.path.startswith(OTHERS)]
+LOG_IN = [route for route in _EVERY if route.path.startswith("auth/")]
 DASHBOARD = [route for route in ALL if not route.path.startswith(API)]
 REST = [route for route in ALL if route.path.startswith(API)]

@@ -1,0 +1,154 @@
+"""Which addresses are pages, and what may stand behind their question marks.
+
+Every entry of the URL table stands in exactly one of the tables here; a new one without a row
+fails.
+"""
+
+from django.urls import reverse
+
+from tests.contracts import routes
+from tests.e2e.shops import Places
+
+# Pages of an account. Those with an id in their address are opened where `Shop.places` has one.
+PAGES: dict[str, list[str]] = {
+    "overview": ["", "?days=90"],
+    "campaign_list": ["", "?show=archived"],
+    "campaign_create": [""],
+    "campaign_report": ["", "?clicks=all"],
+    "campaign_edit": [""],
+    "blast_create": [""],
+    "blast_report": ["", "?show=failed", "?clicks=all"],
+    "blast_edit": [""],
+    "contact_list": ["", "?q=nobody"],
+    "contact_create": [""],
+    "contact_detail": [""],
+    "contact_edit": [""],
+    "group_list": [""],
+    "group_detail": [""],
+    "import_list": [""],
+    "import_create": [""],
+    "import_detail": [""],
+    "inbox": ["", "?show=all", "?q=nobody"],
+    "conversation": [""],
+    "link_list": ["", "?q=nothing"],
+    "link_report": [""],
+    "message_log": ["", "?state=undelivered", "?q=nothing"],
+    "message_detail": [""],
+    "settings": [""],
+    "account_settings": [""],
+    "profile": [""],
+    "audit_log": [""],
+    "credits": [""],
+    "team": [""],
+    "api_keys": [""],
+    "numbers": [""],
+    "number_add": [""],
+    "number_edit": [""],
+    "carrier_add": [""],
+    "carrier_edit": [""],
+    "verify_confirm": [""],
+    "account_email": [""],
+    "account_change_password": [""],
+    "account_reauthenticate": [""],
+    "account_logout": [""],
+    "mfa_index": [""],
+}
+
+# Pages for people who are not logged in.
+PUBLIC: dict[str, list[str]] = {
+    "account_login": [""],
+    "account_signup": [""],
+    "account_inactive": [""],
+    "account_email_verification_sent": [""],
+    "account_confirm_email": [""],
+    "account_reset_password": [""],
+    "account_reset_password_done": [""],
+    "account_reset_password_from_key_done": [""],
+    "invitation_accept": [""],
+    "mailbox": [""],
+}
+
+# Pages that only a certain moment leads to: forms on the same base as the ones above.
+MOMENTS = {
+    "account_confirm_login_code": "log-in by a mailed code, which is off",
+    "account_none": "after leaving the last account",
+    "account_reset_password_from_key": "from a mail, once",
+    "account_set_password": "for who has none",
+    "mfa_activate_totp": "with the password given again",
+    "mfa_authenticate": "between the password and the first page",
+    "mfa_deactivate_totp": "with two-step log-in",
+    "mfa_generate_recovery_codes": "with two-step log-in",
+    "mfa_reauthenticate": "with two-step log-in",
+    "mfa_view_recovery_codes": "with two-step log-in",
+}
+
+# Answer POST alone.
+ACTIONS = frozenset(
+    {
+        "account_switch",
+        "api_key_revoke",
+        "blast_cancel",
+        "blast_count",
+        "blast_discard",
+        "blast_duplicate",
+        "blast_group",
+        "blast_pause",
+        "blast_resume",
+        "blast_send",
+        "blast_undo",
+        "campaign_archive",
+        "contact_delete",
+        "contact_opt_in",
+        "contact_opt_out",
+        "conversation_assign",
+        "conversation_note",
+        "conversation_reply",
+        "conversation_start",
+        "conversation_status",
+        "conversation_unread",
+        "group_create",
+        "group_delete",
+        "group_remove",
+        "group_rename",
+        "import_cancel",
+        "import_reread",
+        "import_start",
+        "number_default",
+        "number_practice",
+        "number_release",
+        "team_invite",
+        "team_remove",
+        "team_role",
+        "team_uninvite",
+        "verify_remove",
+        "verify_request",
+    }
+)
+
+# Answer GET with something that no window is opened on.
+PARTS = {
+    "api_docs": "Swagger's page, not ours",
+    "api_schema": "a file",
+    "batch_report": "leads to the blast's report",
+    "blast_export": "a file",
+    "blast_launched": "part of blast_report",
+    "blast_live": "part of blast_report",
+    "conversation_thread": "part of conversation",
+    "import_refusals": "a file",
+    "inbox_rows": "part of inbox",
+    "mfa_download_recovery_codes": "a file",
+}
+
+
+def addresses(table: dict[str, list[str]], places: Places) -> list[str]:
+    """The paths to open: a page with an id once for each of its `places`.
+
+    The first place is opened with everything that may stand behind the question mark.
+    """
+    parameters = {route.name: route.parameters for route in (*routes.ALL, *routes.LOG_IN)}
+    paths = []
+    for name, queries in table.items():
+        for place, kwargs in enumerate(places.get(name, [] if parameters[name] else [{}])):
+            path = reverse(name, kwargs=kwargs)
+            paths += [path + query for query in (queries if place == 0 else queries[:1])]
+    return paths
