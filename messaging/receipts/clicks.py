@@ -22,11 +22,18 @@ BATCH = 2000
 # Rows looked at to count a burst; a storm on one code must not make each of its hits dearer.
 _BURST_ROWS = 200
 
-_DUE_SQL = f"""
-WITH due AS (
+_PENDING = f"""
     SELECT * FROM tracking_click WHERE verdict = '{Verdict.PENDING.value}'
     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-)
+"""
+_JUDGED_BEFORE = f"""
+    SELECT * FROM tracking_click WHERE verdict <> '{Verdict.PENDING.value}' AND id > %s
+    ORDER BY id LIMIT %s FOR UPDATE
+"""
+
+# What a request showed of each hit, in the order of `tracking.verdicts.Hit`.
+_SHOWN_SQL = f"""
+WITH due AS ({{due}})
 SELECT due.id, due.link_id, due.recipient_no, due.method, due.user_agent, due.browser_headers,
     extract(epoch FROM due.at - m.accepted_at)::float8,
     (SELECT count(DISTINCT (near.link_id, near.recipient_no)) FROM (
@@ -145,15 +152,36 @@ def clicks_apply(*, limit: int = BATCH) -> int:
     Locks: the hits (skipping locked ones), messages by id, totals by batch, links by id.
     """
     with connection.cursor() as cursor:
-        judged = _judge_due(cursor, limit)
+        judged = _judge(cursor, _PENDING, [limit])
         if not judged:
             return 0
         judgements_write(cursor, _with_whole_bursts(cursor, judged))
     return len(judged)
 
 
-def _judge_due(cursor: CursorWrapper, limit: int) -> list[Judged]:
-    cursor.execute(_DUE_SQL, [limit])
+@transaction.atomic
+def clicks_rejudge(*, after_id: int = 0, limit: int = BATCH) -> int | None:
+    """Judge the next hits that were judged before anew, under the rules of today.
+
+    Args:
+        after_id: Hits up to this one are done.
+        limit: The most to judge.
+
+    Returns:
+        The last hit's id, for the next call; None when there are no more.
+
+    Locks: as `clicks_apply`.
+    """
+    with connection.cursor() as cursor:
+        judged = _judge(cursor, _JUDGED_BEFORE, [after_id, limit])
+        if not judged:
+            return None
+        judgements_write(cursor, _with_whole_bursts(cursor, judged))
+    return judged[-1].click_id
+
+
+def _judge(cursor: CursorWrapper, due: str, params: list[int]) -> list[Judged]:
+    cursor.execute(_SHOWN_SQL.format(due=due), params)
     return [
         Judged(click_id, link_id, recipient_no, classify(Hit(*shown)))
         for click_id, link_id, recipient_no, *shown in cursor.fetchall()

@@ -1,9 +1,11 @@
 """Hits on links: judged, joined to their messages, counted once, also when judged anew."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 
 from accounts.models import Account
 from common.clock import now
@@ -17,6 +19,7 @@ from tests.receipts.conftest import MakeBatch, sid
 from tracking.choices import Verdict
 from tracking.models import Click, Link
 from tracking.services import links_create
+from tracking.verdicts import Hit, Judgement
 
 pytestmark = pytest.mark.django_db
 
@@ -245,6 +248,37 @@ def test_a_link_without_messages_still_counts_its_hits(tap: Tap, account: Accoun
 
     assert of_link(link) == (1, 1, 1, 1)
     assert not BatchTotals.objects.exists()
+
+
+def test_changed_rules_reach_the_past_and_every_count_follows(
+    make_batch: MakeBatch, tap: Tap, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = make_batch(3)
+    (link,) = links_of(messages, account)
+    tap(link, 1)
+    tap(link, 2, agent=PREVIEW)
+    tap(link, 3, method="HEAD")
+    clicks_apply()
+    assert kept(link.batch_id) == (1, 3, 3, 1)
+
+    def nobody(hit: Hit) -> Judgement:
+        return Judgement(Verdict.HUMAN if hit.method == "HEAD" else Verdict.PREVIEW, ())
+
+    monkeypatch.setattr("messaging.receipts.clicks.classify", nobody)
+    call_command("reclassify_clicks", stdout=io.StringIO())
+
+    verdicts = Click.objects.order_by("id").values_list("verdict", flat=True)
+    assert list(verdicts) == ["preview", "preview", "human"]
+    assert kept(link.batch_id) == (1, 3, 3, 1)
+    assert Message.objects.get(recipient_no=1).human_click_at is None
+    assert Message.objects.get(recipient_no=3).human_click_at is not None
+    assert differences() == []
+
+    monkeypatch.undo()
+    call_command("reclassify_clicks", stdout=io.StringIO())
+    verdicts = Click.objects.order_by("id").values_list("verdict", flat=True)
+    assert list(verdicts) == ["human", "preview", "scanner"]
+    assert differences() == []
 
 
 def test_another_batch_is_untouched(make_batch: MakeBatch, tap: Tap, account: Account) -> None:

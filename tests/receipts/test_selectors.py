@@ -230,7 +230,7 @@ def test_activity_is_told_in_the_accounts_own_hours(make_batch: MakeBatch) -> No
             replied_at=at + timedelta(days=2) if place == 1 else None,
         )
     batch_id = messages[0].batch_id
-    Message.objects.filter(batch_id=batch_id).update(created_at=at)
+    Message.objects.filter(batch_id=batch_id or 0).update(created_at=at)
     messages[0].batch.launched_at = at  # type: ignore[union-attr]
     messages[0].batch.save()  # type: ignore[union-attr]
 
