@@ -1,6 +1,6 @@
 """Reads of conversations: the list, a thread, and the person beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from contacts.services import may_opt_in_by_hand
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation, Note
 from messaging.choices import BatchKind, MessageState, Reason
-from messaging.models import Batch, Message
+from messaging.models import Batch, Message, SenderNumber
 from messaging.reasons import skipped_words
 from messaging.rendering import compile_body
 from messaging.senders import senders_list
@@ -123,6 +123,17 @@ def conversations_list(
     return [
         Row(row, contacts.get(row.phone), row.phone in opted_out) for row in rows[:length]
     ], len(rows) > length
+
+
+def conversations_with(*, account: Account, phones: Iterable[str]) -> QuerySet[Conversation]:
+    """The conversations with these phones (E.164), newest word first. One query.
+
+    By all numbers the account ever had, so that the unique index finds each row.
+    """
+    numbers = SenderNumber.objects.filter(account=account).values("phone")
+    return Conversation.objects.filter(
+        account=account, our_number__in=numbers, phone__in=list(phones)
+    ).order_by("-last_message_at", "-id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from smsplatform.search import search
+
 api: list[URLPattern | URLResolver] = [
     path("", include("contacts.api_urls")),
     path("", include("tracking.api_urls")),
@@ -25,6 +27,7 @@ urlpatterns = [
     path("messages/", include("messaging.urls")),
     path("settings/", include("accounts.urls")),
     path("settings/", include("messaging.settings_urls")),
+    path("search/", search, name="search"),
     path("", include("accounts.public_urls")),
     path("auth/", include("allauth.urls")),
     path("api/v1/", include(api)),

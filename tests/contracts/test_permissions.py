@@ -35,6 +35,7 @@ PUBLIC = {
 }
 
 ROLES = {
+    "search": VIEWER,
     "overview": VIEWER,
     "campaign_list": VIEWER,
     "campaign_create": MARKETER,
