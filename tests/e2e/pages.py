@@ -34,6 +34,7 @@ PAGES: dict[str, list[str]] = {
     "link_report": [""],
     "message_log": ["", "?state=undelivered", "?q=nothing"],
     "message_detail": [""],
+    "search": ["", "?q=rose", "?q=nothing-is-called-so"],
     "settings": [""],
     "account_settings": [""],
     "profile": [""],
