@@ -31,6 +31,12 @@
     });
   }
 
+  // A live part of the page may have been replaced while the question stood open.
+  function stillThere(button, form) {
+    if (!button || button.isConnected) return button;
+    return [...form.elements].find((one) => one.name === button.name && one.value === button.value);
+  }
+
   document.addEventListener(
     "submit",
     (event) => {
@@ -41,8 +47,11 @@
       event.stopPropagation();
       ask(source, source.dataset.confirm).then((yes) => {
         if (!yes) return;
-        form.dataset.confirmed = "yes";
-        form.requestSubmit(event.submitter || undefined);
+        const button = stillThere(event.submitter, form);
+        // What was asked may be out of date by now; the new button then asks again.
+        const same = source === form || button?.dataset.confirm === source.dataset.confirm;
+        if (same) form.dataset.confirmed = "yes";
+        form.requestSubmit(button || undefined);
         delete form.dataset.confirmed;
       });
     },
