@@ -88,11 +88,13 @@ def lock_for_reopening(cursor: Any, message_ids: Sequence[int]) -> None:
 
 
 def _open_chunks(cursor: Any, places: list[tuple[int, int]]) -> None:
-    """Open the chunks of (batch, number); a leased one is opened when it is given back."""
+    """Open the chunks of (batch, number); a leased one has another pass when it is back."""
     cursor.execute(
         """
         UPDATE messaging_chunk c
-        SET next_no = least(c.next_no, v.no),
+        SET next_no = CASE c.state WHEN %s THEN c.next_no ELSE least(c.next_no, v.no) END,
+            held_no = CASE c.state WHEN %s THEN least(c.held_no, v.no) ELSE c.held_no END,
+            held_until = CASE c.state WHEN %s THEN now() ELSE c.held_until END,
             state = CASE c.state WHEN %s THEN c.state ELSE %s END,
             not_before = least(c.not_before, now())
         FROM (SELECT d.id, min(p.no) AS no
@@ -103,7 +105,7 @@ def _open_chunks(cursor: Any, places: list[tuple[int, int]]) -> None:
         WHERE c.id = v.id
         """,
         [
-            ChunkState.LEASED,
+            *[ChunkState.LEASED] * 4,
             ChunkState.READY,
             [batch_id for batch_id, _ in places],
             [no for _, no in places],

@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import connection
+from django.db.utils import InterfaceError, OperationalError
 
 from common.jobs import enqueue
 from messaging import carrier_codes, rate
@@ -33,6 +34,7 @@ from messaging.services.control import batch_pause
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 # One task sends for at most so long, so that a worker that is told to stop does so soon.
 _SHIFT_S: Final = 20.0
@@ -136,6 +138,7 @@ class Pump:
         self._claiming: Future[Prepared | None] | None = None
         self._claim_at = 0.0
         self._is_closing = False
+        self._failure: Exception | None = None
         # A window goes from one to the next: requests to start, answers to come, to be recorded.
         self._starting: deque[_Open] = deque()
         self._started: list[_Open] = []
@@ -147,6 +150,9 @@ class Pump:
 
         Returns:
             How many requests were made.
+
+        Raises:
+            Exception: what a claim or a recording failed with; everything else was ended first.
         """
         try:
             while self._step():
@@ -155,6 +161,8 @@ class Pump:
             # What is in flight is left to its leases: it will be judged.
             self._transport.abandon()
             raise
+        if self._failure:
+            raise self._failure
         return self.asked
 
     def _step(self) -> bool:
@@ -183,24 +191,34 @@ class Pump:
         return waiting < min(ahead, settings.SEND_WINDOW)
 
     def _gather(self) -> None:
-        """Take up what the threads have done."""
+        """Take up what the threads have done. After a failure nothing more is claimed."""
         while self._recording and self._recording[0].done():
-            self.asked += self._recording.popleft().result()
+            recorded = self._recording.popleft()
             self._claim_at = 0.0  # a chunk came back
+            if not self._failed(recorded):
+                self.asked += recorded.result()
         if self._claiming is None or not self._claiming.done():
             return
-        claiming, self._claiming = self._claiming, None
-        try:
-            prepared = claiming.result()
-        except LimiterAway:
-            log.warning("Redis does not answer: nothing is sent until it does")
-            self._is_closing = True
+        claimed, self._claiming = self._claiming, None
+        if self._failed(claimed):
             return
+        prepared = claimed.result()
         if prepared is None:
             self._claim_at = time.monotonic() + _NAP_S
             return
         exchange = Exchange(prepared)
         self._starting.append(_Open(exchange, exchange.begin()))
+
+    def _failed(self, future: "Future[Any]") -> bool:
+        error = future.exception()
+        if error is None:
+            return False
+        self._is_closing = True
+        if isinstance(error, LimiterAway):
+            log.warning("Redis does not answer: nothing is sent until it does")
+        elif isinstance(error, Exception):
+            self._failure = self._failure or error
+        return True
 
     def _start(self) -> None:
         transport = self._transport
@@ -255,6 +273,24 @@ class _Speed:
             self._since, self._answered = time.monotonic(), 0
 
 
+def _connected(act: Callable[P, T]) -> Callable[P, T]:
+    """`act`, giving up a database connection that turned out to be dead, so that the next is new.
+
+    Celery does so between tasks for its own thread only.
+    """
+
+    @wraps(act)
+    def acting(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return act(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            connection.close()
+            raise
+
+    return acting
+
+
+@_connected
 def _next() -> Prepared | None:
     """Claim a window and make it ready.
 
@@ -274,9 +310,18 @@ def _next() -> Prepared | None:
         raise
 
 
+@_connected
 def _finish(exchange: Exchange) -> int:
     """Record a window, then act on what the answers mean for senders and batches."""
     record(exchange)
+    try:
+        _follow_up(exchange)
+    except LimiterAway:
+        log.warning("Redis does not answer: a sender was not slowed down")
+    return len(exchange.told)
+
+
+def _follow_up(exchange: Exchange) -> None:
     batches = [progress.lease.batch for progress in exchange.prepared.progress]
     rates = {batch.sender_id: batch.rate_per_s for batch in batches}
     for sender_id, share in exchange.throttled.items():
@@ -285,7 +330,6 @@ def _finish(exchange: Exchange) -> int:
         put_off([(sender_id, _UNREACHABLE_S) for sender_id in exchange.unreachable])
     for batch_id, result in exchange.stopped.items():
         _stop(batch_id, result.code)
-    return len(exchange.told)
 
 
 def _stop(batch_id: int, code: str) -> None:
@@ -317,9 +361,3 @@ def _transport() -> Transport:
 def _threads(name: str) -> ThreadPoolExecutor:
     """One thread for `name`, with a database connection of its own, for the process' life."""
     return ThreadPoolExecutor(1, thread_name_prefix=name)
-
-
-def close_connections() -> None:
-    """Close the database connections of the threads (for whoever must leave none behind)."""
-    for name in ("claim", "record"):
-        _threads(name).submit(connection.close).result()

@@ -5,11 +5,15 @@ and none for whom the gate's answer is older than half a second and has changed.
 rows.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from django.db import connection
+from django.db.utils import InterfaceError, OperationalError
 
 from common.clock import boot_s
 from messaging import gate
@@ -18,6 +22,8 @@ from messaging.gateways.base import Answer, Endpoint, Result
 from messaging.gateways.transport import Transport
 from messaging.sending.claim import Item
 from messaging.sending.window import Prepared, Progress
+
+log = logging.getLogger(__name__)
 
 # How old the gate's answer may be when a request starts.
 GATE_FRESH_S: Final = 0.5
@@ -107,10 +113,17 @@ class Exchange:
     def _ask_gate(self, start: int) -> None:
         """Ask again for all that have not gone: who left meanwhile, what was paused or canceled."""
         waiting = self.prepared.sends[start:]
-        left, stopped = gate.stopped_since(
-            recipients=[(one.lease.batch.account_id, item.phone) for one, item in waiting],
-            batch_ids={progress.lease.batch.id for progress, _ in waiting},
-        )
+        batch_ids = {progress.lease.batch.id for progress, _ in waiting}
+        try:
+            left, stopped = gate.stopped_since(
+                recipients=[(one.lease.batch.account_id, item.phone) for one, item in waiting],
+                batch_ids=batch_ids,
+            )
+        except (OperationalError, InterfaceError) as error:
+            # Who cannot be asked about is not texted: they are left for another window.
+            log.warning("the gate cannot be asked, a window is cut short: %s", error)
+            connection.close()
+            left, stopped = set(), batch_ids
         for place, (progress, item) in enumerate(waiting, start):
             batch = progress.lease.batch
             if place in self._gone:

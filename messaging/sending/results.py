@@ -285,44 +285,43 @@ def _move_one_by_one(
 
 
 def _release_chunks(cursor: Any, token: str, progress: list[Progress]) -> None:
-    """Give the chunks back: further in this pass, at the start of the next, or done."""
-    rows = [_released(one) for one in progress]
-    if not rows:
+    """Give the chunks back: further in this pass, at the start of the next, or done.
+
+    What somebody opened again while the window was out stands in the chunk itself (`reopen`), so
+    whether there is a next pass is decided where both are seen.
+    """
+    if not progress:
         return
     cursor.execute(
         """
+        WITH v AS (
+            SELECT c.id, c.last_no, v.next_no, least(c.held_no, v.held_no) AS held_no,
+                   least(c.held_until, v.held_until) AS held_until
+            FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[])
+                 AS v(id, next_no, held_no, held_until)
+            JOIN messaging_chunk c ON c.id = v.id AND c.lease_token = %s
+        ), w AS (
+            SELECT *, next_no > last_no AS is_through,
+                   next_no > last_no AND held_no IS NOT NULL AS is_again
+            FROM v
+        )
         UPDATE messaging_chunk c
-        SET state = CASE WHEN c.next_no < v.first_no THEN 'ready' ELSE v.state END,
-            next_no = CASE WHEN c.next_no < v.first_no THEN c.next_no ELSE v.next_no END,
-            held_no = v.held_no, held_until = v.held_until,
-            not_before = coalesce(v.not_before, c.not_before),
+        SET state = CASE WHEN is_through AND NOT is_again THEN 'done' ELSE 'ready' END,
+            next_no = CASE WHEN is_again THEN w.held_no ELSE w.next_no END,
+            not_before = CASE WHEN is_again THEN w.held_until ELSE c.not_before END,
+            held_no = CASE WHEN is_again THEN NULL ELSE w.held_no END,
+            held_until = CASE WHEN is_again THEN NULL ELSE w.held_until END,
             lease_token = NULL, lease_until = NULL, window_last_no = NULL
-        FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::int[], %s::int[],
-                    %s::timestamptz[], %s::timestamptz[])
-             AS v(id, first_no, state, next_no, held_no, held_until, not_before)
-        WHERE c.id = v.id AND c.lease_token = %s
+        FROM w WHERE c.id = w.id
         """,
-        [*(list(column) for column in zip(*rows, strict=True)), token],
-    )
-
-
-def _released(progress: Progress) -> tuple[Any, ...]:
-    lease = progress.lease
-    next_no = lease.window_last_no + 1 if progress.left_no is None else progress.left_no
-    held_no, held_until = progress.held_no, progress.held_until
-    if next_no <= lease.last_no:
-        state, not_before = ChunkState.READY, None
-    elif held_no is None:
-        state, not_before = ChunkState.DONE, None
-    else:
-        state, not_before, next_no = ChunkState.READY, held_until, held_no
-        held_no = held_until = None
-    return (
-        lease.chunk_id,
-        lease.first_no,
-        str(state),
-        next_no,
-        held_no,
-        held_until,
-        not_before,
+        [
+            [one.lease.chunk_id for one in progress],
+            [
+                one.lease.window_last_no + 1 if one.left_no is None else one.left_no
+                for one in progress
+            ],
+            [one.held_no for one in progress],
+            [one.held_until for one in progress],
+            token,
+        ],
     )

@@ -5,6 +5,7 @@ and filling in what only a crashed worker knew. Everything here is a sweep: idem
 when there is nothing to do.
 """
 
+import logging
 from typing import Final
 
 from django.db import connection, transaction
@@ -13,11 +14,14 @@ from accounts.services import credits_release, credits_settle
 from common.clock import now
 from messaging.choices import BatchState, ChunkState, MessageState
 from messaging.content import Content, content_of, link_ids
+from messaging.hints import hint_send
 from messaging.models import Batch, BatchTally, Chunk, Message
 from messaging.pricing import credits_for
 from messaging.segments import segments
 from messaging.services.control import skip_pending
 from messaging.tally import TallyMoves, tally_move
+
+log = logging.getLogger(__name__)
 
 # What the carrier took, whatever became of it.
 TAKEN: Final = (
@@ -39,6 +43,7 @@ def batches_finish() -> int:
     Returns:
         How many were settled.
     """
+    stranded_open()
     settled = 0
     with connection.cursor() as cursor:
         cursor.execute(
@@ -65,6 +70,43 @@ def batches_finish() -> int:
     for batch_id in batch_ids:
         settled += batch_finish(batch_id)
     return settled
+
+
+def stranded_open() -> int:
+    """Open the chunks of messages that are pending while no chunk of their batch is open.
+
+    No way to this is known; that nobody is forgotten should not hang on knowing all of them.
+
+    Returns:
+        How many chunks were opened.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE messaging_chunk c SET state = %s, next_no = c.first_no
+            FROM messaging_batch b
+            WHERE c.batch_id = b.id AND b.settled_at IS NULL AND c.state = %s
+              AND EXISTS (SELECT FROM messaging_batchtally t
+                          WHERE t.batch_id = b.id AND t.state = %s AND t.messages > 0)
+              AND NOT EXISTS (SELECT FROM messaging_chunk o
+                              WHERE o.batch_id = b.id AND o.state <> %s)
+              AND EXISTS (SELECT FROM messaging_message m
+                          WHERE m.batch_id = c.batch_id AND m.state = %s
+                            AND m.recipient_no BETWEEN c.first_no AND c.last_no)
+            """,
+            [
+                ChunkState.READY,
+                ChunkState.DONE,
+                MessageState.PENDING,
+                ChunkState.DONE,
+                MessageState.PENDING,
+            ],
+        )
+        opened = cursor.rowcount
+    if opened:
+        log.error("%s chunks were done while messages in them were pending", opened)
+        hint_send()
+    return opened
 
 
 @transaction.atomic

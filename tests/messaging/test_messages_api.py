@@ -10,7 +10,7 @@ from accounts import services
 from accounts.choices import Scope
 from accounts.models import Account, CreditEntry, User
 from contacts.choices import ConsentSource
-from contacts.services import consent_revoke
+from contacts.services import consent_grant, consent_revoke, contact_upsert
 from messaging.choices import BatchKind, MessageState, Priority
 from messaging.models import Batch, Message, SenderNumber
 from tests.contracts.world import everything
@@ -186,3 +186,19 @@ def test_lists_filter_and_page(account: Account, other_account: Account, headers
     after = Client().get(page["next"], headers=headers).json()
     assert ([row["id"] for row in after["results"]], after["next"]) == (own[2:], None)
     assert Client().get(URL + "?state=nonsense", headers=headers).status_code == 422
+
+
+def test_a_text_to_a_known_person_counts_on_their_consent(
+    account: Account, sender: SenderNumber, send: Call
+):
+    account.requires_consent = True
+    account.save()
+    ann = contact_upsert(account=account, actor=None, phone="+12025550170", first_name="Ann")
+    consent_grant(account=account, phone=ann.phone, source=ConsentSource.FORM)
+
+    known = send()
+    stranger = send(to="+12025550171", idempotency_key="order-2")
+
+    assert (known.json()["contact"], known.json()["state"]) == (ann.pk, "pending")
+    assert stranger.json()["contact"] is None
+    assert (stranger.json()["state"], stranger.json()["reason"]) == ("skipped", "no_consent")

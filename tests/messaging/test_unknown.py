@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import Account
 from carriersim.client import Client
@@ -13,6 +14,7 @@ from messaging.choices import BatchState, ChunkState, EventKind
 from messaging.evidence import unknown_look_up
 from messaging.judge import leases_judge
 from messaging.models import Attempt, Batch, CarrierAccount, CarrierEvent, Chunk, Message
+from messaging.reopening import reopen
 from messaging.sending.drain import serve_window
 from messaging.sending.exchange import Exchange
 from messaging.sending.results import record
@@ -20,6 +22,7 @@ from messaging.sending.rows import MAX_ATTEMPTS
 from messaging.sending.window import prepare
 from messaging.services import batch_cancel
 from messaging.services.finish import batches_finish
+from messaging.tally import TallyMoves
 from tests.messaging.conftest import (
     Launch,
     People,
@@ -366,3 +369,45 @@ def test_a_callback_that_outran_a_crashed_worker_is_charged_at_the_end(
     assert (message.body, message.segments, message.credits) == ("Hi Ann " + "x" * 160, 2, 2)
     assert tallies(batch) == {("delivered", ""): 1}
     assert_credits_balance(account, batch)
+
+
+@pytest.mark.parametrize("place", ["behind", "within", "ahead"])
+def test_what_is_opened_again_while_its_chunk_is_out_is_not_forgotten(
+    launch: Launch, people: People, sim: Client, settings: Any, place: str
+):
+    settings.SEND_WINDOW = 10
+    no = {"behind": 3, "within": 15, "ahead": 25}[place]
+    contacts = people(30)
+    batch = launch()
+    serve_soon()
+    message = Message.objects.get(batch=batch, recipient_no=no)
+    before = message.state
+    Message.objects.filter(pk=message.pk).update(state="unknown", rank=1)
+    exchange = Exchange(prepare(claim_soon()))
+    moves = TallyMoves()
+    with connection.cursor() as cursor:
+        reopen(cursor, [message.pk], moves)
+
+    record(exchange)  # a window that made no request
+    Chunk.objects.update(not_before=now() - timedelta(seconds=1))
+    Message.objects.exclude(pk=message.pk).update(state="accepted", rank=2)
+    sim.reset()
+    for _ in range(4):
+        serve_window()
+
+    assert before in ("accepted", "pending")
+    assert sim.recipients() == {contacts[no - 1].phone: 1}
+    assert Chunk.objects.get().state == ChunkState.DONE
+
+
+def test_a_pending_message_in_a_finished_chunk_is_found_by_the_sweep(
+    launch: Launch, people: People, sim: Client
+):
+    people(3)
+    batch = launch()
+    Chunk.objects.update(state=ChunkState.DONE, next_no=4)
+
+    batches_finish()
+    send_all()
+
+    assert states(batch) == {("accepted", ""): 3}
