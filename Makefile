@@ -56,6 +56,6 @@ $(STAMP): requirements.txt requirements-dev.txt
 	"Textledger needs Python 3.11 or newer; this is " + sys.version.split()[0] + \
 	". Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the packages ..."
+	@echo "Installing the packages; a minute or two, the first time ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(STAMP)

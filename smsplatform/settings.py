@@ -267,4 +267,6 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # A form that somebody has to correct, or a page that is not there, is no news.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

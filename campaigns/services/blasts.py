@@ -25,6 +25,8 @@ DRAFT_LIMIT = 10_000
 _FROM_TEXT = 40
 # Addresses and merge fields say nothing in a name; a field's fallback does.
 _SILENT = re.compile(r"https?://\S+|\{\{[^{}|]*\|?([^{}]*)\}\}")
+# What a field leaves behind: "Hi {{first_name}}, new" would be "Hi , new".
+_ADRIFT = re.compile(r"\s+([,.:;!?])")
 
 
 @transaction.atomic
@@ -164,9 +166,9 @@ def locked(account: Account, blast: Blast) -> Blast:
 def _name(name: str, body: str) -> str:
     name = " ".join(name.split())
     if not name:
-        words = " ".join(_SILENT.sub(r"\1", body).split())
+        words = _ADRIFT.sub(r"\1", " ".join(_SILENT.sub(r"\1", body).split()))
         cut = words[:_FROM_TEXT].rsplit(" ", 1)[0] if len(words) > _FROM_TEXT else words
-        name = cut or "Untitled blast"
+        name = cut.strip(" ,.:;-") or "Untitled blast"
     if len(name) > NAME_LIMIT:
         raise NameInvalid(limit=NAME_LIMIT)
     return name

@@ -13,6 +13,7 @@ from accounts.access import calling_account, calling_user
 from accounts.choices import Scope
 from common.errors import Invalid
 from common.phone import PhoneError, normalise
+from contacts.selectors import contact_by_phone
 from messaging.api.serializers import MessageSendSerializer, MessageSerializer
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
 from messaging.models import Message, SenderNumber
@@ -75,6 +76,7 @@ class MessageViewSet(
             kind=BatchKind.API,
             priority=Priority.SINGLE,
             request_key=key,
+            contact=contact_by_phone(account=account, phone=phone.e164),
         )
         answer = status.HTTP_200_OK if before else status.HTTP_201_CREATED
         return Response(MessageSerializer(message).data, status=answer)

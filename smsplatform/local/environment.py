@@ -30,6 +30,9 @@ CARRIERSIM_BEHAVIOUR = {
         "preview_share": 0.1,
     },
     "delays": {"click": [3, 60], "reply": [5, 60]},
+    # With the carrier's own block, who texts STOP would not get our confirmation, and nobody could
+    # see that it is the platform which keeps to it.
+    "opt_out_block": False,
 }
 
 # Only of use to the supervisor itself.

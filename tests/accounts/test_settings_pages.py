@@ -49,6 +49,21 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert event.actor == alice
 
 
+def test_the_settings_tell_the_quiet_hours_or_that_there_are_none(
+    account: Account, alice: User, logged_in: Browse
+) -> None:
+    browser = logged_in(alice)
+
+    none = browser.get("/settings/").content.decode()
+    Account.objects.update(quiet_start="21:00", quiet_end="08:00")
+    usual = browser.get("/settings/").content.decode()
+
+    assert "texts at any hour" in none
+    assert "quiet 00:00" not in none
+    assert "quiet 21:00 to 08:00" in usual
+    assert "texts at any hour" not in usual
+
+
 def test_saving_the_same_again_leaves_no_trail(
     account: Account, alice: User, logged_in: Browse
 ) -> None:

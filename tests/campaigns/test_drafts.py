@@ -24,6 +24,8 @@ def test_a_draft_may_be_empty(account: Account, alice: User, campaign: Campaign)
         ("Sale today!", "Sale today!"),
         ("Hi {{first_name|there}}, we open at https://shop.example/x", "Hi there, we open at"),
         ("Hi {{first_name}}", "Hi"),
+        ("Hi {{first_name}}, new books: https://shop.example/x", "Hi, new books"),
+        ("{{first_name}}, Friday's bunch", "Friday's bunch"),
         ("One word after the other until it is too long", "One word after the other until it is"),
         ("https://shop.example", "Untitled blast"),
     ],

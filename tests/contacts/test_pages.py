@@ -183,11 +183,22 @@ def test_an_import_from_upload_to_result(page: Client, shop: Account) -> None:
     assert "New field: Note" in columns
     assert 'hx-trigger="every 1s"' in waiting
     assert "2 accepted, 2 refused." in result
-    assert "hx-trigger" not in result
+    assert 'hx-trigger="every' not in result
     assert "Impossible phone number" in result
     assert "list.csv" in listed
     assert Group.objects.get().members.count() == 2
     assert set(Contact.objects.values_list("consent", flat=True)) == {"opted_in"}
+
+
+def test_a_file_with_headings_alone_says_so(page: Client) -> None:
+    found = uploaded(page, b"phone,first name\n")
+
+    page.post(
+        reverse("import_start", args=[found.pk]), {"column_0": "phone", "column_1": "first_name"}
+    )
+    import_run(found.pk)
+
+    assert "The file has no rows below its headings." in html(page, "import_detail", found.pk)
 
 
 def test_the_refused_rows_are_a_file_that_no_spreadsheet_runs(page: Client, shop: Account) -> None:

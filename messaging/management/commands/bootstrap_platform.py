@@ -30,5 +30,5 @@ class Command(BaseCommand):
         kind = "simulated" if carrier.is_simulated else "real"
         self.stdout.write(
             f"Carrier account {carrier.pk}: {carrier.external_id} at {carrier.api_base_url}"
-            f" ({kind}){f'; {told} numbers registered' if carrier.is_simulated else ''}"
+            f" ({kind}){f'; numbers registered: {told}' if carrier.is_simulated else ''}"
         )
