@@ -22,7 +22,8 @@ from accounts.models import Account
 from campaigns import selectors as campaigns
 from campaigns.choices import BlastState
 from campaigns.models import Blast
-from common.phone import PhoneError, display, normalise
+from common.phone import PhoneError, normalise
+from common.templatetags.ui import phone
 from common.text import typed
 from contacts import selectors as contacts
 from contacts.models import Contact
@@ -125,9 +126,9 @@ def found(*, account: Account, role: str, words: str) -> list[Section]:
         people = list(contacts.contacts_list(account=account, search=words).order_by("-pk")[:ROWS])
         sections = [
             Section("Contacts", [_contact(person) for person in people]),
-            Section("Conversations", _conversations(account, words, people)),
             Section("Campaigns", _campaigns(account, words)),
             Section("Blasts", _blasts(account, role, words)),
+            Section("Conversations", _conversations(account, words, people)),
             Section("Groups", _groups(account, words)),
             Section("Links", _links(account, words)),
         ]
@@ -138,8 +139,8 @@ def found(*, account: Account, role: str, words: str) -> list[Section]:
 
 
 def _contact(person: Contact) -> Hit:
-    name, phone = person.full_name, display(person.phone)
-    return Hit(reverse("contact_detail", args=[person.pk]), "user", name or phone, name and phone)
+    name, number = person.full_name, phone(person.phone)
+    return Hit(reverse("contact_detail", args=[person.pk]), "user", name or number, name and number)
 
 
 def _conversations(account: Account, words: str, people: list[Contact]) -> list[Hit]:
@@ -154,7 +155,7 @@ def _conversations(account: Account, words: str, people: list[Contact]) -> list[
         Hit(
             reverse("conversation", args=[row.pk]),
             "messages",
-            names.get(row.phone) or display(row.phone),
+            names.get(row.phone) or phone(row.phone),
             row.snippet,
         )
         for row in rows[:ROWS]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Account, User
 from campaigns.choices import BlastState
 from campaigns.models import Blast
 from common.clock import now
 from contacts.models import Group
 from messaging.models import Batch, SenderNumber
+from tests.campaigns.launched import launched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,6 +74,21 @@ def test_dark_mode_is_kept_and_there_before_the_first_paint(
     page.goto("/campaigns/", wait_until="commit")
     page.wait_for_selector("body", state="attached")
     assert page.get_attribute("html", "data-bs-theme") == "dark"
+
+
+def test_a_report_s_address_is_copied_as_it_stands(
+    page: Any, log_in: LogIn, account: Account, alice: User, draft: Blast
+) -> None:
+    blast = launched(account, alice, draft)
+    log_in(page, alice)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/blasts/{blast.pk}/?show=skipped")
+
+    page.click("text=Share")
+    page.wait_for_selector("text=Link copied; colleagues with a log-in can open it.")
+
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert page.url.endswith("?show=skipped")
 
 
 @pytest.mark.parametrize("path", ["/", "/campaigns/", "/campaigns/new", "/blasts/new"])

@@ -61,7 +61,7 @@ def test_a_number_nobody_is_known_by_finds_what_was_said(shop: World) -> None:
     assert sections[0].title == "Conversations"
     (hit,) = sections[0].hits
     assert hit.href == reverse("conversation", args=[unknown.pk])
-    assert (hit.label, hit.detail) == ("+1 202-555-0175", "Who?")
+    assert (hit.label, hit.detail) == ("+1\u00a0202\u00a0555\u00a00175", "Who?")
 
 
 @pytest.mark.parametrize(
