@@ -156,18 +156,26 @@ def _people(account: Account, owner: User, customers: int, say: Say) -> None:
             consent_wording="Ticked “text me offers” at the till.",
         )
         _until(partial(_is_imported, made), f"{filename} to be imported")
+    _people_backdate(account, [filename for filename, _, _ in files])
+
+
+def _people_backdate(account: Account, filenames: Sequence[str]) -> None:
+    """Move what these files brought back by 29 days, once; what the visitor brings is let be."""
     began = now() - timedelta(days=29)
     recent = now() - timedelta(days=1)
-    Contact.objects.filter(account=account, created_at__gt=recent).update(
-        created_at=began, updated_at=began, consent_at=began
+    imports = ContactImport.objects.filter(
+        account=account, filename__in=filenames, created_at__gt=recent
     )
-    ConsentEvent.objects.filter(account=account, at__gt=recent, import_id__isnull=False).update(
-        at=began
-    )
-    ContactImport.objects.filter(account=account, created_at__gt=recent).update(
-        created_at=began, finished_at=began + timedelta(seconds=4)
-    )
-    Group.objects.filter(account=account, created_at__gt=recent).update(created_at=began)
+    events = ConsentEvent.objects.filter(account=account, import_id__in=imports.values("pk"))
+    Contact.objects.filter(
+        account=account, created_at__gt=recent, phone__in=events.values("phone")
+    ).update(created_at=began, updated_at=began, consent_at=began)
+    Group.objects.filter(
+        account=account, created_at__gt=recent, pk__in=imports.values("group_id")
+    ).update(created_at=began)
+    events.update(at=began)
+    # Last: a fill that is cut off before this line finds its imports again.
+    imports.update(created_at=began, finished_at=began + timedelta(seconds=4))
 
 
 def _is_imported(made: ContactImport) -> bool:
@@ -278,7 +286,8 @@ def _answers(account: Account, team: list[User]) -> None:
         pk__in=[thread.pk for thread in waiting]
     )
     answered: list[Conversation] = []
-    for thread in old.order_by("-last_message_at")[: shop.LOOKED_AFTER]:
+    # The oldest first: the message log lists by the order in which texts were stored.
+    for thread in reversed(old.order_by("-last_message_at")[: shop.LOOKED_AFTER]):
         answer = next(
             (words for mark, words in shop.ANSWERS if mark in thread.snippet.lower()), None
         )
@@ -296,7 +305,7 @@ def _answers(account: Account, team: list[User]) -> None:
     old.update(unread=0)
     old.exclude(pk__in=still_open).update(status=ConversationStatus.CLOSED)
     if answered:
-        note_add(account=account, actor=team[2], conversation=answered[0], text=shop.NOTE)
+        note_add(account=account, actor=team[2], conversation=answered[-1], text=shop.NOTE)
     replies = Batch.objects.filter(account=account, kind=BatchKind.REPLY)
     _until(lambda: not replies.filter(~Q(state=BatchState.DONE)).exists(), "the replies to be sent")
     _until(lambda: not CarrierEventQueue.objects.exists(), "the replies' receipts")

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from accounts.models import User
+from accounts.models import Account, User
 from campaigns.models import Blast
 from common.clock import now
+from contacts.models import Contact, Group
+from contacts.services import contact_upsert, group_create
 from inbox.models import Conversation
 from messaging.models import Message
 from messaging.selectors import batch_figures
@@ -22,14 +24,18 @@ CUSTOMERS = 400
 PLAN = shop.HISTORY[1]
 
 
-def test_demo_is_history_that_can_be_recounted(stack: Stack) -> None:
-    account = demo_fill(
+def _fill() -> Account:
+    return demo_fill(
         email="demo@example.com",
         password="not-used-here",
         say=lambda words: None,
         customers=CUSTOMERS,
         history=[PLAN],
     )
+
+
+def test_demo_is_history_that_can_be_recounted(stack: Stack) -> None:
+    account = _fill()
 
     blast = Blast.objects.get(account=account, name=PLAN.name)
     assert blast.batch is not None
@@ -48,3 +54,11 @@ def test_demo_is_history_that_can_be_recounted(stack: Stack) -> None:
     assert Conversation.objects.filter(account=account).exists()
     assert User.objects.count() == 1 + len(shop.COLLEAGUES)
     call_command("verify_reports", stdout=io.StringIO())
+
+    visitors = contact_upsert(account=account, actor=None, phone="+12025550199", first_name="Vera")
+    group = group_create(account=account, actor=None, name="Mine")
+    _fill()
+
+    assert Contact.objects.get(pk=visitors.pk).created_at == visitors.created_at
+    assert Group.objects.get(pk=group.pk).created_at == group.created_at
+    assert not Contact.objects.filter(created_at__gt=yesterday).exclude(pk=visitors.pk).exists()
