@@ -27,6 +27,7 @@ from messaging.choices import (
     ChunkState,
     Direction,
     EventEnd,
+    EventKind,
     MessageState,
     Outcome,
     Reason,
@@ -53,13 +54,19 @@ _HANDED_ON = ", ".join(
     for state in (MessageState.SENT, MessageState.DELIVERED, MessageState.UNDELIVERED)
 )
 _OVERTAKEN = "A later attempt was made meanwhile."
+_NOT_MADE = "No such attempt was made through this carrier account."
+# Nobody has recorded the attempt yet: judged apart, under the lock of the message's chunk.
+_EARLY = "early"
 
+# Every row is found by its key and updated where it lies (`OFFSET 0`, ctid): with old statistics
+# the planner would rather read the whole table of messages for five thousand of them. A message
+# that something else moves meanwhile is not found where it lay; its event goes back into the queue.
 _JUDGE = f"""
 WITH judged AS MATERIALIZED (
     SELECT e.id AS event_id, e.message_id, e.attempt_n, e.carrier_account_id,
         NULLIF(e.carrier_id, '') AS carrier_id, {_STATE} AS state, {_RANK} AS rank, e.reason,
         e.code, e.received_at AS at,
-        m.state AS old_state, m.reason AS old_reason, m.rank AS old_rank,
+        m.place, m.state AS old_state, m.reason AS old_reason, m.rank AS old_rank,
         a.id AS attempt_id, a.carrier_id AS known_id,
         CASE
             WHEN e.account_ref IS DISTINCT FROM p.external_id
@@ -70,22 +77,35 @@ WITH judged AS MATERIALIZED (
             WHEN a.carrier_id <> NULLIF(e.carrier_id, '')
                 THEN 'It names another message of the carrier.'
             WHEN e.attempt_n < m.attempts THEN '{_OVERTAKEN}'
-            WHEN a.id IS NULL AND (e.attempt_n <> m.attempts + 1 OR NOT EXISTS (
+            WHEN a.id IS NOT NULL THEN ''
+            WHEN e.attempt_n <> m.attempts + 1 THEN '{_NOT_MADE}'
+            WHEN NOT %(chunks_locked)s THEN '{_EARLY}'
+            WHEN NOT EXISTS (
                 SELECT FROM messaging_chunk c
                 WHERE c.batch_id = m.batch_id
                     AND m.recipient_no BETWEEN c.first_no AND c.last_no
                     AND c.state = '{ChunkState.LEASED.value}'
-                    AND c.carrier_account_id = e.carrier_account_id))
-                THEN 'No such attempt was made through this carrier account.'
+                    AND c.carrier_account_id = e.carrier_account_id)
+                THEN '{_NOT_MADE}'
             ELSE ''
         END AS error
-    FROM messaging_carrierevent e
+    FROM unnest(%(events)s::bigint[]) AS taken(event_id)
+    CROSS JOIN LATERAL (
+        SELECT id, message_id, attempt_n, carrier_account_id, carrier_id, account_ref, state,
+            reason, code, received_at
+        FROM messaging_carrierevent WHERE id = taken.event_id OFFSET 0
+    ) e
     LEFT JOIN messaging_carrieraccount p ON p.id = e.carrier_account_id
-    LEFT JOIN messaging_message m
-        ON m.id = e.message_id AND m.direction = '{Direction.OUT.value}'
-    LEFT JOIN messaging_attempt a ON a.message_id = e.message_id AND a.n = e.attempt_n
-    WHERE e.id = ANY(%(events)s)
-), best AS (
+    LEFT JOIN LATERAL (
+        SELECT ctid AS place, id, batch_id, recipient_no, state, reason, rank, attempts
+        FROM messaging_message
+        WHERE id = e.message_id AND direction = '{Direction.OUT.value}' OFFSET 0
+    ) m ON true
+    LEFT JOIN LATERAL (
+        SELECT id, carrier_account_id, carrier_id
+        FROM messaging_attempt WHERE message_id = e.message_id AND n = e.attempt_n OFFSET 0
+    ) a ON true
+), best AS MATERIALIZED (
     SELECT DISTINCT ON (message_id) *
     FROM judged WHERE error = ''
     ORDER BY message_id, rank DESC, event_id
@@ -101,14 +121,16 @@ WITH judged AS MATERIALIZED (
         SELECT DISTINCT ON (attempt_id) attempt_id, carrier_id
         FROM judged
         WHERE attempt_id IS NOT NULL AND known_id IS NULL AND carrier_id IS NOT NULL
-            AND (error = '' OR error = '{_OVERTAKEN}')
+            AND error IN ('', '{_OVERTAKEN}')
         ORDER BY attempt_id, event_id
     ) j
-    WHERE a.id = j.attempt_id
+    WHERE a.id = j.attempt_id AND a.carrier_id IS NULL
 ), aside AS (
     UPDATE messaging_carrierevent e
     SET ended = '{EventEnd.SET_ASIDE.value}', error = j.error
-    FROM judged j WHERE e.id = j.event_id AND j.error <> ''
+    FROM judged j
+    WHERE e.id = j.event_id AND j.error NOT IN ('', '{_EARLY}')
+        AND e.id = ANY (ARRAY(SELECT event_id FROM judged WHERE error NOT IN ('', '{_EARLY}')))
 ), moved AS (
     UPDATE messaging_message m
     SET state = b.state, rank = b.rank, reason = b.reason, carrier_code = b.code,
@@ -118,11 +140,31 @@ WITH judged AS MATERIALIZED (
             ELSE m.sent_at END,
         final_at = CASE WHEN b.rank = {RANKS[MessageState.DELIVERED]} THEN b.at END
     FROM best b
-    WHERE m.id = b.message_id AND b.rank > m.rank
-    RETURNING m.batch_id, b.old_state, b.old_reason, m.state, m.reason, m.segments, m.credits
+    WHERE m.ctid = b.place AND b.rank > b.old_rank
+    RETURNING m.id, m.batch_id, b.old_state, b.old_reason, m.state, m.reason, m.segments, m.credits
+), again AS (
+    INSERT INTO messaging_carriereventqueue (event_id, kind)
+    SELECT event_id, '{EventKind.STATUS.value}'
+    FROM best b WHERE b.rank > b.old_rank AND NOT EXISTS (SELECT FROM moved WHERE id = b.message_id)
 )
 SELECT batch_id, old_state, old_reason, state, reason, count(*), sum(segments), sum(credits)
 FROM moved GROUP BY 1, 2, 3, 4, 5
+UNION ALL
+SELECT event_id, '{_EARLY}', '', '', '', 0, 0, 0 FROM judged WHERE error = '{_EARLY}'
+"""
+
+# Whoever records a window holds its chunk while it inserts the attempts that are inserted here too.
+_LOCK_CHUNKS = """
+SELECT count(*) FROM (
+    SELECT FROM messaging_chunk WHERE id = ANY (ARRAY(
+        SELECT c.id
+        FROM messaging_carrierevent e
+        JOIN messaging_message m ON m.id = e.message_id
+        JOIN messaging_chunk c ON c.batch_id = m.batch_id
+            AND m.recipient_no BETWEEN c.first_no AND c.last_no
+        WHERE e.id = ANY(%(events)s::bigint[])))
+    ORDER BY id FOR SHARE
+) AS locked
 """
 
 
@@ -166,52 +208,34 @@ def _apply_or_set_aside(cursor: CursorWrapper, event_id: int) -> None:
 
 
 def _apply(cursor: CursorWrapper, events: list[int]) -> None:
-    _lock_messages(cursor, events)
-    cursor.execute(_JUDGE, {"events": events})
     moves = TallyMoves()
-    opted_out = False
-    for batch_id, old_state, old_reason, state, reason, messages, segments, credits in cursor:
-        moves.leave(batch_id, old_state, old_reason, segments, credits, messages=messages)
-        moves.enter(batch_id, state, reason, segments, credits, messages=messages)
-        opted_out = opted_out or reason == Reason.OPTED_OUT
+    early = _judge(cursor, events, moves, chunks_locked=False)
+    if early:
+        cursor.execute(_LOCK_CHUNKS, {"events": _literal(early)})
+        _judge(cursor, early, moves, chunks_locked=True)
     tally_move(cursor, moves.deltas)
-    if opted_out:
+    if any(reason == Reason.OPTED_OUT for _, _, reason in moves.deltas):
         _revoke_consents(events)
 
 
-def _lock_messages(cursor: CursorWrapper, events: list[int]) -> None:
-    """In id order, as everybody does; what the next statement reads of them then stays true.
+def _judge(
+    cursor: CursorWrapper, events: list[int], moves: TallyMoves, *, chunks_locked: bool
+) -> list[int]:
+    """Apply events that take effect; returns those whose attempt nobody has recorded yet."""
+    cursor.execute(_JUDGE, {"events": _literal(events), "chunks_locked": chunks_locked})
+    early = []
+    for key, old_state, old_reason, state, reason, messages, segments, credits in cursor:
+        if old_state == _EARLY:
+            early.append(key)
+            continue
+        moves.leave(key, old_state, old_reason, segments, credits, messages=messages)
+        moves.enter(key, state, reason, segments, credits, messages=messages)
+    return early
 
-    Before them the chunks of those that nobody has recorded yet: whoever records a window holds
-    its chunk while it inserts the attempts that this may insert too.
-    """
-    cursor.execute(
-        f"""
-        SELECT count(*) FROM (
-            SELECT FROM messaging_chunk WHERE id = ANY (ARRAY(
-                SELECT c.id
-                FROM messaging_carrierevent e
-                JOIN messaging_message m
-                    ON m.id = e.message_id AND m.state = '{MessageState.PENDING.value}'
-                JOIN messaging_chunk c ON c.batch_id = m.batch_id
-                    AND m.recipient_no BETWEEN c.first_no AND c.last_no
-                WHERE e.id = ANY(%s)))
-            ORDER BY id FOR SHARE
-        ) AS locked
-        """,
-        [events],
-    )
-    cursor.execute(
-        """
-        SELECT count(*) FROM (
-            SELECT FROM messaging_message
-            WHERE id = ANY (ARRAY(
-                SELECT message_id FROM messaging_carrierevent WHERE id = ANY(%s)))
-            ORDER BY id FOR NO KEY UPDATE
-        ) AS locked
-        """,
-        [events],
-    )
+
+def _literal(numbers: list[int]) -> str:
+    """An array of PostgreSQL as one literal: adapting a list costs ten times as much."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def _revoke_consents(events: list[int]) -> None:
