@@ -176,7 +176,9 @@ def _announce(settings: dict[str, str], *, demo: bool) -> None:
     if demo:
         lines.append(f"The phones it texts are at {settings['TWILIO_API_BASE_URL']}/sim/phones")
         lines.append(f"Log in as {settings['DEMO_EMAIL']} with {settings['DEMO_PASSWORD']}")
-        lines.append("Four weeks of history are being filled in; you can look around meanwhile.")
+        lines.append(
+            "Its four weeks of history are filled in at the first start; look around meanwhile."
+        )
     lines.append("Ctrl-C stops everything.")
     _say(*lines)
     if demo:
