@@ -1,5 +1,7 @@
 """Every address of the `web` process is a page, an action or a part, and stands in one table."""
 
+from collections.abc import Collection
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -8,7 +10,13 @@ from accounts.models import Account, User
 from tests.contracts import routes
 from tests.e2e import pages
 
-TABLES = [pages.PAGES, pages.PUBLIC, pages.MOMENTS, pages.ACTIONS, pages.PARTS]
+TABLES: list[Collection[str]] = [
+    pages.PAGES,
+    pages.PUBLIC,
+    pages.MOMENTS,
+    pages.ACTIONS,
+    pages.PARTS,
+]
 
 
 def test_every_address_stands_in_one_table() -> None:
