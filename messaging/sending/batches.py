@@ -21,7 +21,7 @@ from messaging.gateways.twilio import TwilioGateway
 from messaging.rendering import compile_body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BatchInfo:
     """One batch as the engine needs it."""
 

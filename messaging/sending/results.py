@@ -22,6 +22,7 @@ from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
 from messaging.choices import ChunkState, MessageState
 from messaging.content import SEPARATOR
+from messaging.sending.batches import BatchInfo
 from messaging.sending.exchange import Exchange, Told
 from messaging.sending.rows import MessageRow, skipped_row, told_row
 from messaging.sending.window import Progress
@@ -217,18 +218,31 @@ def _move_messages(
         ],
     )
     moved = {row[0] for row in cursor.fetchall()}
-    others = []
-    for row in rows:
-        if row.id not in moved:
-            others.append(row)
-            continue
-        if row.state != MessageState.PENDING:
-            moves.leave(row.batch_id, MessageState.PENDING, "")
-            moves.enter(row.batch_id, row.state, row.reason, row.segments, row.credits)
-        if row.credits:
-            settled[row.account_id, row.batch_id] += row.credits
+    others = [row for row in rows if row.id not in moved] if len(moved) < len(rows) else []
+    _count(rows, moved, moves, settled)
     if others:
         _move_one_by_one(cursor, others, moves, settled)
+
+
+def _count(
+    rows: list[MessageRow],
+    moved: set[int],
+    moves: TallyMoves,
+    settled: Counter[tuple[int, int]],
+) -> None:
+    """Count what went from pending to where it stands now; most rows went the same way."""
+    ways: dict[tuple[BatchInfo, str, str], list[int]] = {}
+    for row in rows:
+        if row.id in moved and row.state != MessageState.PENDING:
+            way = ways.setdefault((row.batch, row.state, row.reason), [0, 0, 0])
+            way[0] += 1
+            way[1] += row.segments
+            way[2] += row.credits
+    for (batch, state, reason), (messages, segments, credits) in ways.items():
+        moves.leave(batch.id, MessageState.PENDING, "", messages=messages)
+        moves.enter(batch.id, state, reason, segments, credits, messages=messages)
+        if credits:
+            settled[batch.account_id, batch.id] += credits
 
 
 def _move_one_by_one(
@@ -278,10 +292,11 @@ def _move_one_by_one(
                 row.id,
             ],
         )
-        moves.leave(row.batch_id, state, reason, segments, credits)
-        moves.enter(row.batch_id, new_state, new_reason, new_segments, new_credits)
+        batch = row.batch
+        moves.leave(batch.id, state, reason, segments, credits)
+        moves.enter(batch.id, new_state, new_reason, new_segments, new_credits)
         if new_credits > credits:
-            settled[row.account_id, row.batch_id] += new_credits - credits
+            settled[batch.account_id, batch.id] += new_credits - credits
 
 
 def _release_chunks(cursor: Any, token: str, progress: list[Progress]) -> None:

@@ -4,12 +4,12 @@ Owns the step from what the carrier said to what is written about each message, 
 how often one message is tried.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from messaging.choices import MessageState, Outcome, Reason
 from messaging.pricing import credits_for
+from messaging.sending.batches import BatchInfo
 from messaging.sending.claim import Item
 from messaging.sending.exchange import Told
 from messaging.sending.window import Progress
@@ -19,72 +19,61 @@ MAX_ATTEMPTS: Final = 8
 _BACKOFF_MOST_S: Final = 60.0
 
 
-@dataclass(slots=True)
-class MessageRow:
-    """What one message is to become, and from which attempt."""
+class MessageRow(NamedTuple):
+    """What one message is to become.
+
+    Attributes:
+        id: The message.
+        batch: Its batch.
+        n: The attempt this is about; for somebody who was not asked for, the last one made.
+        is_asked: Whether a request was made.
+        state, reason, code, body, segments, credits: What it is to have.
+        at: When, in unix seconds.
+    """
 
     id: int
-    batch_id: int
-    account_id: int
-    chunk_id: int
+    batch: BatchInfo
     n: int
     is_asked: bool
     state: str
-    reason: str = ""
-    code: str = ""
-    body: str = ""
-    segments: int = 0
-    credits: int = 0
-    at: float = 0.0
+    reason: str
+    code: str
+    body: str
+    segments: int
+    credits: int
+    at: float
 
 
 def skipped_row(progress: Progress, item: Item, reason: str, at: float) -> MessageRow:
     """Somebody who is not texted after all."""
     batch = progress.lease.batch
     return MessageRow(
-        id=item.id,
-        batch_id=batch.id,
-        account_id=batch.account_id,
-        chunk_id=progress.lease.chunk_id,
-        n=item.attempts,
-        is_asked=False,
-        state=MessageState.SKIPPED,
-        reason=reason,
-        at=at,
+        item.id, batch, item.attempts, False, MessageState.SKIPPED, reason, "", "", 0, 0, at
     )
 
 
 def told_row(told: Told, at: datetime) -> MessageRow:
     """What a request makes of its message. One to be tried again is held in its chunk."""
-    batch, item, result = told.progress.lease.batch, told.item, told.result
+    progress, item, result, _, ended = told
+    batch = progress.lease.batch
     n = item.attempts + 1
-    row = MessageRow(
-        id=item.id,
-        batch_id=batch.id,
-        account_id=batch.account_id,
-        chunk_id=told.progress.lease.chunk_id,
-        n=n,
-        is_asked=True,
-        state=MessageState.ACCEPTED,
-        body=item.text,
-        segments=item.segments,
-        at=told.ended,
-    )
+    state: str = MessageState.REFUSED
+    reason, segments, credits = result.reason, 0, 0
     if result.outcome == Outcome.ACCEPTED:
-        row.credits = credits_for(item.segments) if batch.is_charged else 0
+        state, segments = MessageState.ACCEPTED, item.segments
+        credits = credits_for(segments) if batch.is_charged else 0
     elif result.outcome == Outcome.UNKNOWN:
-        row.state, row.code = MessageState.UNKNOWN, result.code
-    elif result.outcome == Outcome.REJECTED:
-        row.state, row.reason, row.code = MessageState.REFUSED, result.reason, result.code
-    elif n >= MAX_ATTEMPTS and not result.stops_sender:
-        row.state, row.code = MessageState.REFUSED, result.code
-        row.reason = result.reason or Reason.RATE
-    else:
-        row.state = MessageState.PENDING
-        told.progress.hold(item.no, at + timedelta(seconds=backoff_s(n)))
-    if row.state in (MessageState.PENDING, MessageState.REFUSED):
-        row.segments = 0
-    return row
+        state, segments = MessageState.UNKNOWN, item.segments
+    elif result.outcome == Outcome.RETRYABLE:
+        if n >= MAX_ATTEMPTS and not result.stops_sender:
+            reason = reason or Reason.RATE
+        else:
+            state, reason = MessageState.PENDING, ""
+            progress.hold(item.no, at + timedelta(seconds=backoff_s(n)))
+    code = result.code if state != MessageState.PENDING else ""
+    return MessageRow(
+        item.id, batch, n, True, state, reason, code, item.text, segments, credits, ended
+    )
 
 
 def backoff_s(n: int) -> float:

@@ -146,7 +146,7 @@ def test_a_carrier_that_fails_in_every_way(
 
     faults = hasty_stack.carriersim.stats()["faults"]
     tell("429, 500, lost and slow answers", sum(faults.values()), blast)
-    assert {"rate_limited", "server_error", "lost_answer", "slow_answer"} <= faults.keys()
+    assert {"rate_limited", "server_error", "lost_cut", "slow"} <= faults.keys()
     assert blast.accepted() == size
     blast.assert_exact()
 
