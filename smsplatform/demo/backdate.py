@@ -1,9 +1,9 @@
 """Moves what has really happened back in time, keeping its order.
 
 Owns the one place that rewrites times. Sends are stretched evenly over minutes; what people did
-(clicks, replies, opt-outs) by the square of its distance, so that most of it falls into the first
-hours and some of it days later, as with real texts. The mapping is monotonic and the same for all
-tables, so a click never comes before its text nor a reply before its delivery.
+(clicks, replies, opt-outs) by the fourth power of its distance, so that most of it falls into the
+first hours and some of it days later, as with real texts. The mapping is monotonic and the same for
+all tables, so a click never comes before its text nor a reply before its delivery.
 """
 
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ _MOVED = """%(told)s + make_interval(secs =>
     greatest(extract(epoch FROM {at} - %(launched)s), 0) * %(send_stretch)s)"""
 _REACTED = """%(told)s + make_interval(secs =>
     greatest(extract(epoch FROM {at} - %(launched)s), 0) * %(send_stretch)s
-    + pow(greatest(extract(epoch FROM {at} - %(launched)s), 0), 2) * %(reaction_stretch)s)"""
+    + pow(greatest(extract(epoch FROM {at} - %(launched)s), 0), 4) * %(reaction_stretch)s)"""
 
 
 def _assign(columns: str, how: str) -> str:
@@ -82,7 +82,7 @@ def batch_backdate(*, batch: Batch, told: datetime) -> None:
         (elapsed,) = cursor.fetchone()
         room = min(LONGEST_REACTION, (batch.launched_at + elapsed - told) * 0.9)
         seconds = elapsed.total_seconds()
-        stretch = max(room.total_seconds() - seconds * SEND_STRETCH, 0) / seconds**2
+        stretch = max(room.total_seconds() - seconds * SEND_STRETCH, 0) / seconds**4
         values = {
             "batch": batch.pk,
             "account": batch.account_id,
