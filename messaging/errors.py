@@ -40,6 +40,16 @@ class BatchOver(Conflict):
     message = "This has ended already. Nothing was changed."
 
 
+class NothingToRetry(Conflict):
+    """No message of the batch failed for a cause that may pass."""
+
+    code = "nothing_to_retry"
+    message = (
+        "Nobody here can be tried again now: whoever could be is waiting for their text already,"
+        " and the others would fail the same way. Nothing was changed."
+    )
+
+
 class LimiterAway(DomainError):
     """Redis, which keeps senders within their rate, does not answer: nothing may be sent."""
 

@@ -134,6 +134,10 @@ class Batch(models.Model):
     size = models.PositiveIntegerField(default=0)
     credits_reserved = models.BigIntegerField(default=0)
     credits_settled = models.BigIntegerField(default=0)
+    credits_released = models.BigIntegerField(default=0)
+    retries = models.PositiveSmallIntegerField(
+        default=0, help_text="How often somebody had its failed messages tried again."
+    )
     request_key = models.CharField(max_length=120)
     launched_at = models.DateTimeField(default=now)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -154,6 +158,21 @@ class Batch(models.Model):
                 fields=["id"], name="batch_unsettled", condition=Q(settled_at__isnull=True)
             ),
         ]
+
+
+class BatchWatch(models.Model):
+    """A batch's kept counts when the breaker last looked: what it judges is what came since.
+
+    There is a row only for batches that are large enough to be watched (`messaging.breaker`).
+    `causes` is reason to messages that ended by it.
+    """
+
+    batch = models.OneToOneField(
+        Batch, primary_key=True, on_delete=models.CASCADE, related_name="watch"
+    )
+    ended = models.BigIntegerField(default=0)
+    causes = models.JSONField(default=dict)
+    looked_at = models.DateTimeField(default=now)
 
 
 class Chunk(models.Model):
@@ -218,7 +237,7 @@ class Message(models.Model):
 
     Within one attempt the rank (`messaging.state`) never falls. `phone` is always the other
     party's, `our_number` the account's sender, whichever way the text went. No index stands on a
-    column that changes, so updates stay HOT (fillfactor 70). References carry no constraint in
+    column that changes, so updates stay HOT (fillfactor 40). References carry no constraint in
     the database: a million deferred checks would take longer than the launch they follow.
     """
 
@@ -307,7 +326,11 @@ class Message(models.Model):
 
 
 class Attempt(models.Model):
-    """One request that was made to a carrier. Append-only but for a carrier id learned late."""
+    """One request that was made to a carrier. Append-only but for a carrier id learned late.
+
+    One that a person had tried again says so, and keeps the segments and credits that its message
+    counted until then; nothing the carrier says of it afterwards changes the message.
+    """
 
     message = models.ForeignKey(
         Message,
@@ -334,6 +357,9 @@ class Attempt(models.Model):
     looked_up_at = models.DateTimeField(
         null=True, blank=True, help_text="First look at the carrier's list that did not find it."
     )
+    retried_at = models.DateTimeField(null=True, blank=True)
+    segments = models.PositiveSmallIntegerField(null=True, blank=True)
+    credits = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -433,7 +459,9 @@ class BatchTotals(models.Model):
     """Kept count of what a batch's recipients did afterwards; always equals a recount.
 
     clicked: recipients with a human click; hit: with any hit; replied: recipients who replied other
-    than with opt-out words; opted_out: recipients who left.
+    than with opt-out words; opted_out: recipients who left. retried_segments, retried_credits: of
+    attempts that came to nothing and were followed by another at somebody's word; what the carrier
+    took and charged for, though no message counts it any more.
     """
 
     batch = models.OneToOneField(
@@ -445,3 +473,5 @@ class BatchTotals(models.Model):
     clicks_human = models.BigIntegerField(default=0)
     replied = models.BigIntegerField(default=0)
     opted_out = models.BigIntegerField(default=0)
+    retried_segments = models.BigIntegerField(default=0)
+    retried_credits = models.BigIntegerField(default=0)

@@ -194,6 +194,8 @@ def _attempts(
         carrier_account=carrier_account,
         outcome=Outcome.ACCEPTED,
         carrier_id__isnull=False,
+        # What the carrier says of an attempt that was tried again is not the message's state.
+        retried_at__isnull=True,
     )
     for row in rows.values_list(
         "message_id", "n", "carrier_id", "message__state", "message__accepted_at"

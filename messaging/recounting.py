@@ -61,18 +61,26 @@ WITH counted AS (
     WHERE c.verdict <> 'pending' AND l.batch_id IS NOT NULL
         AND (%(batch)s::bigint IS NULL OR l.batch_id = %(batch)s)
     GROUP BY 1
+), retried AS (
+    SELECT m.batch_id, sum(a.segments) AS segments, sum(a.credits) AS credits
+    FROM messaging_attempt a JOIN messaging_message m ON m.id = a.message_id
+    WHERE a.retried_at IS NOT NULL AND (%(batch)s::bigint IS NULL OR m.batch_id = %(batch)s)
+    GROUP BY 1
 ), kept AS (
     SELECT * FROM messaging_batchtotals WHERE %(batch)s::bigint IS NULL OR batch_id = %(batch)s
 )
 SELECT 'messaging_batchtotals', format('batch %%s', batch_id), c.name, c.kept, c.counted
-FROM kept k FULL JOIN counted n USING (batch_id) FULL JOIN hits h USING (batch_id),
+FROM kept k FULL JOIN counted n USING (batch_id) FULL JOIN hits h USING (batch_id)
+    FULL JOIN retried r USING (batch_id),
 LATERAL (VALUES
     ('clicked', coalesce(k.clicked, 0), coalesce(n.clicked, 0)),
     ('hit', coalesce(k.hit, 0), coalesce(n.hit, 0)),
     ('clicks_total', coalesce(k.clicks_total, 0), coalesce(h.total, 0)),
     ('clicks_human', coalesce(k.clicks_human, 0), coalesce(h.human, 0)),
     ('replied', coalesce(k.replied, 0), coalesce(n.replied, 0)),
-    ('opted_out', coalesce(k.opted_out, 0), coalesce(n.opted_out, 0))
+    ('opted_out', coalesce(k.opted_out, 0), coalesce(n.opted_out, 0)),
+    ('retried_segments', coalesce(k.retried_segments, 0), coalesce(r.segments, 0)),
+    ('retried_credits', coalesce(k.retried_credits, 0), coalesce(r.credits, 0))
 ) AS c(name, kept, counted)
 WHERE c.kept <> c.counted
 ORDER BY 2, 3

@@ -4,6 +4,7 @@ Owns the return of a message to `pending` and the opening of its chunk. Whether 
 proof that the carrier never took it, a person's word) is the caller's affair (`messaging.state`).
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def reopen(cursor: Any, message_ids: Sequence[int], moves: TallyMoves) -> int:
             rank = CASE b.state WHEN %s THEN 4 ELSE 0 END,
             reason = CASE b.state WHEN %s THEN %s ELSE '' END,
             final_at = CASE b.state WHEN %s THEN now() END,
-            carrier_code = '', segments = 0, credits = 0
+            accepted_at = NULL, sent_at = NULL, carrier_code = '', segments = 0, credits = 0
         FROM messaging_message old, messaging_batch b
         WHERE m.id = ANY(%s) AND old.id = m.id AND b.id = m.batch_id
         RETURNING m.batch_id, m.recipient_no, m.state, m.reason,
@@ -89,6 +90,8 @@ def lock_for_reopening(cursor: Any, message_ids: Sequence[int]) -> None:
 
 def _open_chunks(cursor: Any, places: list[tuple[int, int]]) -> None:
     """Open the chunks of (batch, number); a leased one has another pass when it is back."""
+    batch_ids = sorted({batch_id for batch_id, _ in places})
+    opened = _chunks_of(cursor, batch_ids, sorted(places))
     cursor.execute(
         """
         UPDATE messaging_chunk c
@@ -97,22 +100,36 @@ def _open_chunks(cursor: Any, places: list[tuple[int, int]]) -> None:
             held_until = CASE c.state WHEN %s THEN now() ELSE c.held_until END,
             state = CASE c.state WHEN %s THEN c.state ELSE %s END,
             not_before = least(c.not_before, now())
-        FROM (SELECT d.id, min(p.no) AS no
-              FROM unnest(%s::bigint[], %s::int[]) AS p(batch_id, no)
-              JOIN messaging_chunk d ON d.batch_id = p.batch_id
-                   AND p.no BETWEEN d.first_no AND d.last_no
-              GROUP BY d.id) v
+        FROM unnest(%s::bigint[], %s::int[]) AS v(id, no)
         WHERE c.id = v.id
         """,
         [
             *[ChunkState.LEASED] * 4,
             ChunkState.READY,
-            [batch_id for batch_id, _ in places],
-            [no for _, no in places],
+            list(opened),
+            list(opened.values()),
         ],
     )
     cursor.execute(
         "UPDATE messaging_batch SET state = %s, finished_at = NULL "
         "WHERE id = ANY(%s) AND state = %s",
-        [BatchState.RUNNING, sorted({batch_id for batch_id, _ in places}), BatchState.DONE],
+        [BatchState.RUNNING, batch_ids, BatchState.DONE],
     )
+
+
+def _chunks_of(cursor: Any, batch_ids: list[int], places: list[tuple[int, int]]) -> dict[int, int]:
+    """The chunks that hold `places` (in order), and the first such number of each.
+
+    Paired here: in SQL every place would be held against every chunk of its batch, and a retry of
+    many in a large blast would take minutes.
+    """
+    cursor.execute(
+        "SELECT batch_id, first_no, last_no, id FROM messaging_chunk WHERE batch_id = ANY(%s)",
+        [batch_ids],
+    )
+    first: dict[int, int] = {}
+    for batch_id, first_no, last_no, chunk_id in cursor.fetchall():
+        place = bisect_left(places, (batch_id, first_no))
+        if place < len(places) and places[place] <= (batch_id, last_no):
+            first[chunk_id] = places[place][1]
+    return first

@@ -1,7 +1,8 @@
 """The one place that moves `BatchTotals`: what a batch's recipients did after the text.
 
-Whoever marks a message (clicked, hit, replied, opted out) says so here in the same transaction,
-with exactly what its UPDATE changed; a kept total then always equals a recount.
+Whoever marks a message (clicked, hit, replied, opted out) or closes an attempt for another one says
+so here in the same transaction, with exactly what its UPDATE changed; a kept total then always
+equals a recount.
 """
 
 from collections import defaultdict
@@ -10,7 +11,16 @@ from typing import Final
 
 from django.db.backends.utils import CursorWrapper
 
-COLUMNS: Final = ("clicked", "hit", "clicks_total", "clicks_human", "replied", "opted_out")
+COLUMNS: Final = (
+    "clicked",
+    "hit",
+    "clicks_total",
+    "clicks_human",
+    "replied",
+    "opted_out",
+    "retried_segments",
+    "retried_credits",
+)
 
 TotalsMoves = dict[int, dict[str, int]]  # batch id to column to change
 

@@ -240,6 +240,7 @@ CELERY_BEAT_SCHEDULE = {
         "messaging.send_sweep": 2,
         "messaging.apply_events": 2,
         "messaging.apply_clicks": 2,
+        "messaging.breaker_check": 2,
         "messaging.judge_expired": 5,
         "messaging.finish_batches": 5,
         "messaging.reconcile_due": 30,
@@ -255,6 +256,9 @@ SEND_LEASE_S = env.float("SEND_LEASE_S", default=60.0)
 SEND_MARGIN_S = env.float("SEND_MARGIN_S", default=5.0)
 SEND_WINDOW = env.int("SEND_WINDOW", default=500)
 SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=100)
+BREAKER_WINDOW = env.int("BREAKER_WINDOW", default=500)
+BREAKER_SHARE = env.float("BREAKER_SHARE", default=0.10)
+BREAKER_LIST_SHARE = env.float("BREAKER_LIST_SHARE", default=0.30)
 RECONCILE_AFTER_S = env.float("RECONCILE_AFTER_S", default=3600.0)
 UNDO_S = env.float("UNDO_S", default=10.0)
 TRIAL_CREDITS = env.int("TRIAL_CREDITS", default=100)

@@ -11,7 +11,7 @@ A signature proves only the carrier account of the path, so an event takes effec
   and the lease of the message's chunk says that it is being made through it: the callback outran
   (or survived) the worker, and is then itself the attempt's record,
 - the carrier's id is the attempt's, once that is known,
-- no later attempt was made.
+- no later attempt was made, or asked for by a person (docs/breaker.md).
 
 Everything else is set aside and shown to staff.
 """
@@ -77,6 +77,8 @@ WITH judged AS MATERIALIZED (
             WHEN a.carrier_id <> NULLIF(e.carrier_id, '')
                 THEN 'It names another message of the carrier.'
             WHEN e.attempt_n < m.attempts THEN '{_OVERTAKEN}'
+            WHEN a.retried_at IS NOT NULL AND m.state = '{MessageState.PENDING.value}'
+                THEN '{_OVERTAKEN}'
             WHEN a.id IS NOT NULL THEN ''
             WHEN e.attempt_n <> m.attempts + 1 THEN '{_NOT_MADE}'
             WHEN NOT %(chunks_locked)s THEN '{_EARLY}'
@@ -102,7 +104,7 @@ WITH judged AS MATERIALIZED (
         WHERE id = e.message_id AND direction = '{Direction.OUT.value}' OFFSET 0
     ) m ON true
     LEFT JOIN LATERAL (
-        SELECT id, carrier_account_id, carrier_id
+        SELECT id, carrier_account_id, carrier_id, retried_at
         FROM messaging_attempt WHERE message_id = e.message_id AND n = e.attempt_n OFFSET 0
     ) a ON true
 ), best AS MATERIALIZED (

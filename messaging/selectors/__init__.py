@@ -9,6 +9,7 @@ from messaging.selectors.figures import (
     reason_counts,
 )
 from messaging.selectors.messages import messages_list
+from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
     Explanation,
     Step,
@@ -29,4 +30,5 @@ __all__ = [
     "message_timeline",
     "messages_list",
     "reason_counts",
+    "retryable_count",
 ]

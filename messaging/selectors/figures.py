@@ -48,8 +48,8 @@ class Figures:
         clicks_human: Clicks of people.
         replied: Recipients who replied other than with opt-out words.
         opted_out: Recipients who left.
-        segments: Of what the carrier took.
-        credits: Of what the carrier took.
+        segments: Of what the carrier took, attempts that were tried again included.
+        credits: The same.
     """
 
     audience: int = 0
@@ -113,6 +113,8 @@ def batch_figures(batch_ids: Sequence[int]) -> dict[int, Figures]:
         found = counts[totals.batch_id]
         for name in _DONE:
             found[name] = getattr(totals, name)
+        found["segments"] += totals.retried_segments
+        found["credits"] += totals.retried_credits
     return {batch_id: Figures(**found) for batch_id, found in counts.items()}
 
 

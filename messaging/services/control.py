@@ -11,6 +11,7 @@ from accounts.services import audit_record
 from common.clock import now
 from common.errors import NotFound
 from common.jobs import enqueue
+from messaging.breaker import watch_anew
 from messaging.choices import BatchState, ChunkState, MessageState, Reason
 from messaging.errors import BatchOver
 from messaging.hints import hint_send
@@ -34,7 +35,7 @@ def batch_pause(*, account: Account, actor: User | None, batch: Batch, reason: s
 
     Locks: batch.
     """
-    current = _locked(account, batch)
+    current = batch_locked(account, batch)
     if current.state == BatchState.PAUSED:
         return current
     if current.state != BatchState.RUNNING:
@@ -44,7 +45,7 @@ def batch_pause(*, account: Account, actor: User | None, batch: Batch, reason: s
 
 @transaction.atomic
 def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch:
-    """Go on with a paused batch.
+    """Go on with a paused batch. The breaker judges it by what comes from now on.
 
     Raises:
         BatchOver: it has ended.
@@ -52,11 +53,12 @@ def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch
     Locks: batch.
     Side effects: after commit, hints to the send queue.
     """
-    current = _locked(account, batch)
+    current = batch_locked(account, batch)
     if current.state == BatchState.RUNNING:
         return current
     if current.state != BatchState.PAUSED:
         raise BatchOver
+    watch_anew(current.pk)
     hint_send(windows=2)
     return _moved(current, BatchState.RUNNING, actor, "batch.resumed", "")
 
@@ -71,7 +73,7 @@ def batch_cancel(*, account: Account, actor: User | None, batch: Batch) -> Batch
     Locks: batch, chunks, messages, tally.
     Side effects: after commit, a hint to release what was reserved.
     """
-    current = _locked(account, batch)
+    current = batch_locked(account, batch)
     if current.state == BatchState.CANCELED:
         return current
     if current.state == BatchState.DONE:
@@ -130,7 +132,14 @@ def skip_pending(batch_id: int) -> int:
     return skipped
 
 
-def _locked(account: Account, batch: Batch) -> Batch:
+def batch_locked(account: Account, batch: Batch) -> Batch:
+    """The batch as it is now, locked.
+
+    Raises:
+        NotFound: it is not the account's.
+
+    Locks: batch.
+    """
     found = Batch.objects.select_for_update(no_key=True).filter(account=account, pk=batch.pk)
     current = found.first()
     if current is None:

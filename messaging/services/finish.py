@@ -15,7 +15,7 @@ from common.clock import now
 from messaging.choices import BatchState, ChunkState, MessageState
 from messaging.content import Content, content_of, link_ids
 from messaging.hints import hint_send
-from messaging.models import Batch, BatchTally, Chunk, Message
+from messaging.models import Batch, BatchTally, BatchTotals, Chunk, Message
 from messaging.pricing import credits_for
 from messaging.segments import segments
 from messaging.services.control import skip_pending
@@ -140,7 +140,14 @@ def batch_finish(batch_id: int) -> bool:
         _fill(batch, with_unknown=is_old)
         _release(batch)
     batch.save(
-        update_fields=["state", "state_reason", "finished_at", "credits_settled", "settled_at"]
+        update_fields=[
+            "state",
+            "state_reason",
+            "finished_at",
+            "credits_settled",
+            "credits_released",
+            "settled_at",
+        ]
     )
     return batch.settled_at is not None
 
@@ -189,17 +196,28 @@ def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Mess
             account=batch.account,
             batch_id=batch.pk,
             credits=charged,
-            key=f"settle:{batch.pk}:from:{rows[0].pk}",
+            key=f"settle:{batch.pk}:from:{rows[0].pk}{_turn(batch)}",
         )
 
 
 def _release(batch: Batch) -> None:
     """Give back what was reserved and not used."""
     rows = BatchTally.objects.filter(batch=batch).values_list("credits", flat=True)
-    batch.credits_settled = sum(rows)
-    unused = batch.credits_reserved - batch.credits_settled
+    # What a retry followed was taken and charged for, though no message counts it any more.
+    retried = BatchTotals.objects.filter(batch=batch).values_list("retried_credits", flat=True)
+    batch.credits_settled = sum(rows) + sum(retried)
+    unused = batch.credits_reserved - batch.credits_settled - batch.credits_released
     if unused > 0:
         credits_release(
-            account=batch.account, batch_id=batch.pk, credits=unused, key=f"release:{batch.pk}"
+            account=batch.account,
+            batch_id=batch.pk,
+            credits=unused,
+            key=f"release:{batch.pk}{_turn(batch)}",
         )
+        batch.credits_released += unused
     batch.settled_at = now()
+
+
+def _turn(batch: Batch) -> str:
+    """Tells the keys of a batch that ends again, after a retry, from those of its first end."""
+    return f":{batch.retries}" if batch.retries else ""

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from messaging.breaker import batches_judge
 from messaging.evidence import unknown_look_up
 from messaging.judge import leases_judge
 from messaging.sending.drain import drain
@@ -24,6 +25,12 @@ def send_sweep() -> None:
 def finish_batches() -> None:
     """End batches with nothing pending and release their unused credits."""
     batches_finish()
+
+
+@shared_task(name="messaging.breaker_check")
+def breaker_check() -> None:
+    """Pause blasts that fail too often for one cause."""
+    batches_judge()
 
 
 @shared_task(name="messaging.judge_expired")
