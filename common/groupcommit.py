@@ -6,7 +6,8 @@ transaction per row at the same latency, because the disk is waited for once. Kn
 the rows mean: the caller gives the function that writes a list of them.
 
 The connection is psycopg2's asynchronous kind, in the loop itself. A flusher thread was measured
-too: it waits for the interpreter's lock longer than for the commit (docs/adr/0006-group-commit-in-the-loop.md).
+too: it waits for the interpreter's lock longer than for the commit
+(docs/adr/0006-group-commit-in-the-loop.md).
 
 When PostgreSQL is away rows are answered `Unavailable` at once (and held, see `keep`), and
 connecting is tried again and again, so the owner recovers by itself. When it is there but does not

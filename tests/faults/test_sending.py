@@ -202,12 +202,14 @@ def test_people_leave_while_the_blast_runs(
         time.sleep(4 / leavers)
     blast.wait_settled()
 
-    begun = dict(
-        Attempt.objects.filter(message__phone__in=left).values_list(
+    begun = {
+        phone: at.timestamp()
+        for phone, at in Attempt.objects.filter(message__phone__in=left).values_list(
             "message__phone", "requested_at"
         )
-    )
-    after = {p: at.timestamp() - left[p] for p, at in begun.items() if at.timestamp() > left[p]}
+        if at is not None
+    }
+    after = {phone: at - left[phone] for phone, at in begun.items() if at > left[phone]}
     tell("texted STOP while the blast ran", leavers, blast)
     print(f"{len(after)} requests were on their way at the moment of a STOP")
     assert [late for late in after.values() if late > 1] == []
@@ -241,17 +243,16 @@ def test_pause_resume_and_cancel_under_load(
     size = 10_000 if long_form else 2_000
     blast = make_blast(size, rate_per_s=size / 4)
     hasty_stack.start("worker1", settings=HASTY)
-    act = {"account": blast.account, "actor": alice, "batch": blast.batch}
 
     blast.wait_accepted(size // 10)
-    batch_pause(**act)
+    batch_pause(account=blast.account, actor=alice, batch=blast.batch)
     time.sleep(1.5)
     held = blast.accepted()
     time.sleep(1.0)
     assert blast.accepted() == held < size
-    batch_resume(**act)
+    batch_resume(account=blast.account, actor=alice, batch=blast.batch)
     blast.wait_accepted(held + size // 10)
-    batch_cancel(**act)
+    batch_cancel(account=blast.account, actor=alice, batch=blast.batch)
     blast.wait_settled()
 
     tell("paused, resumed, canceled", 1, blast)
