@@ -16,6 +16,7 @@ from contacts.services import may_opt_in_by_hand
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation, Note
 from messaging.choices import BatchKind, MessageState, Reason
+from messaging.confirmations import confirmed_by_carrier
 from messaging.models import Batch, Message, SenderNumber
 from messaging.reasons import skipped_words
 from messaging.rendering import compile_body
@@ -146,6 +147,7 @@ class ThreadItem:
         row: Message, Note or ConsentEvent.
         batch: What the message is part of.
         body: The text; for one that has not gone yet, as it will read.
+        is_confirmed: Our confirmation of a STOP, which the carrier confirmed itself.
     """
 
     kind: str
@@ -153,6 +155,7 @@ class ThreadItem:
     row: Any
     batch: Batch | None = None
     body: str = ""
+    is_confirmed: bool = False
 
 
 def thread_messages(*, conversation: Conversation) -> list[Message]:
@@ -199,7 +202,8 @@ def _item(message: Message, batch: Batch | None) -> ThreadItem:
         if batch.kind == BatchKind.BLAST and message.state == MessageState.SKIPPED:
             return ThreadItem("skipped", message.created_at, message, batch)
         body = body or _will_read(batch, message)
-    return ThreadItem("message", message.created_at, message, batch, body)
+    is_confirmed = confirmed_by_carrier(message, batch)
+    return ThreadItem("message", message.created_at, message, batch, body, is_confirmed)
 
 
 def _will_read(batch: Batch, message: Message) -> str:

@@ -37,6 +37,7 @@ _STATES: Mapping[str, tuple[str, str, str]] = {
     "failed": ("failed", "circle-x", "Failed"),
     "refused": ("failed", "ban", "Refused"),
     "skipped": ("skipped", "minus", "Not texted"),
+    "confirmed": ("waiting", "circle-check", "Opt-out confirmed by the carrier"),
     "received": ("replied", "arrow-down-left", "Received"),
     # what people did
     "clicked": ("clicked", "pointer", "Clicked"),

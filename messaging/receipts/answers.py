@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.models import Account
 from common.errors import DomainError
 from messaging.choices import BatchKind, Priority
+from messaging.confirmations import confirmation_key
 from messaging.models import Message, SenderNumber
 from messaging.services import message_send
 
@@ -34,13 +35,13 @@ def help_answer(*, message: Message, sender: SenderNumber) -> None:
 
 
 def stop_confirmation(*, message: Message, sender: SenderNumber) -> None:
-    """Confirm an opt-out, once per opt-out."""
+    """Confirm an opt-out, once per opt-out; `messaging.confirmations` if the carrier did so."""
     _send(
         message=message,
         sender=sender,
         body=f"{_brand(message.account)}: You are opted out and will get no more texts from us. "
         "Reply START to come back.",
-        request_key=f"stop:{message.pk}",
+        request_key=confirmation_key(message),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from messaging import carrier_codes
 from messaging.choices import Direction, EventEnd, EventKind, MessageState, Outcome
+from messaging.confirmations import confirmed_by_carrier
 from messaging.models import Attempt, CarrierEvent, Message
 from messaging.reasons import failed_words, skipped_words
 from messaging.state import RANKS, may_move
@@ -90,6 +91,12 @@ def message_explanation(message: Message) -> Explanation | None:
     if message.state == MessageState.SKIPPED:
         words = skipped_words(message.reason)
         return Explanation(words.cause or f"{words.label}.", words.advice)
+    if confirmed_by_carrier(message, message.batch):
+        return Explanation(
+            "The carrier confirmed this opt-out itself and lets no more texts through to this"
+            " person, so our own confirmation was not needed.",
+            "Nothing: they are on your opt-out list.",
+        )
     if message.carrier_code:
         told = carrier_codes.explain(message.carrier_code)
         return Explanation(f"{told.meaning} {told.cause}", told.advice)
@@ -102,12 +109,14 @@ def _attempts(message: Message) -> Iterator[Step]:
         again = f"Attempt {attempt.n}. " if attempt.n > 1 else ""
         code = f"Code {attempt.carrier_code}. " if attempt.carrier_code else ""
         name = f"The carrier's id is {attempt.carrier_id}." if attempt.carrier_id else ""
+        is_refused = attempt.outcome == Outcome.REJECTED
+        is_confirmed = is_refused and confirmed_by_carrier(message, message.batch)
         at = attempt.answered_at or attempt.requested_at or message.accepted_at
         yield Step(
             at or message.created_at,
-            _SAID[attempt.outcome],
+            "Carrier had confirmed it itself" if is_confirmed else _SAID[attempt.outcome],
             f"{again}{code}{name}".strip(),
-            "failed" if attempt.outcome == Outcome.REJECTED else "waiting",
+            "failed" if is_refused and not is_confirmed else "waiting",
         )
 
 

@@ -10,6 +10,7 @@ from common.pagination import keyset_page
 from common.text import typed
 from messaging import selectors
 from messaging.choices import Direction, MessageState, Reason
+from messaging.confirmations import confirmed_by_carrier
 from messaging.models import Message
 
 PAGE_SIZE = 50
@@ -47,6 +48,7 @@ def message_log(request: AccountRequest) -> HttpResponse:
     )
     context = {
         "page": page,
+        "confirmed": {m.pk for m in page.rows if confirmed_by_carrier(m, m.batch)},
         "q": search,
         "chosen": chosen,
         "states": MessageState.choices,
@@ -68,6 +70,7 @@ def message_detail(request: AccountRequest, pk: int) -> HttpResponse:
     answered = message.answers_batch_id
     context = {
         "message": message,
+        "is_confirmed": confirmed_by_carrier(message, message.batch),
         "answered": selectors.batch_names([answered]).get(answered, "") if answered else "",
         "timeline": selectors.message_timeline(message),
         "explanation": selectors.message_explanation(message),

@@ -17,7 +17,7 @@ from inbox.services import conversation_reply, note_add
 from messaging.choices import BatchKind, MessageState
 from messaging.models import Batch, Message, SenderNumber
 from messaging.services import batch_launch
-from tests.inbox.conftest import CAROL, Inbound
+from tests.inbox.conftest import CAROL, Inbound, browser
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +81,21 @@ def test_a_blast_that_was_not_sent_to_them_is_no_text(blast: Batch, inbound: Inb
     inbound("Hello")
 
     assert _kinds(Conversation.objects.get())[0] == ("skipped", "")
+
+
+def test_a_stop_the_carrier_confirmed_itself_shows_no_failure(
+    inbound: Inbound, account: Account, alice: User
+):
+    inbound("STOP")
+    ours = Message.objects.filter(batch__kind=BatchKind.AUTO)
+    assert ours.update(state=MessageState.REFUSED, reason="opted_out", carrier_code="21610") == 1
+    conversation = Conversation.objects.get()
+
+    page = browser(alice).get(reverse("conversation", args=[conversation.pk])).content.decode()
+
+    thread_shown = page[page.index("talk theirs") : page.index("<form", page.index("talk theirs"))]
+    assert "Opt-out confirmed by the carrier" in thread_shown
+    assert "role-failed" not in thread_shown
 
 
 def test_texts_of_another_account_or_number_are_not_in_it(

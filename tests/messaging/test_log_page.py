@@ -232,6 +232,56 @@ def test_each_kind_of_message_has_its_page(
     assert words in page
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "is_calm"),
+    [
+        (BatchKind.AUTO, "stop:7", True),
+        (BatchKind.AUTO, "help:1:+12025550170:2026050510", False),
+        (BatchKind.REPLY, "stop:7", False),
+    ],
+)
+def test_a_stop_that_the_carrier_confirmed_itself_is_no_failure(
+    account: Account,
+    batch: Batch,
+    carrier: CarrierAccount,
+    browser: Client,
+    kind: str,
+    key: str,
+    is_calm: bool,
+):
+    Batch.objects.filter(pk=batch.pk).update(kind=kind, request_key=key)
+    message = Message.objects.create(
+        account=account,
+        batch=batch,
+        recipient_no=1,
+        phone=CAROL,
+        our_number=batch.sender.phone,
+        body="You are opted out.",
+        state=MessageState.REFUSED,
+        reason=Reason.OPTED_OUT,
+        carrier_code="21610",
+    )
+    Attempt.objects.create(
+        message=message,
+        n=1,
+        carrier_account=carrier,
+        outcome=Outcome.REJECTED,
+        carrier_code="21610",
+        answered_at=now(),
+    )
+
+    pages = [
+        _log(browser),
+        browser.get(reverse("message_detail", args=[message.pk])).content.decode(),
+    ]
+
+    for page in pages:
+        shown = page[page.index("<main") :]
+        assert ("Opt-out confirmed by the carrier" in shown) == is_calm
+        assert ("role-failed" in shown) != is_calm
+    assert ("our own confirmation was not needed" in pages[1]) == is_calm
+
+
 def test_a_stranger_sees_no_message(
     messages: dict[str, Message], charlie: User, other_account: Account
 ):

@@ -12,7 +12,9 @@ from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.services import consent_revoke
 from messaging.choices import BatchKind, ChunkState, Direction, EventKind, MessageState
+from messaging.confirmations import confirmed_by_carrier
 from messaging.models import (
+    Attempt,
     BatchTotals,
     CarrierAccount,
     CarrierEvent,
@@ -20,10 +22,12 @@ from messaging.models import (
     Message,
     SenderNumber,
 )
+from messaging.receipts.statuses import statuses_apply
 from messaging.receipts.texts import text_apply_next
 from messaging.recounting import differences
 from messaging.signals import message_received
-from tests.receipts.conftest import MakeBatch
+from messaging.state import rank
+from tests.receipts.conftest import MakeBatch, Queue, sid
 
 pytestmark = pytest.mark.django_db
 
@@ -370,3 +374,24 @@ def test_a_failing_listener_or_event_does_not_hold_up_the_next(
     )
     assert Message.objects.filter(direction=Direction.IN).count() == 2
     assert OptOut.objects.filter(account=account).count() == 1
+
+
+def test_a_carrier_that_confirms_by_itself_adds_nothing_to_the_consent_on_record(
+    receive: Receive, carrier: CarrierAccount, queue: Queue
+) -> None:
+    receive("+14155559999", "STOP")
+    ours = Message.objects.get(batch__kind=BatchKind.AUTO)
+    Message.objects.filter(pk=ours.pk).update(state="accepted", rank=rank("accepted"), attempts=1)
+    Attempt.objects.create(
+        message=ours, n=1, carrier_account=carrier, carrier_id=sid(ours.pk), outcome="accepted"
+    )
+
+    queue(ours, "failed", code="21610")
+    statuses_apply()
+
+    ours.refresh_from_db()
+    assert (ours.state, ours.reason) == ("failed", "opted_out")
+    assert confirmed_by_carrier(ours, ours.batch)
+    assert [(event.kind, event.source) for event in ConsentEvent.objects.all()] == [
+        (ConsentKind.OUT, ConsentSource.KEYWORD)
+    ]
