@@ -23,10 +23,12 @@ DELIVERY: Final = (
     " still waiting are not counted yet."
 )
 CLICK: Final = (
-    "People who tapped a link, of those who got the text. Preview robots and scanners are left out."
+    "People who tapped a link, of those who got a text with one. Preview robots and scanners are"
+    " left out."
 )
 CLICK_ALL: Final = (
-    "People whose link was hit, by them or by a robot that previews or scans, of those who got it."
+    "People whose link was hit, by them or by a robot that previews or scans, of those who got a"
+    " text with one."
 )
 RESPONSE: Final = "People who replied anything but an opt-out, of those who got the text."
 UNSUBSCRIBE: Final = "People who opted out after this text, of those who got it."
@@ -106,7 +108,7 @@ def rate_cards(
         all_hits: Count robots' hits as clicks too.
         has_link: Whether there was anything to click.
     """
-    click = _share(figures.hit, figures.delivered) if all_hits else figures.click_rate
+    click = _share(figures.hit, figures.delivered_linked) if all_hits else figures.click_rate
     if not has_link:
         click = (0, 0, None)
     cards = (
@@ -249,13 +251,15 @@ class PeriodCard:
         return f"{self.change:+.1f} points"
 
 
-def period_cards(figures: Figures | None, earlier: Figures | None) -> list[PeriodCard]:
+def period_cards(
+    figures: Figures | None, earlier: Figures | None, *, has_link: bool = True
+) -> list[PeriodCard]:
     """The four rates of a period against the one before; empty without a blast."""
     if figures is None:
         return []
     before = {card.key: card.rate[2] for card in rate_cards(earlier)} if earlier else {}
     cards = []
-    for card in rate_cards(figures):
+    for card in rate_cards(figures, has_link=has_link):
         then, ratio = before.get(card.key), card.rate[2]
         change = (ratio - then) * 100 if ratio is not None and then is not None else None
         cards.append(PeriodCard(card, change))

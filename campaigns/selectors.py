@@ -78,6 +78,11 @@ class CampaignRow:
         rows = [row for row in self.blasts if row.blast.batch is not None]
         return sorted(rows, key=lambda row: _launched_at(row.blast))
 
+    @property
+    def has_link(self) -> bool:
+        """Whether a text that went out holds a link."""
+        return any(row.has_link for row in self.blasts)
+
 
 def campaigns_list(
     *, account: Account, search: str = "", archived: bool = False

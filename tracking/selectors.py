@@ -5,11 +5,12 @@ verdicts and the newest hits read `Click` rows, through the (link, at) index. Fi
 are messaging's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
-from django.db.models.functions import Cast, NullIf, Trunc
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Trunc
 from django.utils.timezone import localtime
 
 from accounts.models import Account
@@ -18,14 +19,12 @@ from tracking.models import Click, Link
 
 
 def links_list(*, account: Account, search: str = "") -> QuerySet[Link]:
-    """The account's links, unordered (paged by id), with `human_ratio` of their recipients or None.
+    """The account's links, unordered (paged by id).
 
     Args:
         search: Words that all occur in destination or label, whatever their case.
     """
-    rows = Link.objects.filter(account=account).annotate(
-        human_ratio=Cast(F("recipients_human"), FloatField()) / NullIf(F("recipients"), 0)
-    )
+    rows = Link.objects.filter(account=account)
     for word in search.split():
         rows = rows.filter(Q(destination__icontains=word) | Q(label__icontains=word))
     return rows
@@ -46,12 +45,6 @@ class LinksTotals:
         """Hits that were not people's, or not surely."""
         return self.clicks_total - self.clicks_human
 
-    @property
-    def human_rate(self) -> tuple[int, int, float | None]:
-        """(recipients with a human click, recipients who were sent a link, ratio)."""
-        ratio = self.recipients_human / self.recipients if self.recipients else None
-        return self.recipients_human, self.recipients, ratio
-
 
 def links_totals(*, account: Account) -> LinksTotals:
     """Sums over the account's links. One query."""
@@ -68,6 +61,12 @@ def links_totals(*, account: Account) -> LinksTotals:
 def links_of_batches(*, batch_ids: list[int]) -> QuerySet[Link]:
     """Links of these batches, in the order they stand in the texts. One query."""
     return Link.objects.filter(batch_id__in=batch_ids).order_by("batch_id", "ordinal")
+
+
+def batches_with_links(*, batch_ids: Iterable[int]) -> set[int]:
+    """Which of these batches have a link in their text. One query."""
+    links = Link.objects.filter(batch_id__in=list(batch_ids)).order_by()
+    return set(links.values_list("batch_id", flat=True).distinct())
 
 
 def links_same_destination(*, link: Link) -> list[Link]:

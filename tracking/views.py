@@ -39,11 +39,7 @@ def link_report(request: AccountRequest, pk: int) -> HttpResponse:
     context = {
         "link": link,
         "robots_words": f"{link.clicks_total - link.clicks_human:,} by robots or unsure",
-        "rate": (
-            link.recipients_human,
-            link.recipients,
-            link.recipients_human / link.recipients if link.recipients else None,
-        ),
+        "list_words": f"of {link.recipients:,} in the list",
         "over_time": _over_time(link, request.account.timezone),
         "verdicts": [
             (verdict, verdict_names.get(verdict, verdict), hits)

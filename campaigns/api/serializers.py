@@ -129,6 +129,7 @@ COUNTS = (
     "refused",
     "sent",
     "delivered",
+    "delivered_linked",
     "undelivered",
     "failed",
     "clicked",
@@ -154,6 +155,7 @@ class FiguresSerializer(serializers.Serializer):
     refused = serializers.IntegerField(help_text="The carrier did not take it.")
     sent = serializers.IntegerField(help_text="Handed on, nothing heard since.")
     delivered = serializers.IntegerField()
+    delivered_linked = serializers.IntegerField(help_text="Delivered with a link in the text.")
     undelivered = serializers.IntegerField()
     failed = serializers.IntegerField()
     clicked = serializers.IntegerField(help_text="Recipients with a click of a person.")
@@ -165,7 +167,7 @@ class FiguresSerializer(serializers.Serializer):
     segments = serializers.IntegerField()
     credits = serializers.IntegerField()
     delivery_rate = RateSerializer(help_text="Delivered, of accepted and refused.")
-    click_rate = RateSerializer(help_text="Clicked, of delivered.")
+    click_rate = RateSerializer(help_text="Clicked, of delivered with a link in the text.")
     response_rate = RateSerializer(help_text="Replied, of delivered.")
     unsubscribe_rate = RateSerializer(help_text="Opted out, of delivered.")
 

@@ -101,7 +101,9 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         "row": row,
         "launched": row.launched,
         "unsent": [one for one in row.blasts if one.blast.batch is None],
-        "cards": reports.rate_cards(row.figures, all_hits=all_hits) if row.figures else [],
+        "cards": reports.rate_cards(row.figures, all_hits=all_hits, has_link=row.has_link)
+        if row.figures
+        else [],
         "segments_each": reports.segments_each(row.figures) if row.figures else "",
         "credits_definition": reports.CREDITS,
         "all_hits": all_hits,

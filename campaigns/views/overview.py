@@ -51,7 +51,9 @@ def overview(request: AccountRequest) -> HttpResponse:
         "earlier": earlier,
         "credits_left": f"{num(request.account.credit_balance)} left",
         "credits_before": f"{num(earlier.credits)} in the {days} days before" if earlier else "",
-        "cards": reports.period_cards(figures, earlier),
+        "cards": reports.period_cards(
+            figures, earlier, has_link=any(row.has_link for row in current)
+        ),
         "hand": _needs_a_hand(request.account, figures, current),
         "first_steps": _first_steps(request.account) if not current and not before else None,
         **_charts(request.account, current, since, days),

@@ -12,6 +12,7 @@ from django.db.models import Sum
 
 from messaging.choices import MessageState
 from messaging.models import Batch, BatchTally, BatchTotals
+from tracking.selectors import batches_with_links
 
 Rate = tuple[int, int, float | None]
 
@@ -40,6 +41,7 @@ class Figures:
         refused: Not taken by the carrier.
         sent: Handed on, nothing heard since.
         delivered: Arrived.
+        delivered_linked: Arrived with a link in the text; who got no link cannot click.
         undelivered: Handed on, came back.
         failed: Taken, never left the carrier.
         clicked: Recipients with a click of a person.
@@ -60,6 +62,7 @@ class Figures:
     refused: int = 0
     sent: int = 0
     delivered: int = 0
+    delivered_linked: int = 0
     undelivered: int = 0
     failed: int = 0
     clicked: int = 0
@@ -78,8 +81,8 @@ class Figures:
 
     @property
     def click_rate(self) -> Rate:
-        """Recipients with a click of a person, of delivered."""
-        return _rate(self.clicked, self.delivered)
+        """Recipients with a click of a person, of delivered with a link."""
+        return _rate(self.clicked, self.delivered_linked)
 
     @property
     def response_rate(self) -> Rate:
@@ -97,7 +100,7 @@ def _rate(part: int, whole: int) -> Rate:
 
 
 def batch_figures(batch_ids: Sequence[int]) -> dict[int, Figures]:
-    """The figures of each batch, by id; all zero for one without messages. Two queries."""
+    """The figures of each batch, by id; all zero for one without messages. Three queries."""
     counts: dict[int, dict[str, int]] = {batch_id: defaultdict(int) for batch_id in batch_ids}
     if not counts:
         return {}
@@ -115,6 +118,8 @@ def batch_figures(batch_ids: Sequence[int]) -> dict[int, Figures]:
             found[name] = getattr(totals, name)
         found["segments"] += totals.retried_segments
         found["credits"] += totals.retried_credits
+    for batch_id in batches_with_links(batch_ids=counts):
+        counts[batch_id]["delivered_linked"] = counts[batch_id]["delivered"]
     return {batch_id: Figures(**found) for batch_id, found in counts.items()}
 
 

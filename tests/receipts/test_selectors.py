@@ -29,6 +29,18 @@ from tracking.services import links_create
 pytestmark = pytest.mark.django_db
 
 
+def link(batch_id: int | None, account: Account) -> None:
+    """Give a batch's text a link."""
+    assert batch_id is not None
+    links_create(
+        account=account,
+        batch_id=batch_id,
+        destinations=["https://example.com/roses"],
+        label="Roses",
+        recipients=100,
+    )
+
+
 def fill(batch_id: int) -> None:
     """150 people in every state there is."""
     BatchTally.objects.filter(batch_id=batch_id).delete()
@@ -60,10 +72,11 @@ def fill(batch_id: int) -> None:
     )
 
 
-def test_figures_and_the_four_rates(make_batch: MakeBatch) -> None:
+def test_figures_and_the_four_rates(make_batch: MakeBatch, account: Account) -> None:
     batch_id = make_batch(1)[0].batch_id
     assert batch_id is not None
     fill(batch_id)
+    link(batch_id, account)
 
     figures = batch_figures([batch_id])[batch_id]
 
@@ -76,6 +89,7 @@ def test_figures_and_the_four_rates(make_batch: MakeBatch) -> None:
         refused=10,
         sent=6,
         delivered=80,
+        delivered_linked=80,
         undelivered=15,
         failed=5,
         clicked=20,
@@ -105,20 +119,24 @@ def test_a_rate_over_nothing_is_no_number() -> None:
     assert Figures().click_rate == (0, 0, None)
 
 
-def test_figures_of_many_batches_cost_two_queries(
-    make_batch: MakeBatch, django_assert_num_queries: Any
+def test_figures_of_many_batches_cost_three_queries(
+    make_batch: MakeBatch, account: Account, django_assert_num_queries: Any
 ) -> None:
     ids = [make_batch(1, first=10 * at)[0].batch_id for at in range(5)]
     for batch_id in ids:
         assert batch_id is not None
         fill(batch_id)
+    link(ids[0], account)
+    link(ids[1], account)
+    BatchTotals.objects.filter(batch_id__in=ids[2:]).update(clicked=0)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         figures = batch_figures([one for one in ids if one is not None])
 
     total = figures_sum(figures.values())
-    assert (total.audience, total.delivered, total.clicked) == (750, 400, 100)
-    assert total.click_rate == (100, 400, 0.25)
+    assert (total.audience, total.delivered, total.clicked) == (750, 400, 40)
+    assert total.click_rate == (40, 160, 0.25)
+    assert figures[ids[2] or 0].click_rate == (0, 0, None)
     assert batch_figures([]) == {}
     assert batch_names([one for one in ids if one is not None]) == dict.fromkeys(ids, "Flowers")
 
