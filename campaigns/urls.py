@@ -23,6 +23,7 @@ urlpatterns = [
     path("blasts/<int:pk>/pause", reports.blast_pause, name="blast_pause"),
     path("blasts/<int:pk>/resume", reports.blast_resume, name="blast_resume"),
     path("blasts/<int:pk>/cancel", reports.blast_cancel, name="blast_cancel"),
+    path("blasts/<int:pk>/retry", reports.blast_retry, name="blast_retry"),
     path("blasts/<int:pk>/live", reports.blast_live, name="blast_live"),
     path("blasts/<int:pk>/launched", reports.blast_launched, name="blast_launched"),
     path("blasts/<int:pk>/group", reports.blast_group, name="blast_group"),

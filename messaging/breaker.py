@@ -119,7 +119,7 @@ def sentence(trip: Trip) -> str:
     words = WORSENING.get(trip.reason) or _OF_THE_LIST.get(trip.reason)
     what, advice = words or ("failed, and the carriers gave no known cause", _CLEAN)
     return (
-        f"Paused by itself: {trip.failed:,} of the last {trip.ended:,} texts {what}."
+        f"{trip.failed:,} of the last {trip.ended:,} texts {what}."
         f" Whoever has not been texted yet waits, nobody is lost. {advice}"
     )
 

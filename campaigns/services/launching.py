@@ -214,6 +214,23 @@ def blast_resume(*, account: Account, actor: User | None, blast: Blast) -> Blast
 
 
 @transaction.atomic
+def blast_retry(*, account: Account, actor: User | None, blast: Blast) -> int:
+    """Try again whom it did not reach for a cause that may have passed.
+
+    Returns:
+        How many people wait for another attempt.
+
+    Raises:
+        BlastNotRunning: it was not launched.
+        DomainError: messaging refuses (canceled, nobody to try again, no credits).
+
+    Locks: the blast's row, then as `messaging.services.batch_retry`.
+    """
+    _, batch = _launched(account, blast)
+    return messaging.batch_retry(account=account, actor=actor, batch=batch)
+
+
+@transaction.atomic
 def blast_cancel(*, account: Account, actor: User | None, blast: Blast) -> Blast:
     """Send nothing more of it. Before the launch the blast is dropped, afterwards what is left.
 

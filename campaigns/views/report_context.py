@@ -17,7 +17,13 @@ from common.templatetags.ui import num
 from messaging.choices import BatchState, Reason
 from messaging.models import Batch
 from messaging.rendering import compile_body
-from messaging.selectors import Figures, activity_over_time, batch_figures, reason_counts
+from messaging.selectors import (
+    Figures,
+    activity_over_time,
+    batch_figures,
+    reason_counts,
+    retryable_count,
+)
 from tracking.selectors import links_of_batches
 
 PAGE_SIZE: Final = 25
@@ -63,10 +69,15 @@ def filters(params: Mapping[str, str]) -> dict[str, str]:
 def whole_report(
     account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Everything on the page."""
+    """Everything on the page.
+
+    Who may be tried again is counted here and not in the part that is asked for every few seconds:
+    it may read all of a blast's messages.
+    """
     example = selectors.message_example(batch=batch)
     return {
         **live(account, blast, batch, params),
+        "retryable": 0 if batch.state == BatchState.RUNNING else retryable_count(batch),
         **people(account, blast, batch, params),
         "links": links_of_batches(batch_ids=[batch.pk]),
         "groups": blast.groups.order_by("name"),
@@ -88,6 +99,8 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         "batch": batch,
         "phase": phase,
         "poll_s": _POLL_S.get(phase),
+        # Who pauses a blast gives no reason; the breaker and the engine do.
+        "stopped_itself": phase == "paused" and bool(batch.state_reason),
         "figures": figures,
         "answer": reports.answer(
             figures, is_running=phase == "running", is_paused=phase == "paused"

@@ -146,6 +146,24 @@ def blast_cancel(request: AccountRequest, pk: int) -> HttpResponse:
     )
 
 
+@requires(Role.MARKETER)
+@require_POST
+def blast_retry(request: AccountRequest, pk: int) -> HttpResponse:
+    """Try again whom it did not reach for a cause that may have passed."""
+    blast = _blast(request, pk)
+    try:
+        count = services.blast_retry(account=request.account, actor=request.user, blast=blast)
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("blast_report", blast.pk)
+    people = f"{num(count)} {'person is' if count == 1 else 'people are'}"
+    if phase_of(blast) == "paused":
+        messages.success(request, f"{people} back in line. They go out when you resume.")
+    else:
+        messages.success(request, f"{people} tried again.")
+    return redirect("blast_report", blast.pk)
+
+
 def _control(request: AccountRequest, pk: int, service: Any, words: str) -> HttpResponse:
     blast = _blast(request, pk)
     try:

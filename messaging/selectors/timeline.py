@@ -121,13 +121,19 @@ def _attempts(message: Message) -> Iterator[Step]:
 
 
 def _events(message: Message) -> Iterator[Step]:
-    """Callbacks by arrival; what a repeated or late one did (nothing) is found by replaying."""
+    """Callbacks by arrival; what a repeated or late one did (nothing) is found by replaying.
+
+    Each attempt is a text of its own to the carrier, with words of its own.
+    """
     state: str = MessageState.UNKNOWN
     seen: set[str] = set()
+    attempt_n: int | None = None
     events = CarrierEvent.objects.filter(message_id=message.pk, kind=EventKind.STATUS).exclude(
         ended=EventEnd.SET_ASIDE
     )
     for event in events.order_by("id"):
+        if event.attempt_n != attempt_n:
+            attempt_n, state, seen = event.attempt_n, MessageState.UNKNOWN, set()
         meant = event.state or MessageState.ACCEPTED
         title = f"Carrier says: {event.word or 'nothing known'}"
         detail = carrier_codes.explain(event.code).meaning if event.code else ""
@@ -137,6 +143,8 @@ def _events(message: Message) -> Iterator[Step]:
             detail = "Came late; changes nothing."
         elif not event.state:
             detail = "A word we do not know; kept, changes nothing."
+        if (attempt_n or 1) > 1:
+            detail = f"Attempt {attempt_n}. {detail}".strip()
         if may_move(state, meant):
             state = meant
         seen.add(event.word)

@@ -15,7 +15,7 @@ from campaigns.models import Blast
 from common.clock import now
 from contacts.models import Group
 from messaging.choices import BatchState
-from messaging.models import Batch
+from messaging.models import Batch, BatchTally, BatchTotals, Message
 from tests.campaigns.launched import finished, launched
 
 Browse = Callable[[User], Client]
@@ -251,3 +251,82 @@ def test_the_report_costs_few_queries(
 
     with django_assert_max_num_queries(26):
         client.get(f"/blasts/{blast.pk}/")
+
+
+def paused_by_itself(blast: Blast) -> None:
+    """As the breaker leaves it; of five texts that ended one failed for a cause that may pass."""
+    *_, filtered, _ = finished(blast)
+    Message.objects.filter(pk=filtered.pk).update(
+        reason="unreachable", carrier_code="30003", opted_out_at=None
+    )
+    BatchTally.objects.filter(batch=blast.batch, reason="filtered").update(reason="unreachable")
+    BatchTotals.objects.filter(batch=blast.batch).update(opted_out=0)
+    Batch.objects.filter(pk=blast.batch_id).update(
+        state=BatchState.PAUSED, state_reason="51 of the last 500 texts were filtered as spam."
+    )
+
+
+def test_a_blast_that_paused_by_itself_says_why_and_what_can_be_done(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    paused_by_itself(blast)
+
+    html = browse(alice).get(f"/blasts/{blast.pk}/").content.decode()
+
+    page = words(html)
+    assert "It paused by itself. 51 of the last 500 texts were filtered as spam." in page
+    assert "Try 1 of them again" in page
+    for act in ("resume", "cancel", "retry"):
+        assert html.count(f'action="/blasts/{blast.pk}/{act}"') == 1
+
+
+def test_a_viewer_reads_why_and_is_offered_nothing(
+    browse: Browse, account: Account, blast: Blast
+) -> None:
+    paused_by_itself(blast)
+    viewer = User.objects.create_user("vera@example.com")
+    Membership.objects.create(account=account, user=viewer, role=Role.VIEWER)
+
+    html = browse(viewer).get(f"/blasts/{blast.pk}/").content.decode()
+
+    assert "It paused by itself." in words(html)
+    assert not re.search(rf'action="/blasts/{blast.pk}/(resume|cancel|retry)"', html)
+
+
+def test_whom_a_person_paused_shows_no_alert(browse: Browse, alice: User, blast: Blast) -> None:
+    Batch.objects.filter(pk=blast.batch_id).update(state=BatchState.PAUSED)
+
+    html = browse(alice).get(f"/blasts/{blast.pk}/").content.decode()
+
+    assert "It paused by itself" not in html
+    assert html.count(f'action="/blasts/{blast.pk}/resume"') == 1
+
+
+def test_the_failed_of_a_finished_blast_are_tried_again_once(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    paused_by_itself(blast)
+    Batch.objects.update(state=BatchState.DONE, state_reason="")
+    client = browse(alice)
+    page = words(client.get(f"/blasts/{blast.pk}/").content.decode())
+    assert "1 of them failed for a cause that may have passed. Try 1 of them again" in page
+
+    first = words(client.post(f"/blasts/{blast.pk}/retry", follow=True).content.decode())
+    second = words(client.post(f"/blasts/{blast.pk}/retry", follow=True).content.decode())
+
+    assert "1 person is tried again." in first
+    assert "Going out now" in first
+    assert "Nobody here can be tried again now" in second
+    assert Message.objects.filter(batch=blast.batch, state="pending").count() == 1
+    assert Batch.objects.get().retries == 1
+
+
+def test_trying_again_while_paused_waits_for_the_resume(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    paused_by_itself(blast)
+
+    page = browse(alice).post(f"/blasts/{blast.pk}/retry", follow=True).content.decode()
+
+    assert "1 person is back in line. They go out when you resume." in words(page)
+    assert Batch.objects.get().state == BatchState.PAUSED

@@ -44,6 +44,7 @@ PAGES: dict[str, dict[str, str]] = {
     "blast_undo": {"pk": "sent"},
     "blast_pause": {"pk": "sent"},
     "blast_resume": {"pk": "sent"},
+    "blast_retry": {"pk": "sent"},
     "blast_cancel": {"pk": "sent"},
     "blast_live": {"pk": "sent"},
     "blast_launched": {"pk": "sent"},

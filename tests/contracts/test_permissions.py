@@ -53,6 +53,7 @@ ROLES = {
     "blast_undo": MARKETER,
     "blast_pause": MARKETER,
     "blast_resume": MARKETER,
+    "blast_retry": MARKETER,
     "blast_cancel": MARKETER,
     "blast_live": VIEWER,
     "blast_launched": VIEWER,

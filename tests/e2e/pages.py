@@ -95,6 +95,7 @@ ACTIONS = frozenset(
         "blast_group",
         "blast_pause",
         "blast_resume",
+        "blast_retry",
         "blast_send",
         "blast_undo",
         "campaign_archive",

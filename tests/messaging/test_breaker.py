@@ -75,7 +75,7 @@ def test_a_small_blast_is_judged_by_a_hundred() -> None:
 def test_every_cause_has_a_sentence_that_fits_and_says_what_to_do(reason: str) -> None:
     told = sentence(Trip(reason, 1_000_000, 1_000_000))
 
-    assert told.startswith("Paused by itself: 1,000,000 of the last 1,000,000 texts ")
+    assert told.startswith("1,000,000 of the last 1,000,000 texts ")
     assert "nobody is lost" in told
     assert len(told) <= 300
     assert told.endswith(".")
@@ -93,9 +93,9 @@ def test_a_blast_pauses_by_itself_and_says_why(batch: Batch, account: Account) -
     batch.refresh_from_db()
     assert batch.state == BatchState.PAUSED
     assert batch.state_reason == (
-        "Paused by itself: 51 of the last 500 texts were filtered as spam. Whoever has not been"
-        " texted yet waits, nobody is lost. Cancel the rest and send them a calmer text that names"
-        " you and says how to opt out."
+        "51 of the last 500 texts were filtered as spam. Whoever has not been texted yet waits,"
+        " nobody is lost. Cancel the rest and send them a calmer text that names you and says how"
+        " to opt out."
     )
     event = AuditEvent.objects.get(account=account, action="batch.paused")
     assert (event.actor, event.subject) == (None, "Flowers")

@@ -214,7 +214,7 @@ def test_who_got_it_after_all_left_or_is_gone_is_not_texted_again(
     Message.objects.filter(pk=tapped.pk).update(human_click_at=now())
     Message.objects.filter(pk=replied.pk).update(replied_at=now())
     OptOut.objects.create(account=account, phone=left.phone, source="keyword")
-    Contact.objects.filter(pk=gone.contact_id).update(deleted_at=now())
+    Contact.objects.filter(messages=gone).update(deleted_at=now())
     assert retryable_count(batch) == 1
 
     assert batch_retry(account=account, actor=None, batch=batch) == 1

@@ -12,12 +12,14 @@ from contacts.models import OptOut
 from messaging.choices import ChunkState, EventEnd, MessageState, Outcome, Reason
 from messaging.models import (
     Attempt,
+    Batch,
     CarrierAccount,
     CarrierEvent,
     CarrierEventQueue,
     Message,
 )
 from messaging.receipts.statuses import statuses_apply
+from messaging.services import batch_retry
 from tests.receipts.conftest import MakeBatch, Queue, recount, sid, tally
 
 pytestmark = pytest.mark.django_db
@@ -319,3 +321,23 @@ def test_an_interrupted_application_leaves_the_queue_as_it_was(
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(messages) FROM messaging_batchtally")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.parametrize("word", ["undelivered", "delivered", "sent"])
+def test_what_is_said_of_an_attempt_that_is_tried_again_changes_nothing(
+    make_batch: MakeBatch, queue: Queue, word: str
+) -> None:
+    (message,) = make_batch(1)
+    queue(message, "undelivered", code="30003")
+    statuses_apply()
+    batch_retry(account=message.account, actor=None, batch=Batch.objects.get())
+    before = reread(message)
+    assert before.state == MessageState.PENDING
+
+    late = queue(message, word, code="30003" if word == "undelivered" else "")
+    assert statuses_apply() == 1
+
+    assert reread(message) == before
+    assert reread(message).state == MessageState.PENDING
+    assert CarrierEvent.objects.get(pk=late.pk).ended == EventEnd.SET_ASIDE
+    assert tally(before.batch_id) == recount(before.batch_id) == {("pending", ""): 1}
