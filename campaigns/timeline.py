@@ -4,6 +4,7 @@ Pure, over `messaging.selectors.Activity`. Curves are cumulative, because thousa
 the first minutes would hide the clicks of the days after.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -29,6 +30,9 @@ _CURVES: Sequence[tuple[str, Role, Callable[[Activity], int]]] = (
     ("replied", "replied", lambda slot: slot.replied),
 )
 
+# Half of fewer people than this says nothing.
+_SPEAKS = 10
+
 _ROUGHLY = ((1440, "a day", "days"), (60, "an hour", "hours"), (1, "a minute", "minutes"))
 
 
@@ -37,8 +41,19 @@ def unit_for(launched_at: datetime) -> Unit:
     return "minute" if now() - launched_at < _BY_MINUTE else "hour"
 
 
-def over_time(slots: Sequence[Activity], *, launched_at: datetime, unit: Unit, zone: str) -> Chart:
-    """The curves of one blast, from its launch on; each slot counts at its end."""
+def over_time(
+    slots: Sequence[Activity],
+    *,
+    launched_at: datetime,
+    unit: Unit,
+    zone: str,
+    half_delivered: timedelta | None = None,
+) -> Chart:
+    """The curves of one blast, from its launch on; each slot counts at its end.
+
+    `half_delivered` is how long half of the deliveries took, where that was looked up: slots are
+    too coarse to say it, since most arrive within the first.
+    """
     start = localtime(launched_at).replace(microsecond=0)
     end = localtime(now()).replace(microsecond=0)
     times = [start, *(min(max(slot.at + _LENGTH[unit], start), end) for slot in slots)]
@@ -52,7 +67,7 @@ def over_time(slots: Sequence[Activity], *, launched_at: datetime, unit: Unit, z
             series.append(Series(name, role, values))
     return Chart(
         kind="line",
-        sentence=_sentence(slots, start, _LENGTH[unit]),
+        sentence=_sentence(slots, start, _LENGTH[unit], half_delivered),
         x=[f"{time:%a} {time.day} {time:%b %H:%M}" for time in times],
         series=series,
         unit="people",
@@ -63,11 +78,15 @@ def over_time(slots: Sequence[Activity], *, launched_at: datetime, unit: Unit, z
     )
 
 
-def _sentence(slots: Sequence[Activity], start: datetime, length: timedelta) -> str:
+def _sentence(
+    slots: Sequence[Activity],
+    start: datetime,
+    length: timedelta,
+    half_delivered: timedelta | None,
+) -> str:
     words = []
-    delivered = _half_after(slots, start, length, _CURVES[0][2])
-    if delivered is not None:
-        words.append(f"half of the deliveries arrived within {_rough(delivered)}")
+    if half_delivered is not None and sum(map(_CURVES[0][2], slots)) >= _SPEAKS:
+        words.append(f"half of the deliveries arrived within {_rough(half_delivered)}")
     clicked = _half_after(slots, start, length, _CURVES[1][2])
     if clicked is not None:
         words.append(f"half of those who clicked did so within {_rough(clicked)}")
@@ -83,9 +102,9 @@ def _half_after(
     length: timedelta,
     count: Callable[[Activity], int],
 ) -> timedelta | None:
-    """By the end of which slot, counted from `start`, half had happened; None for fewer than 10."""
+    """By the end of which slot, counted from `start`, half had happened; None for a few."""
     whole = sum(map(count, slots))
-    if whole < 10:
+    if whole < _SPEAKS:
         return None
     total = 0
     for slot in slots:
@@ -96,7 +115,10 @@ def _half_after(
 
 
 def _rough(span: timedelta) -> str:
-    minutes = max(round(span.total_seconds() / 60), 1)
+    seconds = max(math.ceil(span.total_seconds()), 1)
+    if seconds < 60:
+        return f"{seconds} seconds" if seconds > 1 else "a second"
+    minutes = round(seconds / 60)
     for size, one, several in _ROUGHLY:
         if minutes >= size:
             count = round(minutes / size)

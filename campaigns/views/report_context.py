@@ -24,6 +24,7 @@ from messaging.selectors import (
     reason_counts,
     retryable_count,
 )
+from messaging.selectors.activity import half_delivered_after
 from tracking.selectors import links_of_batches
 
 PAGE_SIZE: Final = 25
@@ -41,6 +42,7 @@ SHOWS: Final = (
     ("waiting", "Waiting"),
 )
 _POLL_S: Final[Mapping[str, int]] = {"running": 2, "paused": 10, "settling": 5}
+_HALF_MOST: Final = 100_000
 _USUAL_DAYS: Final = 90
 _USUAL_BLASTS: Final = 20
 
@@ -132,6 +134,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
             launched_at=batch.launched_at,
             unit=unit,
             zone=account.timezone,
+            half_delivered=_half_delivered(batch, figures, phase),
         ),
     }
 
@@ -167,6 +170,13 @@ def _awaiting(figures: Figures) -> int:
     """Texts with the carrier whose last word has not come."""
     final = figures.delivered + figures.undelivered + figures.failed
     return figures.accepted - final
+
+
+def _half_delivered(batch: Batch, figures: Figures, phase: str) -> timedelta | None:
+    """How soon half of the deliveries had come; not looked up while they do, or for very many."""
+    if phase == "running" or figures.delivered > _HALF_MOST:
+        return None
+    return half_delivered_after(batch.pk, since=batch.launched_at)
 
 
 def _earlier(account: Account, batch: Batch) -> list[Figures]:
