@@ -29,7 +29,7 @@ def blast_create(request: AccountRequest) -> HttpResponse:
     if request.method == "POST":
         return _store(request, None)
     initial: dict[str, Any] = {
-        "campaign": request.GET.get("campaign"),
+        "campaign": request.GET.get("campaign") or _only_campaign(request),
         "groups": request.GET.getlist("group"),
         "body": request.GET.get("body", ""),
         "when": "now",
@@ -99,6 +99,12 @@ def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
         messages.error(request, error.message)
         return redirect("blast_report", blast.pk)
     return redirect("blast_edit", copy.pk)
+
+
+def _only_campaign(request: AccountRequest) -> int | None:
+    """The account's campaign where there is one; of several none is chosen for anybody."""
+    campaigns = list(selectors.campaigns_open(account=request.account)[:2])
+    return campaigns[0].pk if len(campaigns) == 1 else None
 
 
 def _store(request: AccountRequest, blast: Blast | None) -> HttpResponse:

@@ -137,6 +137,39 @@ def test_a_draft_is_kept_however_unfinished(
     assert (blast.body, blast.state, blast.campaign) == ("Half a th", BlastState.DRAFT, campaign)
 
 
+def test_of_several_campaigns_none_is_chosen_beforehand(
+    browse: Browse, account: Account, alice: User, campaign: Campaign
+) -> None:
+    client = browse(alice)
+    only = client.get("/blasts/new").content.decode()
+    other = Campaign.objects.create(account=account, name="Autumn")
+
+    several = client.get("/blasts/new").content.decode()
+    asked = client.get(f"/blasts/new?campaign={other.pk}").content.decode()
+
+    assert f'<option value="{campaign.pk}" selected>' in only
+    assert '<option value="" selected>New campaign' in several
+    assert several.count(" selected>") == only.count(" selected>")
+    assert f'<option value="{other.pk}" selected>' in asked
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("", "0 characters 0 segments"),
+        ("Hello", "5 characters 1 segment GSM-7: plain letters, 160 a segment 155 left"),
+        ("Hello 🎉", "1 segment UCS-2: has a character that halves the space: 70 a segment"),
+    ],
+)
+def test_the_count_speaks_plainly(
+    browse: Browse, account: Account, alice: User, body: str, said: str
+) -> None:
+    page = words(browse(alice).post("/blasts/count", {"body": body}).content.decode())
+
+    assert said in page
+    assert ("GSM-7" in page or "UCS-2" in page) == bool(body)
+
+
 def test_the_first_blast_makes_its_campaign(browse: Browse, account: Account, alice: User) -> None:
     browse(alice).post("/blasts/new", {"body": "Hello", "new_campaign": "Autumn"})
 
