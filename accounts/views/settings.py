@@ -6,6 +6,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods
 
 from accounts import selectors, services
@@ -14,6 +15,7 @@ from accounts.choices import Role
 from accounts.forms import AccountForm, ProfileForm
 from common.errors import DomainError
 from common.pagination import keyset_page
+from common.templatetags.ui import exact, num
 
 
 @requires(Role.VIEWER)
@@ -86,9 +88,23 @@ def _particulars(data: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in data.items():
         words = name.replace("_", " ")
-        if isinstance(value, list) and len(value) == 2:
-            lines.append(f"{words}: {value[0]} → {value[1]}")
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            lines.append(f"{words}: {shown}")
+        said = list(map(_said, value)) if isinstance(value, list) else [_said(value)]
+        lines.append(f"{words}: {(' → ' if len(said) == 2 else ', ').join(said)}")
     return lines
+
+
+def _said(value: Any) -> str:
+    """A stored value as people write it; times in the account's zone."""
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return num(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_said(one)}" for name, one in value.items())
+    try:
+        moment = parse_datetime(str(value))
+    except ValueError:  # looks like a time and is none
+        moment = None
+    return str(value) if moment is None or moment.tzinfo is None else exact(moment)

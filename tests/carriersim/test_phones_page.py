@@ -38,6 +38,7 @@ def test_a_visitor_reads_a_text_and_replies_stop(
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(f"{carrier.base_url}/sim/phones")
     expect(page.get_by_text("No phone has a text yet.")).to_be_visible()
+    expect(page.get_by_text("find others by number")).to_be_visible()
 
     twilio.messages.create(to=PHONE, from_=OUR_NUMBER, body="<b>Hi</b> http://127.0.0.1:9/x")
     carrier.flush()
