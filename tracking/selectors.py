@@ -66,7 +66,8 @@ def links_of_batches(*, batch_ids: list[int]) -> QuerySet[Link]:
 def batches_with_links(*, batch_ids: Iterable[int]) -> set[int]:
     """Which of these batches have a link in their text. One query."""
     links = Link.objects.filter(batch_id__in=list(batch_ids)).order_by()
-    return set(links.values_list("batch_id", flat=True).distinct())
+    found = links.values_list("batch_id", flat=True).distinct()
+    return {batch_id for batch_id in found if batch_id is not None}
 
 
 def links_same_destination(*, link: Link) -> list[Link]:

@@ -261,7 +261,7 @@ def paused_by_itself(blast: Blast) -> None:
     )
     BatchTally.objects.filter(batch=blast.batch, reason="filtered").update(reason="unreachable")
     BatchTotals.objects.filter(batch=blast.batch).update(opted_out=0)
-    Batch.objects.filter(pk=blast.batch_id).update(
+    Batch.objects.filter(blast=blast).update(
         state=BatchState.PAUSED, state_reason="51 of the last 500 texts were filtered as spam."
     )
 
@@ -275,7 +275,7 @@ def test_a_blast_that_paused_by_itself_says_why_and_what_can_be_done(
 
     page = words(html)
     assert "It paused by itself. 51 of the last 500 texts were filtered as spam." in page
-    assert "Try 1 of them again" in page
+    assert "Try 1 failed text again" in page
     for act in ("resume", "cancel", "retry"):
         assert html.count(f'action="/blasts/{blast.pk}/{act}"') == 1
 
@@ -294,7 +294,7 @@ def test_a_viewer_reads_why_and_is_offered_nothing(
 
 
 def test_whom_a_person_paused_shows_no_alert(browse: Browse, alice: User, blast: Blast) -> None:
-    Batch.objects.filter(pk=blast.batch_id).update(state=BatchState.PAUSED)
+    Batch.objects.filter(blast=blast).update(state=BatchState.PAUSED)
 
     html = browse(alice).get(f"/blasts/{blast.pk}/").content.decode()
 
@@ -309,7 +309,7 @@ def test_the_failed_of_a_finished_blast_are_tried_again_once(
     Batch.objects.update(state=BatchState.DONE, state_reason="")
     client = browse(alice)
     page = words(client.get(f"/blasts/{blast.pk}/").content.decode())
-    assert "1 of them failed for a cause that may have passed. Try 1 of them again" in page
+    assert "1 of them failed for a cause that may have passed. Try 1 failed text again" in page
 
     first = words(client.post(f"/blasts/{blast.pk}/retry", follow=True).content.decode())
     second = words(client.post(f"/blasts/{blast.pk}/retry", follow=True).content.decode())
