@@ -4,9 +4,10 @@ Carrier webhooks and short links are served by the `edge` process (smsplatform.e
 """
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from common.unknown import NoSuchAddress
 from smsplatform.search import search
 
 api: list[URLPattern | URLResolver] = [
@@ -17,6 +18,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("inbox.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api_schema"), name="api_docs"),
+    re_path(r"^.*$", NoSuchAddress.as_view(), name="api_unknown"),
 ]
 
 urlpatterns = [

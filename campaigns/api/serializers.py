@@ -6,10 +6,11 @@ from rest_framework import serializers
 
 from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
+from common.strict import StrictFields
 from messaging.choices import MessageState, Reason
 
 
-class CampaignSerializer(serializers.ModelSerializer):
+class CampaignSerializer(StrictFields, serializers.ModelSerializer):
     """A campaign; `archived_at` is set while it is put away."""
 
     class Meta:
@@ -18,7 +19,7 @@ class CampaignSerializer(serializers.ModelSerializer):
         read_only_fields = ["id", "created_at", "archived_at"]
 
 
-class CampaignChangeSerializer(serializers.Serializer):
+class CampaignChangeSerializer(StrictFields, serializers.Serializer):
     """What of a campaign may be changed."""
 
     name = serializers.CharField(max_length=NAME_LIMIT, required=False)
@@ -59,7 +60,7 @@ class BlastSerializer(serializers.ModelSerializer):
         return blast.sender.phone if blast.sender else None
 
 
-class BlastWriteSerializer(serializers.Serializer):
+class BlastWriteSerializer(StrictFields, serializers.Serializer):
     """A draft as it is written; all but `campaign` may be left out and changed later."""
 
     campaign = serializers.IntegerField(help_text="Id of a campaign.")
@@ -81,7 +82,7 @@ class BlastWriteSerializer(serializers.Serializer):
     )
 
 
-class LaunchSerializer(serializers.Serializer):
+class LaunchSerializer(StrictFields, serializers.Serializer):
     """When a blast goes out."""
 
     at = serializers.DateTimeField(

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.strict import StrictFields
 from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, Contact, Group
 from contacts.services.people import ROWS_MAX
@@ -42,7 +43,7 @@ class ContactSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class ContactFieldsSerializer(serializers.Serializer[dict[str, Any]]):
+class ContactFieldsSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
     """Fields of a contact as they are sent in; `phone` in any usual form."""
 
     phone = serializers.CharField(max_length=80, help_text="E.164, or as dialled in your country.")
@@ -80,7 +81,7 @@ class RowsField(serializers.ListField):
     child = serializers.DictField(child=serializers.JSONField(allow_null=True))
 
 
-class ContactBulkSerializer(serializers.Serializer[dict[str, Any]]):
+class ContactBulkSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
     """Up to 1,000 contacts to add or complete; bad rows are refused one by one."""
 
     rows = RowsField(max_length=ROWS_MAX)
@@ -89,9 +90,14 @@ class ContactBulkSerializer(serializers.Serializer[dict[str, Any]]):
 
 
 class RowResultSerializer(serializers.Serializer[Any]):
-    """What became of one row; for a refused one `code` is the field at fault."""
+    """What became of one row; for a refused one `code` is the field at fault.
 
-    status = serializers.ChoiceField(choices=["new", "updated", "unchanged", "refused"])
+    `duplicate`: a later row has the same phone, and that one counts.
+    """
+
+    status = serializers.ChoiceField(
+        choices=["new", "updated", "unchanged", "duplicate", "refused"]
+    )
     contact_id = serializers.IntegerField(allow_null=True)
     phone = serializers.CharField(allow_blank=True)
     code = serializers.CharField(allow_blank=True)
@@ -118,7 +124,7 @@ class ConsentEventSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class ConsentChangeSerializer(serializers.Serializer[dict[str, Any]]):
+class ConsentChangeSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
     """An opt-in or opt-out to put on record."""
 
     kind = serializers.ChoiceField(choices=ConsentKind.choices)
@@ -127,7 +133,7 @@ class ConsentChangeSerializer(serializers.Serializer[dict[str, Any]]):
     )
 
 
-class GroupSerializer(serializers.ModelSerializer):
+class GroupSerializer(StrictFields, serializers.ModelSerializer):
     """A group and the number of its members."""
 
     size = serializers.IntegerField(read_only=True, default=0)
@@ -139,7 +145,7 @@ class GroupSerializer(serializers.ModelSerializer):
         validators: list[Any] = []
 
 
-class MembersSerializer(serializers.Serializer[dict[str, Any]]):
+class MembersSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
     """Contacts to put into a group or to take out."""
 
     contacts = serializers.ListField(child=IdField(), max_length=ROWS_MAX)

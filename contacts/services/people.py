@@ -15,12 +15,13 @@ from accounts.services import audit_record
 from common.clock import now
 from common.errors import NotFound
 from contacts import fields
-from contacts.choices import ConsentSource
+from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
 from contacts.models import Contact, Group, GroupMember
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 
 ROWS_MAX = 1000
+_FIELDS = ("phone", "first_name", "last_name", "email", "timezone", "custom")
 _SOURCE = """
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
         phone text, first_name text, last_name text, email text, timezone text, custom jsonb,
@@ -31,9 +32,10 @@ _SOURCE = """
 
 @dataclass(frozen=True)
 class RowResult:
-    """What became of one row: `status` is new, updated, unchanged or refused.
+    """What became of one row: `status` is new, updated, unchanged, duplicate or refused.
 
-    A refused row has `code` and `message` and no contact.
+    A refused row has `code` and `message` and no contact; a duplicate one has the contact of the
+    later row with its phone.
     """
 
     status: str
@@ -99,7 +101,7 @@ def contacts_upsert_many(
         account: Whose contacts.
         actor: Who adds them.
         rows: At most 1,000, each with phone and any of first_name, last_name, email, timezone,
-            custom. Of rows with the same phone the last one counts.
+            custom. Of rows with the same phone the last one counts, the others are duplicates.
         group_ids: Groups of the account to put them into.
         consent_source: Where the consent comes from, if `consent_wording` is given.
         consent_wording: How these people agreed to be texted; those who opted out stay out.
@@ -136,7 +138,8 @@ def contacts_upsert_many(
         group_fill(account=account, group_ids=group_ids, source=_SOURCE, params=params)
     ids = dict(Contact.objects.filter(account=account, phone__in=people).values_list("phone", "pk"))
     states = {phone: "new" if is_new else "updated" for phone, is_new in changed}
-    return [_result(person, ids, states) for person in cleaned]
+    counted = {id(person) for person in people.values()}
+    return [_result(person, ids, states, is_counted=id(person) in counted) for person in cleaned]
 
 
 @transaction.atomic
@@ -208,7 +211,8 @@ def _contact_move(
         raise PhoneTaken(contact_id=taken.pk)
     groups = list(contact.group_members.values_list("group_id", flat=True))
     contact_delete(account=account, actor=actor, contact_id=contact.pk)
-    return contact_upsert(account=account, actor=actor, group_ids=groups, **person._asdict())
+    values = {name: getattr(person, name) for name in _FIELDS}
+    return contact_upsert(account=account, actor=actor, group_ids=groups, **values)
 
 
 def _contact_lock(account: Account, contact_id: int) -> Contact:
@@ -229,6 +233,10 @@ def _groups_check(account: Account, group_ids: Sequence[int]) -> None:
 
 
 def _clean(row: Mapping[str, Any], country: str) -> fields.Person | fields.FieldError:
+    unknown = next((name for name in row if name not in _FIELDS), None)
+    if unknown is not None:
+        sentence = f"There is no such field. There are: {', '.join(_FIELDS)}."
+        return fields.FieldError(str(unknown), RefusalReason.UNREADABLE, sentence)
     try:
         return fields.clean(row, country=country)
     except fields.FieldError as error:
@@ -236,11 +244,22 @@ def _clean(row: Mapping[str, Any], country: str) -> fields.Person | fields.Field
 
 
 def _result(
-    person: fields.Person | fields.FieldError, ids: Mapping[str, int], states: Mapping[str, str]
+    person: fields.Person | fields.FieldError,
+    ids: Mapping[str, int],
+    states: Mapping[str, str],
+    *,
+    is_counted: bool = True,
 ) -> RowResult:
     if isinstance(person, fields.FieldError):
         return RowResult(status="refused", code=person.field, message=person.sentence)
     phone = person.phone
+    if not is_counted:
+        return RowResult(
+            "duplicate",
+            phone=phone,
+            contact_id=ids[phone],
+            message="A later row has the same phone; that one counts.",
+        )
     return RowResult(states.get(phone, "unchanged"), phone=phone, contact_id=ids[phone])
 
 

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from common.strict import StrictFields
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation
 from inbox.services import KEY_CHARACTERS
@@ -43,7 +44,7 @@ class ConversationSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class ReplySerializer(serializers.Serializer):
+class ReplySerializer(StrictFields, serializers.Serializer):
     """A reply in a thread."""
 
     body = serializers.CharField(max_length=BODY_LIMIT)

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from common.strict import StrictFields
 from messaging.choices import Direction, MessageState, Reason
 from messaging.models import Message
 from messaging.rendering import BODY_LIMIT
@@ -40,7 +41,7 @@ class MessageSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class MessageSendSerializer(serializers.Serializer):
+class MessageSendSerializer(StrictFields, serializers.Serializer):
     """A text to one phone."""
 
     to = serializers.CharField(max_length=40, help_text="Phone, E.164 or as written nationally.")

@@ -102,8 +102,18 @@ def test_of_rows_with_the_same_phone_the_last_counts(shop: Account) -> None:
 
     results = contacts_upsert_many(account=shop, actor=None, rows=rows)
 
-    assert [r.status for r in results] == ["new", "new"]
+    assert [r.status for r in results] == ["duplicate", "new"]
+    assert results[0].contact_id == results[1].contact_id == Contact.objects.get().pk
     assert Contact.objects.get().first_name == "New"
+
+
+def test_a_row_with_an_unknown_field_is_refused_by_its_name(shop: Account) -> None:
+    rows = [{"phone": ANN, "firstname": "Ann"}, {"phone": BEN}]
+
+    results = contacts_upsert_many(account=shop, actor=None, rows=rows)
+
+    assert [(r.status, r.code) for r in results] == [("refused", "firstname"), ("new", "")]
+    assert Contact.objects.get().phone == BEN
 
 
 def test_more_than_a_thousand_rows_are_refused_whole(shop: Account) -> None:

@@ -250,3 +250,37 @@ def test_nonsense_is_a_problem_and_changes_nothing(
     forms = [operation for operation, (_, usual, _) in OPERATIONS.items() if usual]
 
     assert _problems(document, call, forms, body=body) == dict.fromkeys(forms, problem)
+
+
+WRITES = [operation for operation, (_, body, _) in OPERATIONS.items() if isinstance(body, dict)]
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=" ".join)
+def test_a_field_nobody_knows_is_refused_by_its_name(
+    operation: Operation, call: Call, document: dict[str, Any]
+) -> None:
+    before = everything()
+    body = {**OPERATIONS[operation][1], "shedule_at": "tomorrow"}
+
+    answer = call(operation, body=body)
+
+    assert answer.status_code == 422
+    assert list(answer.json()["fields"]) == ["shedule_at"]
+    assert _breaches(document, operation, answer) == []
+    assert everything() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("path", ["/", "/nonsense", "/contacts/1/nonsense/", "/blasts/1/report/x"])
+def test_an_address_that_does_not_exist_is_a_problem(method: str, path: str) -> None:
+    answer = Client().generic(method, V1 + path, content_type="application/json")
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "not_found"
+
+
+def test_a_missing_slash_is_mended_without_losing_the_call() -> None:
+    answer = Client().post(f"{V1}/contacts?x=1", {"phone": "1"}, content_type="application/json")
+
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"{V1}/contacts/?x=1")
