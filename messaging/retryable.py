@@ -23,7 +23,8 @@ REASONS: Final = frozenset(
 )
 
 # Of `messaging_message m`. People who left or were deleted are left out: the gate would refuse
-# them, and how their first text ended would be forgotten. So are those in a window that is out.
+# them, and how their first text ended would be forgotten. So are those in a window that is out;
+# asked once for all of them, since the planner would look at every chunk for every message.
 IS_RETRYABLE: Final = """
     m.batch_id = %(batch)s
     AND (m.state = ANY(%(taken)s) AND m.carrier_code = ANY(%(later)s)
@@ -34,9 +35,10 @@ IS_RETRYABLE: Final = """
                     WHERE o.account_id = m.account_id AND o.phone = m.phone)
     AND NOT EXISTS (SELECT FROM contacts_contact p
                     WHERE p.id = m.contact_id AND p.deleted_at IS NOT NULL)
-    AND NOT EXISTS (SELECT FROM messaging_chunk c
-                    WHERE c.batch_id = m.batch_id AND c.state = %(leased)s
-                      AND m.recipient_no BETWEEN c.next_no AND c.window_last_no)
+    AND NOT m.recipient_no <@ (
+        SELECT coalesce(range_agg(int4range(c.next_no, c.window_last_no, '[]')), '{}')
+        FROM messaging_chunk c
+        WHERE c.batch_id = %(batch)s AND c.state = %(leased)s AND c.window_last_no >= c.next_no)
 """
 
 

@@ -4,6 +4,7 @@ Owns `batch_retry`. Which messages may be tried again is `messaging.retryable`'s
 back `messaging.reopening`'s; the engine then sends them like all others, through the same gate.
 """
 
+import json
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,7 +16,7 @@ from messaging.choices import BatchState
 from messaging.content import content_of
 from messaging.errors import BatchOver, NothingToRetry
 from messaging.hints import hint_send
-from messaging.models import Batch, Message
+from messaging.models import Batch
 from messaging.pricing import credits_for
 from messaging.reopening import reopen
 from messaging.retryable import IS_RETRYABLE, parameters
@@ -63,7 +64,7 @@ def batch_retry(*, account: Account, actor: User | None, batch: Batch) -> int:
         ids = _lock_retryable(cursor, current.pk)
         if not ids:
             raise NothingToRetry
-        credits = _cost(current, ids) if current.credits_reserved else 0
+        credits = _cost(cursor, current, ids) if current.credits_reserved else 0
         spent = _close_attempts(cursor, ids)
         moves = TallyMoves()
         reopen(cursor, ids, moves)
@@ -105,17 +106,20 @@ def _lock_retryable(cursor: Any, batch_id: int) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def _cost(batch: Batch, ids: list[int]) -> int:
+def _cost(cursor: Any, batch: Batch, ids: list[int]) -> int:
     """What sending these again costs: the text is the same, so its segments are."""
-    counted = uncounted = 0
+    cursor.execute("SELECT sum(segments) FROM messaging_message WHERE id = ANY(%s)", [ids])
+    counted: int = cursor.fetchone()[0]
+    # Refused, or told of by a callback alone: nobody has counted them.
+    cursor.execute(
+        "SELECT body, merge::text FROM messaging_message WHERE id = ANY(%s) AND segments = 0", [ids]
+    )
     content = content_of(batch)
-    rows = Message.objects.filter(pk__in=ids).values_list("segments", "body", "merge")
-    for size, body, merge in rows.iterator(chunk_size=5000):
-        if size:
-            counted += credits_for(size)
-        else:  # refused, or told of by a callback alone
-            uncounted += credits_for(segments(body or content.sample(merge)))
-    return counted + uncounted
+    uncounted = sum(
+        segments(body or content.sample(json.loads(merge or "null")))
+        for body, merge in cursor.fetchall()
+    )
+    return credits_for(counted + uncounted)
 
 
 def _close_attempts(cursor: Any, ids: list[int]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from common.clock import now
 from contacts.models import Group
 from messaging.models import Batch, SenderNumber
 from tests.campaigns.launched import launched
+from tests.campaigns.test_report_page import paused_by_itself
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,6 +90,26 @@ def test_a_report_s_address_is_copied_as_it_stands(
 
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     assert page.url.endswith("?show=skipped")
+
+
+def test_failed_texts_are_tried_again_once_confirmed(
+    page: Any, log_in: LogIn, account: Account, alice: User, draft: Blast
+) -> None:
+    blast = launched(account, alice, draft)
+    paused_by_itself(blast)
+    log_in(page, alice)
+    page.goto(f"/blasts/{blast.pk}/")
+
+    page.click("text=Try 1 failed text again")
+    page.click("dialog >> text=Keep as it is")
+    assert Batch.objects.get().retries == 0
+    page.click("text=Try 1 failed text again")
+    assert "They wait with the rest until you resume." in page.inner_text("dialog[open]")
+    page.click("dialog >> text=Try 1 again")
+    page.wait_for_selector("text=1 person is back in line.")
+
+    assert Batch.objects.get().retries == 1
+    assert page.locator("text=Try 1 failed text again").count() == 0
 
 
 @pytest.mark.parametrize("path", ["/", "/campaigns/", "/campaigns/new", "/blasts/new"])
