@@ -1,8 +1,14 @@
 """Reads of accounts, members, keys and credits."""
 
-from allauth.account.models import EmailAddress
-from django.db.models import F, QuerySet
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from allauth.account.models import EmailAddress
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, QuerySet, Sum
+
+from accounts.choices import CreditKind
 from accounts.models import (
     Account,
     ApiKey,
@@ -77,9 +83,87 @@ def credits_held(account: Account) -> int:
     return Account.objects.values_list("credit_held", flat=True).get(pk=account.pk)
 
 
-def credit_entries(account: Account) -> QuerySet[CreditEntry]:
-    """The statement, unordered (page it by key), with who caused each movement."""
-    return CreditEntry.objects.filter(account=account).select_related("actor")
+def credit_entries(account: Account, *, batch_id: int | None = None) -> QuerySet[CreditEntry]:
+    """Every movement, unordered (page it by key), with who caused it; of one send if asked."""
+    entries = CreditEntry.objects.filter(account=account).select_related("actor")
+    return entries if batch_id is None else entries.filter(batch_id=batch_id)
+
+
+def credit_lines(account: Account) -> QuerySet[CreditEntry]:
+    """The statement's lines, unordered (page them by key).
+
+    A send is one line however often its credits moved: the first movement stands for it.
+    """
+    earlier = CreditEntry.objects.filter(batch_id=OuterRef("batch_id"), pk__lt=OuterRef("pk"))
+    return credit_entries(account).filter(~Exists(earlier))
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """All movements of one kind of a send.
+
+    Attributes:
+        kind: Reserve, settle, release or adjust.
+        credits: How many; of corrections the change of the balance, with its sign.
+        steps: In how many movements.
+        at: The last one.
+    """
+
+    kind: CreditKind
+    credits: int
+    steps: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SendCredits:
+    """What a send did to the credits.
+
+    Attributes:
+        used: Gone, the carrier's corrections included.
+        held: Set aside and neither used nor given back yet.
+        left: The balance after its last movement.
+        movements: By kind, in the order in which they first happened.
+    """
+
+    used: int
+    held: int
+    left: int
+    movements: list[Movement]
+
+
+def credits_by_send(*, account: Account, batch_ids: Iterable[int]) -> dict[int, SendCredits]:
+    """What each of these sends did to the account's credits. Two queries."""
+    entries = CreditEntry.objects.filter(account=account, batch_id__in=list(batch_ids))
+    sums = entries.values("batch_id", "kind").annotate(
+        available=Sum("available"),
+        held=Sum("held"),
+        steps=Count("pk"),
+        at=Max("created_at"),
+        first=Min("pk"),
+        last=Max("pk"),
+    )
+    by_send: dict[int, list[Mapping[str, Any]]] = {}
+    for row in sums.order_by("first"):
+        by_send.setdefault(row["batch_id"] or 0, []).append(row)
+    last = [max(row["last"] for row in rows) for rows in by_send.values()]
+    left = dict(entries.filter(pk__in=last).values_list("batch_id", "balance_after"))
+    return {
+        batch_id: SendCredits(
+            used=-sum(row["available"] + row["held"] for row in rows),
+            held=sum(row["held"] for row in rows),
+            left=left[batch_id],
+            movements=[_movement(row) for row in rows],
+        )
+        for batch_id, rows in by_send.items()
+    }
+
+
+def _movement(row: Mapping[str, Any]) -> Movement:
+    kind = CreditKind(row["kind"])
+    moved = row["held"] if kind == CreditKind.SETTLE else row["available"]
+    credits = moved if kind == CreditKind.ADJUST else abs(moved)
+    return Movement(kind, credits, row["steps"], row["at"])
 
 
 def apikeys_list(account: Account) -> QuerySet[ApiKey]:

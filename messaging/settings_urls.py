@@ -1,10 +1,11 @@
-"""Addresses of the messaging app below /settings/: numbers and carrier accounts."""
+"""Addresses of the messaging app below /settings/: credits, numbers and carrier accounts."""
 
 from django.urls import path
 
-from messaging.views import numbers
+from messaging.views import credits, numbers
 
 urlpatterns = [
+    path("credits/", credits.credits, name="credits"),
     path("numbers/", numbers.numbers, name="numbers"),
     path("numbers/practice/", numbers.number_practice, name="number_practice"),
     path("numbers/add/", numbers.number_add, name="number_add"),

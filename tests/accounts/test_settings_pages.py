@@ -143,6 +143,25 @@ def test_the_statement_names_every_cause_and_goes_on_to_the_next_page(
     assert len(first.context["page"].rows) == 50
     assert [row.note for row in second.context["page"].rows[:2]] == ["Gift 9", "Gift 8"]
     assert len(second.context["page"].rows) == 12  # 10 gifts, the reservation, the trial
+    assert "A send" in second.content.decode()
+
+
+def test_every_movement_can_still_be_read(
+    account: Account, other_account: Account, alice: User, logged_in: Browse
+) -> None:
+    services.credits_reserve(account=account, batch_id=7, credits=40, key="reserve")
+    services.credits_settle(account=account, batch_id=7, credits=30, key="settle")
+    services.credits_reserve(account=account, batch_id=8, credits=3, key="other")
+    services.credits_reserve(account=other_account, batch_id=9, credits=5, key="theirs")
+    browser = logged_in(alice)
+
+    every = browser.get("/settings/credits/movements/").context["page"].rows
+    of_one = browser.get("/settings/credits/movements/", {"batch": "7"}).context["page"].rows
+    theirs = browser.get("/settings/credits/movements/", {"batch": "9"}).context["page"].rows
+
+    assert [row.kind for row in every] == ["reserve", "settle", "reserve", "trial"]
+    assert [(row.kind, row.batch_id) for row in of_one] == [("settle", 7), ("reserve", 7)]
+    assert list(theirs) == []
 
 
 def test_the_trail_is_for_admins(

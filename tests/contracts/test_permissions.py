@@ -98,6 +98,7 @@ ROLES = {
     "profile": VIEWER,
     "audit_log": ADMIN,
     "credits": VIEWER,
+    "credit_movements": VIEWER,
     "team": VIEWER,
     "team_invite": ADMIN,
     "team_role": ADMIN,

@@ -40,6 +40,7 @@ PAGES: dict[str, list[str]] = {
     "profile": [""],
     "audit_log": [""],
     "credits": [""],
+    "credit_movements": ["", "?batch=1"],
     "team": [""],
     "api_keys": [""],
     "numbers": [""],
