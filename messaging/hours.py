@@ -19,7 +19,7 @@ from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 _MOST_ZONES: Final = 6
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _zones_by_digits(digits: str) -> tuple[str, ...]:
     for length in range(min(len(digits), TIMEZONE_LONGEST_PREFIX), 0, -1):
         zones = TIMEZONE_DATA.get(digits[:length])

@@ -11,12 +11,12 @@ Locks: the account's row (FOR NO KEY UPDATE, so that inserts referring to the ac
 is the last lock of every transaction (docs/locks.md).
 """
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from accounts.choices import CreditKind
 from accounts.errors import InsufficientCredits
 from accounts.models import Account, CreditEntry, User
+from common.clock import now
 
 GRANTS = (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT, CreditKind.REFUND)
 
@@ -131,35 +131,71 @@ def _move(
     note: str = "",
     capped: bool = False,
 ) -> CreditEntry:
-    """Lock the account, look for the key, change both columns and write the row. 4 queries.
+    """Lock the account, look for the key, change both columns and write the row. 3 statements.
 
     The key is looked for under the lock: a twin that ran at the same time has committed by then,
-    so neither a unique violation nor a second movement can happen.
+    so neither a unique violation nor a second movement can happen. Written out in SQL because
+    every window of the send engine settles: the ORM's five queries cost as much as the window's
+    rendering.
     """
-    balance = (
-        Account.objects.select_for_update(no_key=True)
-        .values_list("credit_balance", flat=True)
-        .get(pk=account.pk)
-    )
-    done = CreditEntry.objects.filter(account=account, idempotency_key=key).first()
-    if done:
-        return done
-    if balance + available < 0:
-        if not capped:
-            raise InsufficientCredits(needed=-available, balance=balance)
-        note = f"{-available - balance:,} more were borne by the platform"
-        available = -balance
-    Account.objects.filter(pk=account.pk).update(
-        credit_balance=F("credit_balance") + available, credit_held=F("credit_held") + held
-    )
-    return CreditEntry.objects.create(
-        account=account,
-        kind=kind,
-        available=available,
-        held=held,
-        balance_after=balance + available,
-        idempotency_key=key,
-        batch_id=batch_id,
-        actor=actor,
-        note=note,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT credit_balance FROM accounts_account WHERE id = %s FOR NO KEY UPDATE",
+            [account.pk],
+        )
+        (balance,) = cursor.fetchone()
+        cursor.execute(
+            "SELECT id FROM accounts_creditentry WHERE account_id = %s AND idempotency_key = %s",
+            [account.pk, key],
+        )
+        done = cursor.fetchone()
+        if done:
+            return CreditEntry.objects.get(pk=done[0])
+        if balance + available < 0:
+            if not capped:
+                raise InsufficientCredits(needed=-available, balance=balance)
+            note = f"{-available - balance:,} more were borne by the platform"
+            available = -balance
+        entry = CreditEntry(
+            account_id=account.pk,
+            kind=kind,
+            available=available,
+            held=held,
+            balance_after=balance + available,
+            idempotency_key=key,
+            batch_id=batch_id,
+            actor=actor,
+            note=note,
+            created_at=now(),
+        )
+        cursor.execute(
+            """
+            WITH moved AS (
+                UPDATE accounts_account
+                SET credit_balance = credit_balance + %s, credit_held = credit_held + %s
+                WHERE id = %s
+            )
+            INSERT INTO accounts_creditentry (account_id, kind, available, held, balance_after,
+                idempotency_key, batch_id, actor_id, note, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            RETURNING id
+            """,
+            [
+                available,
+                held,
+                account.pk,
+                account.pk,
+                str(kind),
+                available,
+                held,
+                entry.balance_after,
+                key,
+                batch_id,
+                actor.pk if actor else None,
+                note,
+                entry.created_at,
+            ],
+        )
+        (entry.pk,) = cursor.fetchone()
+    entry._state.adding = False
+    return entry
