@@ -20,6 +20,8 @@ from accounts.models import Account, User
 from accounts.services import account_open, user_create
 from campaigns.models import Blast
 from carriersim.client import Client
+from contacts.choices import ImportStatus
+from contacts.models import ContactImport
 from messaging.choices import Direction, MessageState
 from messaging.models import CarrierEventQueue, Message
 from messaging.selectors import batch_figures
@@ -33,7 +35,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "correct-horse-battery"
 PEOPLE = 10_000
 REFUSED_ROWS = 4
-DUPLICATE_ROWS = 3
 SHARES = {
     "outcomes": {"landline": 0.01, "filtered": 0.005, "unreachable": 0.01, "never_final": 0.002},
     "refusals": {"21211": 0.002, "21614": 0.001},
@@ -122,9 +123,11 @@ def _import(visitor: Visitor, stack: Stack) -> None:
         {**chosen, "group_name": "Spring customers", "wording": "Signed the list at the till"},
     )
     stack.wait_until(
-        lambda: "10,000" in (visitor.open(f"/contacts/imports/{number[1]}/") and visitor.words),
+        lambda: ContactImport.objects.filter(pk=number[1], status=ImportStatus.DONE).exists(),
         what="the import",
     )
+    visitor.open(f"/contacts/imports/{number[1]}/")
+    assert "10,000" in visitor.words
     refused = visitor.fetch(f"/contacts/imports/{number[1]}/refused.csv").strip().splitlines()
     assert len(refused) == 1 + REFUSED_ROWS
 
