@@ -11,6 +11,7 @@ from accounts.services.credits import (
     credits_release,
     credits_reserve,
     credits_settle,
+    credits_settle_many,
 )
 from accounts.services.keys import apikey_create, apikey_revoke
 from accounts.services.team import (
@@ -51,6 +52,7 @@ __all__ = [
     "credits_release",
     "credits_reserve",
     "credits_settle",
+    "credits_settle_many",
     "invitation_accept",
     "invitation_accept_new",
     "invitation_by_token",

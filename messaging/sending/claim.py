@@ -8,6 +8,7 @@ committing the lease before anything is sent.
 import json
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -256,36 +257,52 @@ def _take(lanes: list[_Lane]) -> Window | None:
 
 def _lock_chunks(lanes: list[_Lane]) -> list[tuple[Any, int]]:
     """Lock chunks of the lanes in their order until the window is full: (chunk row, how many)."""
-    picked: list[tuple[Any, int]] = []
+    wanted: list[_Lane] = []
     room = settings.SEND_WINDOW
+    for lane in lanes:
+        if room <= 0:
+            break
+        wanted.append(lane)
+        room -= min(lane.allowance, lane.head_size)
     with connection.cursor() as cursor:
-        for lane in lanes:
-            allowance = min(lane.allowance, room)
-            if allowance <= 0:
-                continue
-            cursor.execute(
-                """
-                SELECT c.id, c.batch_id, c.next_no, c.last_no, c.held_no, c.held_until
+        cursor.execute(
+            """
+            SELECT w.allowance, c.*
+            FROM unnest(%s::bigint[], %s::int[], %s::int[])
+                 WITH ORDINALITY AS w(sender_id, allowance, chunks, place)
+            CROSS JOIN LATERAL (
+                SELECT c.id, c.batch_id, c.next_no, c.last_no, c.held_no, c.held_until,
+                       c.sender_id
                 FROM messaging_chunk c
                 JOIN messaging_batch b ON b.id = c.batch_id AND b.state = %s
-                WHERE c.sender_id = %s AND c.state = 'ready' AND c.not_before <= clock_timestamp()
-                ORDER BY c.priority, c.id LIMIT %s
+                WHERE c.sender_id = w.sender_id AND c.state = 'ready'
+                  AND c.not_before <= clock_timestamp()
+                ORDER BY c.priority, c.id LIMIT w.chunks
                 FOR UPDATE OF c SKIP LOCKED
-                """,
+            ) c
+            ORDER BY w.place
+            """,
+            [
+                [lane.sender_id for lane in wanted],
+                [lane.allowance for lane in wanted],
+                # One large chunk is enough; of one-to-one messages it takes many.
                 [
-                    BatchState.RUNNING,
-                    lane.sender_id,
-                    1 if lane.head_size >= allowance else min(allowance, _CHUNKS),
+                    1 if lane.head_size >= lane.allowance else min(lane.allowance, _CHUNKS)
+                    for lane in wanted
                 ],
-            )
-            for row in cursor.fetchall():
-                # What was skipped or sent already leaves gaps, so this may be fewer than it says.
-                size = min(row[3] - row[2] + 1, allowance)
-                if size <= 0:
-                    break
-                picked.append((row, size))
-                allowance -= size
-                room -= size
+                BatchState.RUNNING,
+            ],
+        )
+        rows = cursor.fetchall()
+    picked: list[tuple[Any, int]] = []
+    room, used = settings.SEND_WINDOW, Counter[int]()
+    for allowance, *row in rows:
+        # What was skipped or sent already leaves gaps, so there may be fewer than it seems.
+        size = min(row[3] - row[2] + 1, allowance - used[row[6]], room)
+        if size > 0:
+            picked.append((row, size))
+            used[row[6]] += size
+            room -= size
     return picked
 
 

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.utils import InterfaceError, OperationalError
 
 from accounts.models import Account
-from accounts.services import credits_settle
+from accounts.services import credits_settle_many
 from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
@@ -96,12 +96,14 @@ def _record(
         _move_messages(cursor, rows, moves, settled)
         _release_chunks(cursor, token, [one for one in progress if one.lease.chunk_id in held])
         tally_move(cursor, moves.deltas)
-    for (account_id, batch_id), credits in sorted(settled.items()):
-        credits_settle(
+    by_account: dict[int, dict[int, int]] = {}
+    for (account_id, batch_id), credits in settled.items():
+        by_account.setdefault(account_id, {})[batch_id] = credits
+    for account_id in sorted(by_account):
+        credits_settle_many(
             account=Account(pk=account_id),
-            batch_id=batch_id,
-            credits=credits,
-            key=f"settle:{batch_id}:{token}",
+            credits_by_batch=by_account[account_id],
+            key=f"settle:{token}",
         )
 
 

@@ -173,3 +173,36 @@ def test_twenty_twins_with_one_key_move_credits_once() -> None:
 
     assert len(entries) == 1
     assert _columns(account) == (40, 60) == _ledger(account)
+
+
+def test_many_batches_settle_at_once_and_only_once(account: Account) -> None:
+    for batch_id, reserved in ((1, 10), (2, 20)):
+        with transaction.atomic():
+            services.credits_reserve(
+                account=account, batch_id=batch_id, credits=reserved, key=f"r{batch_id}"
+            )
+
+    with transaction.atomic():
+        first, again, other = (
+            services.credits_settle_many(account=account, credits_by_batch=used, key=key)
+            for used, key in (({1: 4, 2: 6}, "w"), ({1: 4, 2: 6}, "w"), ({2: 5}, "x"))
+        )
+
+    account.refresh_from_db()
+    assert (first, again, other) == (10, 0, 5)
+    assert account.credit_held == 15
+    settled = CreditEntry.objects.filter(account=account, kind="settle").order_by("id")
+    assert list(settled.values_list("batch_id", "held", "available", "balance_after")) == [
+        (1, -4, 0, account.credit_balance),
+        (2, -6, 0, account.credit_balance),
+        (2, -5, 0, account.credit_balance),
+    ]
+
+
+def test_more_than_is_held_cannot_be_settled(account: Account) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        services.credits_settle_many(account=account, credits_by_batch={1: 1}, key="w")
+
+    account.refresh_from_db()
+    assert account.credit_held == 0
+    assert not CreditEntry.objects.filter(account=account, kind="settle").exists()
