@@ -60,10 +60,10 @@ def carriersim(port: int) -> list[str]:
     return module("carriersim", "--host", LOOPBACK, "--port", str(port))
 
 
-def worker(*, concurrency: int) -> list[str]:
-    """A Celery worker on all queues."""
+def worker(*, concurrency: int, queues: str = "send,events,default") -> list[str]:
+    """A Celery worker on these queues."""
     return [
-        sys.executable, "-W", _SILENT, "-m", *_CELERY, "worker", "-Q", "send,events,default",
+        sys.executable, "-W", _SILENT, "-m", *_CELERY, "worker", "-Q", queues,
         "--concurrency", str(concurrency), "--loglevel", "WARNING", *_ALONE,
     ]  # fmt: skip
 
@@ -96,7 +96,9 @@ def manager(
     commands = {
         "web": web(listen.web),
         "edge": edge(listen.edge),
-        "worker": worker(concurrency=3),
+        # Receipts, STOPs and the breaker never wait behind a shift of sending.
+        "sender": [*worker(concurrency=2, queues="send"), "--hostname", "sender@%h"],
+        "worker": worker(concurrency=2, queues="events,default"),
         "beat": beat(folder),
     }
     for name, command in commands.items():

@@ -29,7 +29,7 @@ def test_it_keeps_to_the_specification(compose: dict[str, Any]) -> None:
 def test_it_starts_every_process_of_the_design(compose: dict[str, Any]) -> None:
     always = {name for name, service in compose["services"].items() if "profiles" not in service}
 
-    assert always == {"postgres", "redis", "migrate", "web", "edge", "worker", "beat"}
+    assert always == {"postgres", "redis", "migrate", "web", "edge", "sender", "worker", "beat"}
 
 
 def test_the_stand_in_carrier_is_only_in_the_demo(compose: dict[str, Any]) -> None:
