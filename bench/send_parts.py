@@ -211,7 +211,8 @@ class Shop:
             cursor.execute(
                 "INSERT INTO contacts_contact (account_id, phone, first_name, last_name, email, "
                 "timezone, custom, line_type, region, consent, created_at, updated_at) "
-                "SELECT %s, '+1' || (2012000000 + no::bigint * 7919 %% 7000000000), 'Ann' || no, 'Lee', "
+                "SELECT %s, '+1' || (2012000000 + no::bigint * 7919 %% 7000000000), "
+                "'Ann' || no, 'Lee', "
                 "'', '', '{}', 'mobile', 'US', 'unknown', now(), now() "
                 "FROM generate_series(1, %s) AS no",
                 [account.pk, people],
