@@ -56,23 +56,27 @@ return out
 """
 )
 
-# ARGV: rate, capacity, sizes in order joined by commas (five hundred arguments would cost ten times
-# as much). Returns how many of them fit. One that is larger than the bucket goes when the bucket is
-# full, and leaves a debt.
+# ARGV: rate, capacity and sizes (in order, joined by commas: five hundred arguments would cost ten
+# times as much) of each. Returns how many of the sizes fit, for each. One that is larger than the
+# bucket goes when the bucket is full, and leaves a debt.
 _TAKE: Final = (
     _REFILL
     + """
-local rate, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
-local tokens = refill(KEYS[1], rate, capacity)
-local n = 0
-for digits in string.gmatch(ARGV[3], '%d+') do
-  local size = tonumber(digits)
-  if tokens + 0.000001 < math.min(size, capacity) then break end
-  tokens = tokens - size
-  n = n + 1
+local out = {}
+for i, key in ipairs(KEYS) do
+  local capacity = tonumber(ARGV[3 * i - 1])
+  local tokens = refill(key, tonumber(ARGV[3 * i - 2]), capacity)
+  local n = 0
+  for digits in string.gmatch(ARGV[3 * i], '%d+') do
+    local size = tonumber(digits)
+    if tokens + 0.000001 < math.min(size, capacity) then break end
+    tokens = tokens - size
+    n = n + 1
+  end
+  store(key, tokens)
+  out[i] = n
 end
-store(KEYS[1], tokens)
-return n
+return out
 """
 )
 
@@ -120,17 +124,27 @@ def peek(senders: Sequence[tuple[int, float]]) -> list[Bucket]:
     ]
 
 
-def take(*, sender_id: int, rate_per_s: float, sizes: Sequence[int]) -> int:
-    """Take the first of `sizes` (segments of messages, in order) that the bucket allows.
+class Wanted(NamedTuple):
+    """What a sender would send: segments of its messages, in order."""
+
+    sender_id: int
+    rate_per_s: float
+    sizes: Sequence[int]
+
+
+def take(wanted: Sequence[Wanted]) -> list[int]:
+    """Take, for each sender, the first of its sizes that its bucket allows. One call of Redis.
 
     Returns:
-        How many messages may be sent now.
+        How many messages each may send now.
 
     Raises:
         LimiterAway: Redis does not answer.
     """
-    args = [rate_per_s, capacity(rate_per_s), ",".join(map(str, sizes))]
-    return int(_run(_TAKE, [_key(sender_id)], args))
+    args: list[Any] = []
+    for _, rate_per_s, sizes in wanted:
+        args += [rate_per_s, capacity(rate_per_s), ",".join(map(str, sizes))]
+    return [int(n) for n in _run(_TAKE, [_key(one.sender_id) for one in wanted], args)]
 
 
 def slow(*, sender_id: int, rate_per_s: float, share: float) -> None:

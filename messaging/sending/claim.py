@@ -102,10 +102,11 @@ def claim() -> Window | None:
     lanes = _lanes()
     if not lanes:
         return None
-    open_lanes = _within_rate(lanes)
+    open_lanes, dry = _within_rate(lanes)
     if not open_lanes:
+        put_off(dry)
         return None
-    return _take(open_lanes)
+    return _take(open_lanes, dry)
 
 
 def next_ready_in_s() -> float | None:
@@ -170,8 +171,8 @@ def _lanes() -> list[_Lane]:
         return [_Lane(*row) for row in cursor.fetchall()]
 
 
-def _within_rate(lanes: list[_Lane]) -> list[_Lane]:
-    """Lanes whose bucket holds enough to be worth a window; the others are put off."""
+def _within_rate(lanes: list[_Lane]) -> tuple[list[_Lane], list[tuple[int, float]]]:
+    """Lanes whose bucket holds enough for a window; of the others (sender id, seconds to wait)."""
     buckets = rate.peek([(lane.sender_id, lane.rate_per_s) for lane in lanes])
     served: list[_Lane] = []
     dry: list[tuple[int, float]] = []
@@ -184,9 +185,7 @@ def _within_rate(lanes: list[_Lane]) -> list[_Lane]:
         else:
             wait_s = (wanted - bucket.tokens) / max(bucket.rate_per_s, 0.001)
             dry.append((lane.sender_id, wait_s))
-    if dry:
-        put_off(dry)
-    return served
+    return served, dry
 
 
 def put_off(waits: list[tuple[int, float]]) -> None:
@@ -194,24 +193,33 @@ def put_off(waits: list[tuple[int, float]]) -> None:
 
     Locks: lanes by sender id.
     """
-    waits = sorted(waits)
+    _touch_lanes([], waits)
+
+
+def _touch_lanes(served: list[int], waits: list[tuple[int, float]]) -> None:
+    """Write down which senders were served and which are put off, for how many seconds."""
+    seconds: dict[int, float | None] = {**dict.fromkeys(served), **dict(waits)}
+    sender_ids = sorted(seconds)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE messaging_lane l
-            SET not_before = clock_timestamp() + w.wait_s * interval '1 second'
+            SET served_at = CASE WHEN w.wait_s IS NULL THEN clock_timestamp()
+                                 ELSE l.served_at END,
+                not_before = CASE WHEN w.wait_s IS NULL THEN l.not_before
+                             ELSE clock_timestamp() + w.wait_s * interval '1 second' END
             FROM (SELECT m.sender_id, w.wait_s
                   FROM unnest(%s::bigint[], %s::float8[]) AS w(sender_id, wait_s)
                   JOIN messaging_lane m USING (sender_id)
                   ORDER BY m.sender_id FOR UPDATE OF m) w
             WHERE l.sender_id = w.sender_id
             """,
-            [[sender_id for sender_id, _ in waits], [wait_s for _, wait_s in waits]],
+            [sender_ids, [seconds[sender_id] for sender_id in sender_ids]],
         )
 
 
 @transaction.atomic
-def _take(lanes: list[_Lane]) -> Window | None:
+def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
     token = uuid.uuid4()
     # Before the database gives the lease its end, so that ours is never later than that.
     begun_boot_s = boot_s()
@@ -238,14 +246,7 @@ def _take(lanes: list[_Lane]) -> Window | None:
                 [lease.batch.carrier_account_id for lease in leases],
             ],
         )
-        cursor.execute(
-            """
-            UPDATE messaging_lane SET served_at = clock_timestamp()
-            WHERE sender_id IN (SELECT sender_id FROM messaging_lane WHERE sender_id = ANY(%s)
-                                ORDER BY sender_id FOR UPDATE)
-            """,
-            [sorted({lease.batch.sender_id for lease in leases})],
-        )
+    _touch_lanes(sorted({lease.batch.sender_id for lease in leases}), dry)
     margin_s = settings.CARRIER_REQUEST_TIMEOUT_S + settings.SEND_MARGIN_S
     return Window(
         token=token,

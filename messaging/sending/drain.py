@@ -68,7 +68,7 @@ def drain(*, shift_s: float = _SHIFT_S, overlap: bool = False) -> int:
 
     Side effects: hints to go on when the shift is over, and to finish batches.
     """
-    claimer: Executor = _threads("claim", 1) if overlap else Inline()
+    claimer: Executor = _threads("claim", 2) if overlap else Inline()
     recorder: Executor = _threads("record", 2) if overlap else Inline()
     if overlap:
         sys.setswitchinterval(_SWITCH_S)
@@ -143,7 +143,7 @@ class Pump:
         self._transport = transport
         self._claimer, self._recorder = claimer, recorder
         self._until = until
-        self._claiming: Future[Prepared | None] | None = None
+        self._claiming: list[Future[Prepared | None]] = []
         self._claim_at = 0.0
         self._is_closing = False
         self._failure: Exception | None = None
@@ -176,7 +176,7 @@ class Pump:
     def _step(self) -> bool:
         self._gather()
         if self._may_claim():
-            self._claiming = self._claimer.submit(_next)
+            self._claiming.append(self._claimer.submit(_next))
             self._gather()
         self._start()
         if self._transport.in_flight:
@@ -185,7 +185,10 @@ class Pump:
         return bool(self._transport.in_flight or self._starting) or self._rest()
 
     def _may_claim(self) -> bool:
-        if self._claiming or self._is_closing or time.monotonic() < self._claim_at:
+        # Two at once only while there is nothing to do meanwhile.
+        if len(self._claiming) > (not self._starting) or self._is_closing:
+            return False
+        if time.monotonic() < self._claim_at:
             return False
         if len(self._starting) + len(self._started) >= _WINDOWS:
             return False
@@ -205,17 +208,16 @@ class Pump:
             self._claim_at = 0.0  # a chunk came back
             if not self._failed(recorded):
                 self.asked += recorded.result()
-        if self._claiming is None or not self._claiming.done():
-            return
-        claimed, self._claiming = self._claiming, None
-        if self._failed(claimed):
-            return
-        prepared = claimed.result()
-        if prepared is None:
-            self._claim_at = time.monotonic() + _NAP_S
-            return
-        exchange = Exchange(prepared)
-        self._starting.append(_Open(exchange, exchange.begin()))
+        for claimed in [one for one in self._claiming if one.done()]:
+            self._claiming.remove(claimed)
+            if self._failed(claimed):
+                continue
+            prepared = claimed.result()
+            if prepared is None:
+                self._claim_at = time.monotonic() + _NAP_S
+            else:
+                exchange = Exchange(prepared)
+                self._starting.append(_Open(exchange, exchange.begin()))
 
     def _failed(self, future: "Future[Any]") -> bool:
         error = future.exception()
@@ -249,9 +251,7 @@ class Pump:
 
     def _rest(self) -> bool:
         """Nothing is in flight: wait for the threads, or for work that is nearly ready."""
-        pending: set[Future[Any]] = set(self._recording)
-        if self._claiming:
-            pending.add(self._claiming)
+        pending: set[Future[Any]] = {*self._recording, *self._claiming}
         if pending:
             wait(pending, return_when=FIRST_COMPLETED)
             return True

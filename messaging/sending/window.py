@@ -85,8 +85,7 @@ def prepare(window: Window) -> Prepared:
                 prepared.skips.append((progress, item, reason))
             else:
                 by_sender[progress.lease.batch.sender_id].append((progress, item))
-    for waiting in by_sender.values():
-        granted = _granted(waiting)
+    for waiting, granted in zip(by_sender.values(), _granted(by_sender), strict=True):
         prepared.sends += waiting[:granted]
         for progress, item in waiting[granted:]:
             progress.leave(item.no)
@@ -127,12 +126,13 @@ def _unsendable(item: Item) -> str:
     return "" if item.text.strip() else Reason.BLANK_FIELD
 
 
-def _granted(waiting: list[tuple[Progress, Item]]) -> int:
-    """How many of one sender's messages, in order, its rate and its daily cap allow now."""
-    batch = waiting[0][0].lease.batch
-    sizes = [item.segments for _, item in waiting]
-    if batch.daily_cap is not None:
-        sizes = sizes[: day_take(batch, sizes)]
-    if not sizes:
-        return 0
-    return rate.take(sender_id=batch.sender_id, rate_per_s=batch.rate_per_s, sizes=sizes)
+def _granted(by_sender: dict[int, list[tuple[Progress, Item]]]) -> list[int]:
+    """How many of each sender's messages, in order, its rate and its daily cap allow now."""
+    wanted = []
+    for sender_id, waiting in by_sender.items():
+        batch = waiting[0][0].lease.batch
+        sizes = [item.segments for _, item in waiting]
+        if batch.daily_cap is not None:
+            sizes = sizes[: day_take(batch, sizes)]
+        wanted.append(rate.Wanted(sender_id, batch.rate_per_s, sizes))
+    return rate.take(wanted) if wanted else []

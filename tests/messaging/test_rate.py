@@ -26,6 +26,12 @@ def redis(settings: Any) -> Iterator[Redis]:
         yield redis
 
 
+def take(sender_id: int, rate_per_s: float, sizes: list[int]) -> int:
+    """Take for one sender."""
+    (granted,) = rate.take([rate.Wanted(sender_id, rate_per_s, sizes)])
+    return granted
+
+
 def fill(sender_id: int, rate_per_s: float) -> None:
     """Wait until the bucket is as full as it gets."""
     rate.peek([(sender_id, rate_per_s)])
@@ -33,7 +39,7 @@ def fill(sender_id: int, rate_per_s: float) -> None:
 
 
 def test_a_new_bucket_is_empty(sender_id: int):
-    assert rate.take(sender_id=sender_id, rate_per_s=10, sizes=[1, 1, 1]) == 0
+    assert take(sender_id, 10, [1, 1, 1]) == 0
 
 
 def test_a_bucket_fills_at_its_rate(sender_id: int):
@@ -52,7 +58,7 @@ def test_a_bucket_holds_one_second(sender_id: int):
     fill(sender_id, 20)
     time.sleep(0.5)
 
-    taken = rate.take(sender_id=sender_id, rate_per_s=20, sizes=[1] * 100)
+    taken = take(sender_id, 20, [1] * 100)
 
     assert taken == 20
 
@@ -60,13 +66,13 @@ def test_a_bucket_holds_one_second(sender_id: int):
 def test_segments_are_counted_not_messages(sender_id: int):
     fill(sender_id, 10)
 
-    assert rate.take(sender_id=sender_id, rate_per_s=10, sizes=[3, 3, 3, 3]) == 3
+    assert take(sender_id, 10, [3, 3, 3, 3]) == 3
 
 
 def test_a_message_larger_than_the_bucket_goes_when_it_is_full_and_leaves_a_debt(sender_id: int):
     fill(sender_id, 1)
 
-    taken = rate.take(sender_id=sender_id, rate_per_s=1, sizes=[3, 3])
+    taken = take(sender_id, 1, [3, 3])
 
     assert taken == 1
     (bucket,) = rate.peek([(sender_id, 1)])
@@ -78,7 +84,7 @@ def test_over_time_no_more_goes_than_the_rate_allows(sender_id: int):
     began = time.monotonic()
     taken = 0
     while time.monotonic() - began < 1.5:
-        taken += rate.take(sender_id=sender_id, rate_per_s=40, sizes=[1] * 7)
+        taken += take(sender_id, 40, [1] * 7)
         time.sleep(0.01)
     elapsed = time.monotonic() - began
 
@@ -89,7 +95,7 @@ def test_a_wiped_redis_starts_empty(sender_id: int, redis: Redis):
     fill(sender_id, 30)
     redis.delete(f"rate:{sender_id}")
 
-    assert rate.take(sender_id=sender_id, rate_per_s=30, sizes=[1]) == 0
+    assert take(sender_id, 30, [1]) == 0
 
 
 def test_slowing_down_and_recovering(sender_id: int):
@@ -112,6 +118,15 @@ def test_without_redis_nothing_may_be_sent(monkeypatch: pytest.MonkeyPatch, send
     monkeypatch.setattr(rate, "_script", lambda text: away)
 
     with pytest.raises(LimiterAway):
-        rate.take(sender_id=sender_id, rate_per_s=1, sizes=[1])
+        take(sender_id, 1, [1])
     with pytest.raises(LimiterAway):
         rate.peek([(sender_id, 1)])
+
+
+def test_senders_are_served_from_their_own_buckets_at_once():
+    full, empty = next(_IDS), next(_IDS)
+    fill(full, 5)
+
+    granted = rate.take([rate.Wanted(empty, 5, [1]), rate.Wanted(full, 5, [2, 2, 2])])
+
+    assert granted == [0, 2]
