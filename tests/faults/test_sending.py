@@ -151,7 +151,7 @@ def test_a_carrier_that_fails_in_every_way(
     blast.assert_exact()
 
 
-def test_two_beats_four_workers_and_a_launch_asked_for_five_times(
+def test_four_workers_and_a_launch_asked_for_five_times(
     hasty_stack: Stack, make_blast: MakeBlast, alice: User, sender: SenderNumber, long_form: bool
 ):
     size = 10_000 if long_form else 3_000
