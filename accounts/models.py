@@ -89,9 +89,6 @@ class Account(models.Model):
     credit_held = models.BigIntegerField(default=0)
     credit_price_cents = models.DecimalField(max_digits=8, decimal_places=3, default=2)
     created_at = models.DateTimeField(default=now)
-    last_served_at = models.DateTimeField(
-        default=now, help_text="When a worker last took work of this account (fairness)."
-    )
 
     class Meta:
         constraints = [

@@ -51,7 +51,6 @@ class Migration(migrations.Migration):
                 ('credit_held', models.BigIntegerField(default=0)),
                 ('credit_price_cents', models.DecimalField(decimal_places=3, default=2, max_digits=8)),
                 ('created_at', models.DateTimeField(default=common.clock.now)),
-                ('last_served_at', models.DateTimeField(default=common.clock.now, help_text='When a worker last took work of this account (fairness).')),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('credit_balance__gte', 0)), name='credits_not_negative'), models.CheckConstraint(condition=models.Q(('credit_held__gte', 0)), name='held_not_negative'), models.UniqueConstraint(condition=models.Q(('is_platform', True)), fields=('is_platform',), name='one_platform_account')],
