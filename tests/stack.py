@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +28,7 @@ _UP_WITHIN_S = 60
 _LOG_SHOWN_BYTES = 6_000
 
 SERVING = ("carriersim", "edge", "web")
-BACKGROUND = ("worker", "beat")
+BACKGROUND = ("sender", "worker", "beat")
 
 # Everything that waits for minutes in production waits for seconds here.
 FAST = {
@@ -41,7 +41,7 @@ FAST = {
 
 
 class Stack:
-    """carriersim, edge, web, worker and beat as processes of their own, on free ports.
+    """carriersim, edge, web, sender, worker and beat as processes of their own, on free ports.
 
     Attributes:
         carriersim: Client of the stand-in carrier's control API.
@@ -77,8 +77,8 @@ class Stack:
         """Start processes and wait until those that serve HTTP answer.
 
         Args:
-            names: web, edge, carriersim, worker, beat; a further worker is any name that begins
-                with "worker".
+            names: web, edge, carriersim, sender, worker, beat; a further worker, which also sends,
+                is any longer name that begins with "worker".
             settings: Environment for these processes alone, over the common one.
         """
         for name in names:
@@ -104,8 +104,13 @@ class Stack:
             self._wait_for(name)
 
     def _command(self, name: str) -> list[str]:
-        if name.startswith("worker"):
-            return [*processes.worker(concurrency=2), "--hostname", f"{name}@test"]
+        queues = {"sender": "send", "worker": "events,default"}
+        if name in queues or name.startswith("worker"):
+            command = processes.worker(
+                concurrency=1 if name == "sender" else 2,
+                queues=queues.get(name, "send,events,default"),
+            )
+            return [*command, "--hostname", f"{name}@test"]
         return {
             "web": lambda: processes.web(self._web_port),
             "edge": lambda: processes.edge(self._edge_port),
@@ -161,13 +166,13 @@ class Stack:
         self.kill(*self._special)
         if "beat" in self.running():
             _signal_group(self._running["beat"], signal.SIGSTOP)
-        if "worker" not in self.running():
-            return
+        workers = [name for name in ("sender", "worker") if name in self.running()]
         self._forget_redis()
-        if self._worker_comes_to_rest():
-            _signal_group(self._running["worker"], signal.SIGSTOP)
+        if self._come_to_rest(workers):
+            for name in workers:
+                _signal_group(self._running[name], signal.SIGSTOP)
         else:
-            self.kill("worker")
+            self.kill(*workers)
 
     def _forget_redis(self) -> None:
         """Empty Redis but for Celery's bindings, which a running worker declares only once."""
@@ -177,8 +182,8 @@ class Stack:
             redis.delete(*gone)
         redis.close()
 
-    def _worker_comes_to_rest(self) -> bool:
-        """Whether the worker's database sessions are idle for a while, within five seconds."""
+    def _come_to_rest(self, names: Sequence[str]) -> bool:
+        """Whether the database sessions of `names` are idle for a while, within five seconds."""
         connection = psycopg2.connect(self.environment["DATABASE_URL"])
         connection.autocommit = True
         limit = time.monotonic() + 5
@@ -186,8 +191,9 @@ class Stack:
         with closing(connection), connection.cursor() as cursor:
             while idle < 4 and time.monotonic() < limit:
                 cursor.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'worker'"
-                    " AND datname = current_database() AND state <> 'idle'"
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = ANY(%s)"
+                    " AND datname = current_database() AND state <> 'idle'",
+                    [list(names)],
                 )
                 idle = idle + 1 if cursor.fetchone() == (0,) else 0
                 time.sleep(0.05)

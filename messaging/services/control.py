@@ -93,19 +93,16 @@ def skip_pending(batch_id: int) -> int:
     Locks: chunks by id, messages, tally; the batch is locked by the caller.
     """
     with connection.cursor() as cursor:
-        # Locked first: a claim that is under way either has its lease by now or finds no chunk.
+        # All of them are locked in one statement, whatever their state: a chunk that is leased or
+        # given back at this moment is seen as it is afterwards, and stays so until we are done.
         cursor.execute(
-            "SELECT id FROM messaging_chunk WHERE batch_id = %s AND state = %s "
-            "ORDER BY id FOR UPDATE",
-            [batch_id, ChunkState.READY],
+            "SELECT id, state, next_no, window_last_no FROM messaging_chunk "
+            "WHERE batch_id = %s ORDER BY id FOR UPDATE",
+            [batch_id],
         )
-        chunk_ids = [row[0] for row in cursor.fetchall()]
-        cursor.execute(
-            "SELECT next_no, window_last_no FROM messaging_chunk "
-            "WHERE batch_id = %s AND state = %s",
-            [batch_id, ChunkState.LEASED],
-        )
-        windows = cursor.fetchall()
+        chunks = cursor.fetchall()
+        chunk_ids = [chunk[0] for chunk in chunks if chunk[1] == ChunkState.READY]
+        windows = [chunk[2:] for chunk in chunks if chunk[1] == ChunkState.LEASED]
         cursor.execute(
             "UPDATE messaging_message SET state = %s, rank = %s, reason = %s, final_at = now() "
             "WHERE batch_id = %s AND state = %s"

@@ -53,6 +53,7 @@ def shops(stack: Stack) -> dict[str, Shop]:
     """Both accounts; nothing goes on in the background once they are as they should be."""
     made = {"full": shop_at_work(stack), "empty": shop_begun()}
     stack.freeze("beat")
+    stack.freeze("sender")
     stack.freeze("worker")
     return made
 

@@ -115,7 +115,7 @@ def hasty_stack(stack: Stack, settings: Any) -> Stack:
     """The stack without a worker yet; `start(..., settings=HASTY)` brings one up."""
     for name, value in HASTY.items():
         setattr(settings, name, type(getattr(settings, name))(float(value)))
-    stack.kill("worker")
+    stack.kill("sender", "worker")
     stack.carriersim.set(speed=50)
     return stack
 

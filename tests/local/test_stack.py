@@ -20,7 +20,7 @@ def _sessions(name: str) -> int:
 
 
 def test_all_processes_run_over_the_test_database(stack: Stack, account: Account) -> None:
-    assert sorted(stack.running()) == ["beat", "carriersim", "edge", "web", "worker"]
+    assert sorted(stack.running()) == ["beat", "carriersim", "edge", "sender", "web", "worker"]
     assert urllib.request.urlopen(f"{stack.edge_url}/healthz").status == 200
     assert urllib.request.urlopen(f"{stack.web_url}/auth/login/").status == 200
     assert stack.carriersim.summary()["accepted"] == 0
@@ -33,7 +33,7 @@ def test_a_killed_process_is_gone_and_can_be_started_again(stack: Stack) -> None
 
     stack.kill("worker", "edge")
 
-    assert sorted(stack.running()) == ["beat", "carriersim", "web"]
+    assert sorted(stack.running()) == ["beat", "carriersim", "sender", "web"]
     stack.wait_until(lambda: _sessions("worker") == 0, what="The end of its sessions")
     stack.start("edge", "worker")
     stack.wait_until(lambda: _sessions("worker") > 0, what="A sweep of the new worker")
@@ -41,4 +41,4 @@ def test_a_killed_process_is_gone_and_can_be_started_again(stack: Stack) -> None
 
 def test_each_test_begins_with_every_process_and_no_rows_of_the_last(stack: Stack) -> None:
     assert Account.objects.count() == 0
-    assert len(stack.running()) == 5
+    assert len(stack.running()) == 6

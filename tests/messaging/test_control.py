@@ -1,12 +1,21 @@
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
+from django.db import connection, transaction
 
 from accounts.models import Account, AuditEvent, User
 from carriersim.client import Client
 from common.errors import NotFound
 from messaging.choices import BatchState, ChunkState
 from messaging.errors import BatchOver
-from messaging.models import Batch, Chunk
+from messaging.models import Batch, Chunk, Message
+from messaging.sending.claim import Window, claim
 from messaging.sending.drain import serve_window
+from messaging.sending.exchange import Exchange
+from messaging.sending.results import record
+from messaging.sending.window import prepare
 from messaging.services import batch_cancel, batch_pause, batch_resume
 from messaging.services.finish import batches_finish
 from tests.messaging.conftest import (
@@ -96,6 +105,64 @@ def test_what_a_window_leaves_of_a_canceled_batch_is_skipped_by_the_sweep(
     assert states(batch) == {("skipped", "canceled"): 30}
     assert tallies(batch) == states(batch)
     assert_credits_balance(account, batch)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_window_that_comes_back_while_canceling_is_not_followed_by_another(
+    launch: Launch, people: People, sim: Client, account: Account, settings
+):
+    settings.SEND_WINDOW = 10
+    people(30)
+    batch = launch()
+    window = claim_soon()
+    next_windows: list[Window | None] = []
+
+    def come_back() -> None:
+        record(Exchange(prepare(window)))
+        next_windows.append(claim())
+
+    with transaction.atomic():
+        # Canceling has locked what it locks and now waits for this row.
+        Message.objects.select_for_update().get(batch=batch, recipient_no=30)
+        canceling = _start(lambda: batch_cancel(account=account, actor=None, batch=batch))
+        _wait_for_waiting(1)
+        coming_back = _start(come_back)
+        _wait_for_waiting(2, or_ended=coming_back)
+    canceling.join()
+    coming_back.join()
+    batches_finish()
+
+    assert next_windows == [None]
+    assert states(batch) == {("skipped", "canceled"): 30}
+    assert tallies(batch) == states(batch)
+
+
+def _start(act: Callable[[], object]) -> threading.Thread:
+    def acting() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=acting)
+    thread.start()
+    return thread
+
+
+def _wait_for_waiting(sessions: int, *, or_ended: threading.Thread | None = None) -> None:
+    """Until so many sessions of this database wait for a lock, or the thread has ended."""
+    end = time.monotonic() + 20
+    waiting = 0
+    while waiting < sessions and (or_ended is None or or_ended.is_alive()):
+        assert time.monotonic() < end, f"{waiting} sessions wait for a lock"
+        time.sleep(0.02)
+        with connection.cursor() as cursor:
+            # A transaction goes on seeing who was there when it first looked.
+            cursor.execute(
+                "SELECT pg_stat_clear_snapshot(); SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            (waiting,) = cursor.fetchone()
 
 
 @pytest.mark.parametrize("act", [batch_pause, batch_resume, batch_cancel])

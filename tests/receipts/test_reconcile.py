@@ -184,7 +184,7 @@ def test_beat_reconciles_what_is_due_and_only_once(
     assert states["+14155550163"] == "accepted"
     assert states["+14155550164"] == "sent"
     settings.RECONCILE_AFTER_S = 0.0
-    stack.kill("worker", "beat")
+    stack.kill("sender", "worker", "beat")
 
     assert reconcile_due() == 1
     stack.start("worker")
