@@ -7,7 +7,7 @@ by "id above the last seen" (ids commit out of order).
 
 from django.db.backends.utils import CursorWrapper
 
-from messaging.choices import EventEnd
+from messaging.choices import EventEnd, EventKind
 from messaging.models import CarrierEvent
 
 # An error as staff read it; the column's width.
@@ -38,6 +38,33 @@ def take(cursor: CursorWrapper, *, statuses: bool, limit: int) -> list[int]:
         RETURNING event_id
         """,
         [limit],
+    )
+    return sorted(event_id for (event_id,) in cursor.fetchall())
+
+
+def put_back(cursor: CursorWrapper, events: list[int]) -> None:
+    """Return status callbacks that were taken to the queue, for a transaction of their own."""
+    cursor.execute(
+        "INSERT INTO messaging_carriereventqueue (event_id, kind) "
+        "SELECT event_id, %s FROM unnest(%s) AS e(event_id)",
+        [EventKind.STATUS, events],
+    )
+
+
+def take_these(cursor: CursorWrapper, events: list[int]) -> list[int]:
+    """Take those of `events` off the queue that nobody else has taken meanwhile, oldest first.
+
+    Locks: the queue rows, skipping those another worker is applying.
+    """
+    cursor.execute(
+        """
+        DELETE FROM messaging_carriereventqueue
+        WHERE event_id = ANY (ARRAY(
+            SELECT event_id FROM messaging_carriereventqueue
+            WHERE event_id = ANY (%s) ORDER BY event_id FOR UPDATE SKIP LOCKED))
+        RETURNING event_id
+        """,
+        [events],
     )
     return sorted(event_id for (event_id,) in cursor.fetchall())
 

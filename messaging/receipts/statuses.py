@@ -33,7 +33,7 @@ from messaging.choices import (
     Reason,
 )
 from messaging.models import CarrierEvent, Message
-from messaging.receipts.queue import set_aside, take
+from messaging.receipts.queue import put_back, set_aside, take, take_these
 from messaging.state import RANKS
 from messaging.tally import TallyMoves, tally_move
 
@@ -173,13 +173,16 @@ SELECT count(*) FROM (
 def statuses_apply(*, limit: int = BATCH) -> int:
     """Apply up to `limit` queued status callbacks. Returns how many left the queue.
 
-    One that PostgreSQL refuses to apply is found by taking fewer and fewer, and set aside.
+    Those whose attempt nobody has recorded yet need their messages' chunks, which come before
+    messages in the order of locks: they are applied in a transaction of their own. One that
+    PostgreSQL refuses to apply is found by taking fewer and fewer, and set aside.
 
     Raises:
-        OperationalError: PostgreSQL is away or chose this transaction to end a deadlock; nothing
-            left the queue.
+        OperationalError: PostgreSQL is away or chose this transaction to end a deadlock; what it
+            had taken is in the queue again.
 
-    Locks: queue rows (skipping locked ones), chunks by id, messages by id, tallies by key.
+    Locks: queue rows (skipping locked ones), chunks by id (of early ones), messages by id, tallies
+        by key.
     Side effects: opt-outs that the carrier reports revoke consent.
     """
     while True:
@@ -187,37 +190,63 @@ def statuses_apply(*, limit: int = BATCH) -> int:
             with transaction.atomic(), connection.cursor() as cursor:
                 events = take(cursor, statuses=True, limit=limit)
                 if len(events) == 1:
-                    _apply_or_set_aside(cursor, events[0])
-                elif events:
-                    _apply(cursor, events)
-                return len(events)
+                    early = _apply_or_set_aside(cursor, events[0])
+                else:
+                    early = _apply(cursor, events, chunks_locked=False) if events else []
+                if early:
+                    put_back(cursor, early)
+            break
         except OperationalError:
             raise
         except DatabaseError as error:
             log.warning("a batch of %s status callbacks failed, taking fewer: %s", limit, error)
             limit = max(1, limit // 10)
+    if early:
+        _apply_early(early)
+    return len(events)
 
 
-def _apply_or_set_aside(cursor: CursorWrapper, event_id: int) -> None:
+def _apply_early(events: list[int]) -> None:
+    """Apply callbacks whose attempt nobody has recorded yet, under the locks of their chunks."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            taken = take_these(cursor, events)
+            cursor.execute(_LOCK_CHUNKS, {"events": _literal(taken)})
+            if len(taken) == 1:
+                _apply_or_set_aside(cursor, taken[0], chunks_locked=True)
+            elif taken:
+                _apply(cursor, taken, chunks_locked=True)
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        log.warning("%s early status callbacks failed, one by one now: %s", len(events), error)
+        for event_id in events:
+            _apply_early([event_id])
+
+
+def _apply_or_set_aside(
+    cursor: CursorWrapper, event_id: int, *, chunks_locked: bool = False
+) -> list[int]:
+    """Apply one event, or set it aside; returns it where it is early."""
     try:
         with transaction.atomic():
-            _apply(cursor, [event_id])
+            return _apply(cursor, [event_id], chunks_locked=chunks_locked)
     except OperationalError:
         raise
     except DatabaseError as error:
         log.error("status callback %s cannot be applied and is set aside: %s", event_id, error)
         set_aside(event_id=event_id, error=str(error))
+        return []
 
 
-def _apply(cursor: CursorWrapper, events: list[int]) -> None:
+def _apply(cursor: CursorWrapper, events: list[int], *, chunks_locked: bool) -> list[int]:
+    """Apply events that take effect; returns the early ones, untouched, of unlocked chunks."""
     moves = TallyMoves()
-    early = _judge(cursor, events, moves, chunks_locked=False)
-    if early:
-        cursor.execute(_LOCK_CHUNKS, {"events": _literal(early)})
-        _judge(cursor, early, moves, chunks_locked=True)
+    early = _judge(cursor, events, moves, chunks_locked=chunks_locked)
     tally_move(cursor, moves.deltas)
     if any(reason == Reason.OPTED_OUT for _, _, reason in moves.deltas):
         _revoke_consents(events)
+    return early
 
 
 def _judge(

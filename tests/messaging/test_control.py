@@ -1,9 +1,5 @@
-import threading
-import time
-from collections.abc import Callable
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import Account, AuditEvent, User
 from carriersim.client import Client
@@ -28,6 +24,7 @@ from tests.messaging.conftest import (
     tallies,
 )
 from tests.messaging.test_send import assert_credits_balance
+from tests.races import in_thread, wait_for_lock_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -124,10 +121,10 @@ def test_a_window_that_comes_back_while_canceling_is_not_followed_by_another(
     with transaction.atomic():
         # Canceling has locked what it locks and now waits for this row.
         Message.objects.select_for_update().get(batch=batch, recipient_no=30)
-        canceling = _start(lambda: batch_cancel(account=account, actor=None, batch=batch))
-        _wait_for_waiting(1)
-        coming_back = _start(come_back)
-        _wait_for_waiting(2, or_ended=coming_back)
+        canceling = in_thread(lambda: batch_cancel(account=account, actor=None, batch=batch))
+        wait_for_lock_waits(1)
+        coming_back = in_thread(come_back)
+        wait_for_lock_waits(2, or_ended=coming_back)
     canceling.join()
     coming_back.join()
     batches_finish()
@@ -135,34 +132,6 @@ def test_a_window_that_comes_back_while_canceling_is_not_followed_by_another(
     assert next_windows == [None]
     assert states(batch) == {("skipped", "canceled"): 30}
     assert tallies(batch) == states(batch)
-
-
-def _start(act: Callable[[], object]) -> threading.Thread:
-    def acting() -> None:
-        try:
-            act()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=acting)
-    thread.start()
-    return thread
-
-
-def _wait_for_waiting(sessions: int, *, or_ended: threading.Thread | None = None) -> None:
-    """Until so many sessions of this database wait for a lock, or the thread has ended."""
-    end = time.monotonic() + 20
-    waiting = 0
-    while waiting < sessions and (or_ended is None or or_ended.is_alive()):
-        assert time.monotonic() < end, f"{waiting} sessions wait for a lock"
-        time.sleep(0.02)
-        with connection.cursor() as cursor:
-            # A transaction goes on seeing who was there when it first looked.
-            cursor.execute(
-                "SELECT pg_stat_clear_snapshot(); SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            (waiting,) = cursor.fetchone()
 
 
 @pytest.mark.parametrize("act", [batch_pause, batch_resume, batch_cancel])

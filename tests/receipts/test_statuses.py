@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import Account
 from contacts.choices import ConsentSource
@@ -16,10 +16,12 @@ from messaging.models import (
     CarrierAccount,
     CarrierEvent,
     CarrierEventQueue,
+    Chunk,
     Message,
 )
 from messaging.receipts.statuses import statuses_apply
 from messaging.services import batch_retry
+from tests.races import in_thread, wait_for_lock_waits
 from tests.receipts.conftest import MakeBatch, Queue, recount, sid, tally
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +140,30 @@ def test_callback_before_our_own_answer_is_the_attempts_record(
         "accepted",
     )
     assert tally(first.batch_id) == recount(first.batch_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_early_and_late_words_never_wait_crosswise_for_a_window_being_recorded(
+    make_batch: MakeBatch, queue: Queue, carrier: CarrierAccount
+) -> None:
+    known, early = make_batch(
+        2, state=MessageState.PENDING, attempted=False, chunk=ChunkState.LEASED
+    )
+    Attempt.objects.create(message=known, n=1, carrier_account=carrier, outcome=Outcome.UNKNOWN)
+    queue(known, "delivered")
+    queue(early, "delivered")
+
+    with transaction.atomic():
+        # As the window is recorded: its chunk first, then its messages.
+        Chunk.objects.select_for_update().get(batch=known.batch)
+        applying = in_thread(statuses_apply)
+        wait_for_lock_waits(1, or_ended=applying)
+        Message.objects.select_for_update().get(pk=known.pk)
+    applying.join()
+
+    assert (reread(known).state, reread(early).state) == ("delivered", "delivered")
+    assert CarrierEventQueue.objects.count() == 0
+    assert tally(known.batch_id) == recount(known.batch_id)
 
 
 @pytest.mark.parametrize("chunk", [ChunkState.READY, ChunkState.DONE])
