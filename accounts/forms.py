@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from accounts import services
 from accounts.choices import Role, Scope
 from accounts.models import Account, User
+from accounts.services.tenants import CAP_DAYS_LIMIT, CAP_TEXTS_LIMIT
 from common.countries import COUNTRIES
 
 # The zones of the United States first: most accounts are there, the list of the world is long.
@@ -131,6 +132,19 @@ class AccountForm(forms.ModelForm):
         help_text="A reply belongs to the newest text between the two numbers in this time.",
     )
 
+    cap_texts = forms.IntegerField(
+        label="Blasts a person gets at most",
+        min_value=0,
+        max_value=CAP_TEXTS_LIMIT,
+        help_text="Whoever had as many waits until there is room again. 0: no limit.",
+    )
+    cap_days = forms.IntegerField(
+        label="in so many days",
+        min_value=1,
+        max_value=CAP_DAYS_LIMIT,
+        help_text="Replies and automatic answers do not count.",
+    )
+
     class Meta:
         model = Account
         fields = [
@@ -143,6 +157,8 @@ class AccountForm(forms.ModelForm):
             "requires_consent",
             "help_text",
             "attribution_hours",
+            "cap_texts",
+            "cap_days",
         ]
         labels = {
             "name": "Business name",

@@ -81,6 +81,10 @@ class Account(models.Model):
     )
     quiet_start = models.TimeField(default="21:00", help_text="No bulk texts from this local time")
     quiet_end = models.TimeField(default="08:00", help_text="until this local time.")
+    cap_texts = models.PositiveSmallIntegerField(
+        default=0, help_text="Most blasts a person gets in `cap_days`; 0 for no limit."
+    )
+    cap_days = models.PositiveSmallIntegerField(default=7)
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     is_platform = models.BooleanField(
         default=False, help_text="The installation's own account: it texts verification codes."

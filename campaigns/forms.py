@@ -15,13 +15,19 @@ from messaging.models import SenderNumber
 
 
 class CampaignForm(forms.Form):
-    """A campaign's name."""
+    """A campaign's name, and whether its blasts go first."""
 
     name = forms.CharField(
         max_length=NAME_LIMIT,
         label="Name",
         help_text="What the texts are for, such as “Mother's Day”. Only your team sees it.",
         widget=forms.TextInput(attrs={"class": "form-control", "autofocus": True}),
+    )
+    goes_first = forms.BooleanField(
+        required=False,
+        label="Goes before other campaigns",
+        help_text="Where several wait for the same number or the same person, its blasts go first.",
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
 
 
@@ -37,6 +43,10 @@ class BlastForm(forms.Form):
     """The composer. Everything may be left out: drafts are kept however unfinished."""
 
     WHEN = (("now", "Now"), ("later", "Later"))
+    GIVE_UP = (
+        (0, "is texted as soon as allowed"),
+        *((hours, f"is left out after {hours} hours") for hours in (4, 12, 24, 48, 72)),
+    )
 
     name = forms.CharField(max_length=NAME_LIMIT, required=False, label="Name of this blast")
     campaign = forms.ModelChoiceField(Campaign.objects.none(), required=False, label="Campaign")
@@ -49,6 +59,9 @@ class BlastForm(forms.Form):
     )
     body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
     when = forms.ChoiceField(choices=WHEN, required=False, initial="now")
+    give_up_hours = forms.TypedChoiceField(
+        choices=GIVE_UP, coerce=int, required=False, label="Whoever has to wait"
+    )
     scheduled_at = forms.DateTimeField(
         required=False,
         label="Day and time",
@@ -78,6 +91,7 @@ class BlastForm(forms.Form):
             "body": blast.body,
             "when": "later" if blast.scheduled_at else "now",
             "scheduled_at": blast.scheduled_at,
+            "give_up_hours": blast.give_up_hours,
         }
 
     @property

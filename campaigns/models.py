@@ -18,6 +18,10 @@ class Campaign(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="campaigns")
     name = models.CharField(max_length=120)
+    goes_first = models.BooleanField(
+        default=False,
+        help_text="Its blasts are sent before those of other campaigns, within caps too.",
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -52,6 +56,9 @@ class Blast(models.Model):
     state = models.CharField(max_length=10, choices=BlastState.choices, default=BlastState.DRAFT)
     state_reason = models.CharField(max_length=300, blank=True)
     scheduled_at = models.DateTimeField(null=True, blank=True)
+    give_up_hours = models.PositiveSmallIntegerField(
+        default=0, help_text="Hours from its start in which to text people; 0 for no limit."
+    )
     estimated_credits = models.BigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     sent_by = models.ForeignKey(

@@ -43,6 +43,7 @@ class Reason(TextChoices):
     SUSPENDED = "suspended", "Account suspended"
     CANCELED = "canceled", "Canceled"
     TOO_LONG = "too_long", "Longer than 1,600 characters"
+    GIVEN_UP = "given_up", "Time was up"
     # Refused or not delivered, by carriers
     UNREACHABLE = "unreachable", "Phone unreachable"
     BLOCKED = "blocked", "Blocked"
@@ -117,4 +118,5 @@ class Priority:
 
     REPLY = 0
     SINGLE = 10
+    BULK_FIRST = 15
     BULK = 20

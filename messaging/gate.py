@@ -1,7 +1,8 @@
 """The gate: whether this message may go out at this moment. Every kind of send passes it again.
 
 Owns the rules that are asked at the moment of sending: consent, opt-outs, the state of batch and
-account, allowed hours at the recipient. Rate is asked beside it (`messaging.rate`), credits were
+account, allowed hours at the recipient, how often a person is texted (`messaging.frequency`) and
+how long a batch may take. Rate is asked beside it (`messaging.rate`), credits were
 reserved at launch. What is settled at launch already (landline, blank field) is `recipients`'.
 
 Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
@@ -22,6 +23,7 @@ from messaging.choices import BatchKind, BatchState, Reason
 from messaging.hours import opens_at, zones_of
 
 PASSES_OPT_OUT: Final = frozenset({BatchKind.AUTO})
+CAPPED: Final = frozenset({BatchKind.BLAST})
 PASSES_CONSENT: Final = frozenset({BatchKind.AUTO, BatchKind.REPLY, BatchKind.TEST})
 
 
@@ -34,6 +36,8 @@ class Policy:
         asks_consent: Somebody without recorded consent is skipped.
         keeps_hours: Texts go out only in allowed hours at the recipient.
         quiet_start, quiet_end, timezone: The account's.
+        cap_texts, cap_days: At most so many blasts in so many days; 0 texts for no cap.
+        expires_at: Nobody is texted from then on; None for as long as it takes.
     """
 
     asks_opt_out: bool
@@ -42,6 +46,9 @@ class Policy:
     quiet_start: time
     quiet_end: time
     timezone: str
+    cap_texts: int = 0
+    cap_days: int = 0
+    expires_at: datetime | None = None
 
 
 def policy(
@@ -53,6 +60,9 @@ def policy(
     quiet_start: time,
     quiet_end: time,
     timezone: str,
+    cap_texts: int = 0,
+    cap_days: int = 0,
+    expires_at: datetime | None = None,
 ) -> Policy:
     """The rules for one batch. Nobody's phone rings at a simulated carrier: it keeps no hours."""
     return Policy(
@@ -62,11 +72,18 @@ def policy(
         quiet_start=quiet_start,
         quiet_end=quiet_end,
         timezone=timezone,
+        cap_texts=cap_texts if kind in CAPPED else 0,
+        cap_days=cap_days,
+        expires_at=expires_at,
     )
 
 
-def skip_reason(rules: Policy, *, is_opted_out: bool, consent: str | None) -> str:
-    """Why this person is not texted at all, or ""."""
+def skip_reason(
+    rules: Policy, *, is_opted_out: bool, consent: str | None, at: datetime | None = None
+) -> str:
+    """Why this person is not texted at all, or "". `at` (aware) is asked where time may be up."""
+    if at and rules.expires_at and at >= rules.expires_at:
+        return Reason.GIVEN_UP
     if is_opted_out and rules.asks_opt_out:
         return Reason.OPTED_OUT
     if rules.asks_consent and consent != Consent.OPTED_IN:

@@ -140,6 +140,9 @@ class Batch(models.Model):
     )
     request_key = models.CharField(max_length=120)
     launched_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="Whoever has not been texted by then is skipped."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(
         null=True, blank=True, help_text="When what was reserved and not used went back."

@@ -64,7 +64,12 @@ _SKIPPED: Final[Mapping[str, Words]] = {
     Reason.CAPPED: Words(
         "Texted too often",
         "They had had as many texts as your account allows in a while.",
-        "Wait a day or two before the next blast.",
+        "Wait a day or two before the next blast, or give it more time.",
+    ),
+    Reason.GIVEN_UP: Words(
+        "Time was up",
+        "The blast was to stop after some hours, and their turn had not come.",
+        "Give the next one more time, or use a faster number.",
     ),
     Reason.NO_CREDITS: Words(
         "No credits", "The account ran out of credits.", "Add credits and text these people again."

@@ -34,7 +34,11 @@ SETTINGS = (
     "quiet_end",
     "attribution_hours",
     "requires_consent",
+    "cap_texts",
+    "cap_days",
 )
+CAP_TEXTS_LIMIT = 100
+CAP_DAYS_LIMIT = 90
 
 
 def timezone_checked(name: str) -> str:
@@ -160,6 +164,10 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
         raise Invalid(fields={"name": "Give the account a name."})
     if "attribution_hours" in changes and not 1 <= changes["attribution_hours"] <= 720:
         raise Invalid(fields={"attribution_hours": "Between 1 and 720 hours (30 days)."})
+    if not 0 <= changes.get("cap_texts", 0) <= CAP_TEXTS_LIMIT:
+        raise Invalid(fields={"cap_texts": f"Between 0 (no cap) and {CAP_TEXTS_LIMIT}."})
+    if not 1 <= changes.get("cap_days", 1) <= CAP_DAYS_LIMIT:
+        raise Invalid(fields={"cap_days": f"Between 1 and {CAP_DAYS_LIMIT} days."})
     for field in ("name", "brand"):
         if field in changes:
             changes[field] = one_line(changes[field], 120)

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns.models import Blast, Campaign
-from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
+from campaigns.services.blasts import DRAFT_LIMIT, GIVE_UP_LIMIT_HOURS, NAME_LIMIT
 from common.strict import StrictFields
 from messaging.choices import MessageState, Reason
 
@@ -15,7 +15,7 @@ class CampaignSerializer(StrictFields, serializers.ModelSerializer):
 
     class Meta:
         model = Campaign
-        fields = ["id", "name", "created_at", "archived_at"]
+        fields = ["id", "name", "goes_first", "created_at", "archived_at"]
         read_only_fields = ["id", "created_at", "archived_at"]
 
 
@@ -23,6 +23,9 @@ class CampaignChangeSerializer(StrictFields, serializers.Serializer):
     """What of a campaign may be changed."""
 
     name = serializers.CharField(max_length=NAME_LIMIT, required=False)
+    goes_first = serializers.BooleanField(
+        required=False, help_text="Its blasts go before those of other campaigns."
+    )
     archived = serializers.BooleanField(required=False)
 
 
@@ -44,6 +47,7 @@ class BlastSerializer(serializers.ModelSerializer):
             "state",
             "state_reason",
             "scheduled_at",
+            "give_up_hours",
             "estimated_credits",
             "batch",
             "created_at",
@@ -79,6 +83,12 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
     )
     sender = serializers.CharField(
         max_length=16, required=False, help_text="One of your numbers; else the usual one."
+    )
+    give_up_hours = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=GIVE_UP_LIMIT_HOURS,
+        help_text="Leave out whoever has not been texted so many hours after its start; 0: nobody.",
     )
 
 

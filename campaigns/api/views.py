@@ -57,6 +57,13 @@ class CampaignViewSet(
             actor=calling_user(request),
             name=form.validated_data["name"],
         )
+        if form.validated_data.get("goes_first"):
+            campaign = services.campaign_put_first(
+                account=campaign.account,
+                actor=calling_user(request),
+                campaign=campaign,
+                goes_first=True,
+            )
         return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=CampaignChangeSerializer, responses=CampaignSerializer)
@@ -69,6 +76,13 @@ class CampaignViewSet(
         if "name" in form.validated_data:
             campaign = services.campaign_rename(
                 account=account, actor=actor, campaign=campaign, name=form.validated_data["name"]
+            )
+        if "goes_first" in form.validated_data:
+            campaign = services.campaign_put_first(
+                account=account,
+                actor=actor,
+                campaign=campaign,
+                goes_first=form.validated_data["goes_first"],
             )
         if "archived" in form.validated_data:
             change = (

@@ -12,6 +12,7 @@ from campaigns.services.blasts import (
 from campaigns.services.campaigns import (
     campaign_archive,
     campaign_create,
+    campaign_put_first,
     campaign_rename,
     campaign_restore,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "blasts_launch_due",
     "campaign_archive",
     "campaign_create",
+    "campaign_put_first",
     "campaign_rename",
     "campaign_restore",
 ]

@@ -22,6 +22,7 @@ from messaging.models import SenderNumber
 NAME_LIMIT = 120
 # Far above what carriers take (1,600), so that a text pasted too long can be shortened here.
 DRAFT_LIMIT = 10_000
+GIVE_UP_LIMIT_HOURS = 24 * 90
 _FROM_TEXT = 40
 # Addresses and merge fields say nothing in a name; a field's fallback does.
 _SILENT = re.compile(r"https?://\S+|\{\{[^{}|]*\|?([^{}]*)\}\}")
@@ -39,13 +40,14 @@ def blast_create(
     body: str = "",
     group_ids: Sequence[int] = (),
     sender: SenderNumber | None = None,
+    give_up_hours: int = 0,
 ) -> Blast:
     """Make a draft. Without a name it is called after its first words.
 
     Raises:
         CampaignArchived: the campaign was put away.
         NameInvalid: a name longer than 120 characters.
-        Invalid: a text over 10,000 characters.
+        Invalid: a text over 10,000 characters, or a time to give up that cannot be.
         NotFound: campaign, group or sender is not the account's.
     """
     _check_owned(account, campaign=campaign, sender=sender)
@@ -59,6 +61,7 @@ def blast_create(
         name=_name(name, body),
         body=body,
         sender=sender,
+        give_up_hours=_give_up_hours(give_up_hours),
         created_by=actor,
     )
     blast.groups.set(groups)
@@ -77,6 +80,7 @@ def blast_update(
     group_ids: Sequence[int] | None = None,
     sender: SenderNumber | None = None,
     campaign: Campaign | None = None,
+    give_up_hours: int | None = None,
 ) -> Blast:
     """Rewrite a draft; what is None stays. A blast that could not be sent becomes a draft again.
 
@@ -97,6 +101,8 @@ def blast_update(
     blast.body = blast.body if body is None else _body(body)
     blast.name = blast.name if name is None else _name(name, blast.body)
     blast.sender = sender or blast.sender
+    if give_up_hours is not None:
+        blast.give_up_hours = _give_up_hours(give_up_hours)
     blast.state, blast.state_reason = BlastState.DRAFT, ""
     blast.updated_at = now()
     blast.save()
@@ -124,6 +130,7 @@ def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Bl
         body=blast.body,
         group_ids=list(blast.groups.values_list("pk", flat=True)),
         sender=sender if sender and sender.released_at is None else None,
+        give_up_hours=blast.give_up_hours,
     )
 
 
@@ -180,6 +187,13 @@ def _body(body: str) -> str:
         raise Invalid(f"{sentence} Nothing was changed.", fields={"body": sentence})
     # Browsers send CRLF; carriers bill both characters, and a phone shows one break either way.
     return body.replace("\r\n", "\n").replace("\x00", "")
+
+
+def _give_up_hours(hours: int) -> int:
+    if not 0 <= hours <= GIVE_UP_LIMIT_HOURS:
+        sentence = f"Between 1 and {GIVE_UP_LIMIT_HOURS} hours, or 0 for no limit."
+        raise Invalid(f"{sentence} Nothing was changed.", fields={"give_up_hours": sentence})
+    return hours
 
 
 def _groups(account: Account, group_ids: Sequence[int]) -> list[Group]:

@@ -48,6 +48,27 @@ def campaign_rename(
 
 
 @transaction.atomic
+def campaign_put_first(
+    *, account: Account, actor: User | None, campaign: Campaign, goes_first: bool
+) -> Campaign:
+    """Send a campaign's blasts before those of others, or no longer. Counts from the next launch.
+
+    Locks: the campaign's row.
+    """
+    campaign = _locked(account, campaign)
+    if campaign.goes_first != goes_first:
+        campaign.goes_first = goes_first
+        campaign.save(update_fields=["goes_first"])
+        audit_record(
+            account=account,
+            actor=actor,
+            action="campaign.put_first" if goes_first else "campaign.put_in_line",
+            subject=campaign.name,
+        )
+    return campaign
+
+
+@transaction.atomic
 def campaign_archive(*, account: Account, actor: User | None, campaign: Campaign) -> Campaign:
     """Put a campaign away: out of the list, its reports stay. Idempotent.
 

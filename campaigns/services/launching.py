@@ -157,7 +157,12 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                         group_ids=list(blast.groups.values_list("pk", flat=True)),
                     ),
                     request_key=f"blast:{blast.pk}",
-                    priority=Priority.BULK,
+                    priority=(Priority.BULK_FIRST if blast.campaign.goes_first else Priority.BULK),
+                    expires_at=(
+                        moment + timedelta(hours=blast.give_up_hours)
+                        if blast.give_up_hours
+                        else None
+                    ),
                 )
         except DomainError as error:
             blast.state, blast.state_reason = BlastState.FAILED, error.message[:300]

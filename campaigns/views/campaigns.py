@@ -45,8 +45,9 @@ def campaign_create(request: AccountRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             campaign = services.campaign_create(
-                account=request.account, actor=request.user, **form.cleaned_data
+                account=request.account, actor=request.user, name=form.cleaned_data["name"]
             )
+            _put_first(request, form, campaign)
         except DomainError as error:
             form.add_error("name", error.message)
         else:
@@ -58,14 +59,20 @@ def campaign_create(request: AccountRequest) -> HttpResponse:
 @requires(Role.MARKETER)
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: AccountRequest, pk: int) -> HttpResponse:
-    """Rename a campaign."""
+    """Rename a campaign, or let its blasts go first."""
     campaign = owned(Campaign.objects.all(), request.account, pk=pk)
-    form = CampaignForm(request.POST or None, initial={"name": campaign.name})
+    form = CampaignForm(
+        request.POST or None, initial={"name": campaign.name, "goes_first": campaign.goes_first}
+    )
     if request.method == "POST" and form.is_valid():
         try:
             services.campaign_rename(
-                account=request.account, actor=request.user, campaign=campaign, **form.cleaned_data
+                account=request.account,
+                actor=request.user,
+                campaign=campaign,
+                name=form.cleaned_data["name"],
             )
+            _put_first(request, form, campaign)
         except DomainError as error:
             form.add_error("name", error.message)
         else:
@@ -73,6 +80,15 @@ def campaign_edit(request: AccountRequest, pk: int) -> HttpResponse:
     status = 422 if form.errors else 200
     context = {"form": form, "campaign": campaign}
     return render(request, "campaigns/form.html", context, status=status)
+
+
+def _put_first(request: AccountRequest, form: CampaignForm, campaign: Campaign) -> None:
+    services.campaign_put_first(
+        account=request.account,
+        actor=request.user,
+        campaign=campaign,
+        goes_first=form.cleaned_data["goes_first"],
+    )
 
 
 @requires(Role.MARKETER)

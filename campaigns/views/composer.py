@@ -147,6 +147,7 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "body": data["body"],
         "group_ids": [group.pk for group in data["groups"]],
         "sender": data["sender"],
+        "give_up_hours": data["give_up_hours"] or 0,
     }
     if blast is None:
         return services.blast_create(**values)

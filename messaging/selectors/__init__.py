@@ -1,6 +1,6 @@
 """Reads of batches and messages: kept figures, lists, one message's story, what happened when."""
 
-from messaging.selectors.activity import Activity, activity_over_time
+from messaging.selectors.activity import Activity, activity_over_time, batch_waits_until
 from messaging.selectors.figures import (
     Figures,
     batch_figures,
@@ -25,6 +25,7 @@ __all__ = [
     "activity_over_time",
     "batch_figures",
     "batch_names",
+    "batch_waits_until",
     "figures_sum",
     "message_explanation",
     "message_timeline",

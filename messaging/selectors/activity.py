@@ -40,6 +40,12 @@ FROM messaging_batch b JOIN messaging_message m ON m.batch_id = b.id
 WHERE b.id = ANY(%s)
 """
 
+_WAITS_SQL = """
+SELECT min(not_before) FROM messaging_chunk
+WHERE batch_id = %s AND state <> 'done'
+HAVING bool_and(state = 'ready' AND not_before > clock_timestamp() + interval '1 minute')
+"""
+
 _HALF_SQL = """
 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY final_at)
 FROM messaging_message WHERE batch_id = %s AND state = 'delivered' AND final_at IS NOT NULL
@@ -100,3 +106,14 @@ def _unit(first: datetime | None, last: datetime | None) -> Unit:
         if span_s <= _MOST_SLOTS * _UNIT_S[unit]:
             return unit
     return "day"
+
+
+def batch_waits_until(batch_id: int) -> datetime | None:
+    """When the next texts of a running batch go, where all that are left have to wait.
+
+    None where somebody can be texted now, or in less than a minute. One query.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITS_SQL, [batch_id])
+        row = cursor.fetchone()
+    return row[0] if row else None

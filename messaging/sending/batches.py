@@ -6,7 +6,7 @@ change while a batch runs (rules, credentials) is read again for every window.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from functools import lru_cache
 
 from django.conf import settings
@@ -49,7 +49,7 @@ def batch_infos(batch_ids: Iterable[int]) -> dict[int, BatchInfo]:
                    n.carrier_account_id, ca.gateway, ca.external_id, ca.secret_encrypted,
                    ca.api_base_url, ca.is_simulated, b.kind, b.ignores_quiet_hours,
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
-                   b.credits_reserved > 0
+                   b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at
             FROM messaging_batch b
             JOIN accounts_account a ON a.id = b.account_id
             JOIN messaging_sendernumber n ON n.id = b.sender_id
@@ -84,6 +84,9 @@ def _info(
     is_template: bool,
     body: str,
     is_charged: bool,
+    cap_texts: int,
+    cap_days: int,
+    expires_at: datetime | None,
 ) -> BatchInfo:
     content, link_ids = _content(batch_id, body, is_template)
     return BatchInfo(
@@ -104,6 +107,9 @@ def _info(
             quiet_start=quiet_start,
             quiet_end=quiet_end,
             timezone=timezone,
+            cap_texts=cap_texts,
+            cap_days=cap_days,
+            expires_at=expires_at,
         ),
         content=content,
         link_ids=link_ids,

@@ -21,6 +21,7 @@ from common.clock import boot_s
 from messaging import rate
 from messaging.choices import BatchState, ChunkState, MessageState
 from messaging.content import SEPARATOR
+from messaging.frequency import Caps, account_lock, caps_read
 from messaging.sending.batches import BatchInfo, batch_infos
 
 # Lanes looked at for one window, and chunks of one lane when they are small (one-to-one messages).
@@ -72,12 +73,14 @@ class Window:
         leases: The ranges taken.
         starts_until_boot_s: By this machine's boot-time clock, when the last request may start.
         claimed_at: Unix seconds, when consent was last asked.
+        caps: What people were texted lately, where an account has a cap.
     """
 
     token: uuid.UUID
     leases: list[Lease]
     starts_until_boot_s: float
     claimed_at: float
+    caps: Caps = field(default_factory=Caps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ def claim() -> Window | None:
     Raises:
         LimiterAway: Redis does not answer; nothing was taken.
 
-    Locks: chunks (SKIP LOCKED), then lanes by sender id; for as long as the claim takes.
+    Locks: chunks (SKIP LOCKED), then capped accounts' advisory locks by account id, then lanes by
+        sender id; for as long as the claim takes.
     """
     lanes = _lanes()
     if not lanes:
@@ -226,6 +230,7 @@ def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
     leases = _read_messages(_lock_chunks(lanes))
     if not leases:
         return None
+    caps = _caps(leases)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -253,6 +258,29 @@ def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
         leases=leases,
         starts_until_boot_s=begun_boot_s + settings.SEND_LEASE_S - margin_s,
         claimed_at=time.time(),
+        caps=caps,
+    )
+
+
+def _caps(leases: list[Lease]) -> Caps:
+    """What the people of capped batches were texted lately.
+
+    Read once no other window of the account is being claimed: of two blasts to one person, claimed
+    at the same time, one sees the other's lease.
+    """
+    capped = [lease for lease in leases if lease.batch.rules.cap_texts]
+    if not capped:
+        return Caps()
+    account_lock(sorted({lease.batch.account_id for lease in capped}))
+    return caps_read(
+        (
+            lease.batch.account_id,
+            item.phone,
+            lease.batch.rules.cap_texts,
+            lease.batch.rules.cap_days,
+        )
+        for lease in capped
+        for item in lease.items
     )
 
 

@@ -95,17 +95,23 @@ def prepare(window: Window) -> Prepared:
 def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:
     rules = progress.lease.batch.rules
     hours = Hours(rules, at)
+    caps = prepared.window.caps
     ready: list[Item] = []
     for item in progress.lease.items:
-        reason = skip_reason(rules, is_opted_out=item.is_opted_out, consent=item.consent)
+        reason = skip_reason(rules, is_opted_out=item.is_opted_out, consent=item.consent, at=at)
         if reason:
             prepared.skips.append((progress, item, reason))
             continue
-        until = hours.held_until(item.phone, item.timezone)
-        if until is not None:
+        until, why = hours.held_until(item.phone, item.timezone), Reason.QUIET_HOURS_MISSED
+        if until is None:
+            until = caps.held_until(rules, progress.lease.batch.account_id, item.phone, at)
+            why = Reason.CAPPED
+        if until is None:
+            ready.append(item)
+        elif rules.expires_at and until >= rules.expires_at:
+            prepared.skips.append((progress, item, why))
+        else:
             progress.hold(item.no, until)
-            continue
-        ready.append(item)
     return ready
 
 

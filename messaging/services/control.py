@@ -47,6 +47,8 @@ def batch_pause(*, account: Account, actor: User | None, batch: Batch, reason: s
 def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch:
     """Go on with a paused batch. The breaker judges it by what comes from now on.
 
+    The time it may take begins anew: whoever resumes wants the rest to go.
+
     Raises:
         BatchOver: it has ended.
 
@@ -59,6 +61,8 @@ def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch
     if current.state != BatchState.PAUSED:
         raise BatchOver
     watch_anew(current.pk)
+    if current.expires_at:
+        current.expires_at = now() + (current.expires_at - current.launched_at)
     hint_send(windows=2)
     return _moved(current, BatchState.RUNNING, actor, "batch.resumed", "")
 
@@ -148,7 +152,7 @@ def _moved(batch: Batch, state: BatchState, actor: User | None, action: str, rea
     batch.state, batch.state_reason = state, reason[:300]
     if state == BatchState.CANCELED:
         batch.finished_at = now()
-    batch.save(update_fields=["state", "state_reason", "finished_at"])
+    batch.save(update_fields=["state", "state_reason", "finished_at", "expires_at"])
     audit_record(
         account=batch.account,
         actor=actor,

@@ -4,6 +4,7 @@ Owns `batch_launch`. Who is in the audience is contacts', who of them is texted 
 sending itself `messaging.sending`'s.
 """
 
+from datetime import datetime
 from typing import Final
 
 from django.db import IntegrityError, connection, transaction
@@ -44,6 +45,7 @@ def batch_launch(
     audience: QuerySet[Contact],
     request_key: str,
     priority: int = Priority.BULK,
+    expires_at: datetime | None = None,
 ) -> Batch:
     """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
 
@@ -59,6 +61,7 @@ def batch_launch(
         audience: Contacts of the account; compiled into SQL, never loaded.
         request_key: What makes a second launch return the first one's batch.
         priority: A `Priority`.
+        expires_at: When to give up on whoever has not been texted; None for never.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
@@ -82,6 +85,7 @@ def batch_launch(
         created_by=actor,
         request_key=request_key,
         priority=priority,
+        expires_at=expires_at,
     )
     if not is_new:
         return batch

@@ -25,11 +25,11 @@ from campaigns.errors import (
 )
 from campaigns.models import Blast
 from common.clock import now
-from common.errors import DomainError, NotFound
+from common.errors import DomainError, Invalid, NotFound
 from contacts.models import Group, OptOut
-from messaging.choices import BatchState, MessageState
+from messaging.choices import BatchState, MessageState, Priority
 from messaging.errors import BatchOver
-from messaging.models import Batch, Message, SenderNumber
+from messaging.models import Batch, Chunk, Message, SenderNumber
 
 LATER = timedelta(hours=1)
 
@@ -246,6 +246,36 @@ def test_a_launch_makes_one_batch_with_a_message_for_everybody(
         *[(MessageState.PENDING, "")] * 5,
         (MessageState.SKIPPED, "opted_out"),
     ]
+
+
+def test_its_campaigns_place_and_its_time_to_give_up_go_with_it(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    services.campaign_put_first(
+        account=account, actor=alice, campaign=draft.campaign, goes_first=True
+    )
+    services.blast_update(account=account, actor=alice, blast=draft, give_up_hours=12)
+    schedule(account, alice, draft)
+
+    moment = now() + LATER
+    services.blast_launch(blast_id=draft.pk, moment=moment)
+
+    batch = Batch.objects.get()
+    assert batch.priority == Priority.BULK_FIRST
+    assert batch.expires_at == moment + timedelta(hours=12)
+    assert list(Chunk.objects.values_list("priority", flat=True)) == [Priority.BULK_FIRST]
+
+
+@pytest.mark.parametrize("hours", [-1, 24 * 90 + 1])
+def test_a_time_to_give_up_that_cannot_be_is_refused(
+    account: Account, alice: User, draft: Blast, hours: int
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.blast_update(account=account, actor=alice, blast=draft, give_up_hours=hours)
+
+    assert list(refused.value.fields) == ["give_up_hours"]
+    draft.refresh_from_db()
+    assert draft.give_up_hours == 0
 
 
 def test_before_its_time_nothing_is_launched(account: Account, alice: User, draft: Blast) -> None:

@@ -100,6 +100,35 @@ def test_whoever_sleeps_is_texted_when_they_wake(
     assert chunk.not_before == MORNING + timedelta(hours=4)
 
 
+@pytest.mark.parametrize(
+    ("hours", "missed"),
+    [(1, [(ALASKAN, "quiet_hours_missed"), (CALIFORNIAN, "quiet_hours_missed")]),
+     (3, [(ALASKAN, "quiet_hours_missed")]), (0, None)],
+)  # fmt: skip
+def test_whoever_wakes_after_the_blast_gives_up_is_left_out(
+    launch: Launch,
+    people: People,
+    sim: Client,
+    real_hours: None,
+    hours: int,
+    missed: list[tuple[str, str]] | None,
+):
+    people(phones=[CALIFORNIAN, NEW_YORKER, ALASKAN])
+    launch(expires_at=MORNING + timedelta(hours=hours))
+
+    with time_machine.travel(MORNING):
+        serve_soon()
+
+    skipped = Message.objects.filter(state="skipped").order_by("-phone")
+    if missed is None:
+        assert set(skipped.values_list("reason", flat=True)) == {"given_up"}
+        assert skipped.count() == 3
+        assert sim.recipients() == {}
+    else:
+        assert list(skipped.values_list("phone", "reason")) == missed
+        assert sim.recipients() == {NEW_YORKER: 1}
+
+
 def test_who_sleeps_does_not_hold_up_those_behind_them(
     launch: Launch, people: People, sim: Client, real_hours: None, settings: Any
 ):
