@@ -77,8 +77,8 @@ class Stack:
         """Start processes and wait until those that serve HTTP answer.
 
         Args:
-            names: web, edge, carriersim, sender, worker, beat; a further worker, which also sends,
-                is any longer name that begins with "worker".
+            names: web, edge, carriersim, sender, worker, beat, beat2; a further worker, which also
+                sends, is any longer name that begins with "worker".
             settings: Environment for these processes alone, over the common one.
         """
         for name in names:
@@ -115,7 +115,8 @@ class Stack:
             "web": lambda: processes.web(self._web_port),
             "edge": lambda: processes.edge(self._edge_port),
             "carriersim": lambda: processes.carriersim(self._carrier_port),
-            "beat": lambda: processes.beat(self._logs),
+            "beat": lambda: processes.beat(self._logs / "beat"),
+            "beat2": lambda: processes.beat(self._logs / "beat2"),
         }[name]()
 
     def _wait_for(self, name: str) -> None:

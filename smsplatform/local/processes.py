@@ -70,6 +70,7 @@ def worker(*, concurrency: int, queues: str = "send,events,default") -> list[str
 
 def beat(folder: Path) -> list[str]:
     """Celery beat, which remembers in `folder` what it last did."""
+    folder.mkdir(parents=True, exist_ok=True)
     schedule = str(folder / "celerybeat-schedule")
     return module(*_CELERY, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "WARNING")
 

@@ -1,5 +1,7 @@
 """A blast under way on real workers, and the carrier's own record as the judge of its outcome."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.db import connection, transaction
+from django.db.utils import InterfaceError, OperationalError
 
 from accounts.models import Account, CreditEntry, User
 from contacts.models import Contact
@@ -109,6 +112,30 @@ class Blast:
 
 MakeBlast = Callable[..., Blast]
 
+_TOLD = pytest.StashKey[list[tuple[str, int, int, int, str]]]()
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`tell(fault, times, blast, note)`: a line of the table that is printed at the end."""
+    told = request.config.stash.setdefault(_TOLD, [])
+
+    def _tell(fault: str, times: int, blast: Blast, note: str = "") -> None:
+        told.append((fault, times, *blast.judge(), note))
+
+    return _tell
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print what was done to running blasts, and what came of it."""
+    told = config.stash.get(_TOLD, [])
+    if not told:
+        return
+    terminalreporter.section("faults, judged by the carrier's record")
+    terminalreporter.write_line(f"{'fault':<48}{'times':>6}{'duplicates':>12}{'missed':>8}")
+    for fault, times, doubled, missed, note in told:
+        terminalreporter.write_line(f"{fault:<48}{times:>6}{doubled:>12}{missed:>8}  {note}")
+
 
 @pytest.fixture
 def hasty_stack(stack: Stack, settings: Any) -> Stack:
@@ -120,14 +147,19 @@ def hasty_stack(stack: Stack, settings: Any) -> Stack:
     return stack
 
 
+def confirm(user: User) -> None:
+    """Let `user` have confirmed their address, without which nobody may send."""
+    EmailAddress.objects.get_or_create(
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
+    )
+
+
 @pytest.fixture
 def make_blast(
     hasty_stack: Stack, account: Account, alice: User, sender: SenderNumber
 ) -> MakeBlast:
     """`make_blast(1000)`: launched to as many ordinary phones, with nobody to send it yet."""
-    EmailAddress.objects.get_or_create(
-        user=alice, email=alice.email, defaults={"verified": True, "primary": True}
-    )
+    confirm(alice)
     CarrierAccount.objects.update(list_delay_s=1.0)
 
     def make(size: int, *, rate_per_s: float = 1000, body: str = "") -> Blast:
@@ -149,6 +181,38 @@ def make_blast(
         return Blast(hasty_stack, account, batch)
 
     return make
+
+
+def crash_database(application: str) -> None:
+    """Kill a server process of `application` outright.
+
+    PostgreSQL then ends all sessions at once and recovers from its log, exactly as after a stop in
+    immediate mode; returns when it answers again. The database of the tests answers before it has
+    written (`synchronous_commit = off`), so that whatever is not asked to be safe is lost, too.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name LIKE %s LIMIT 1",
+            [application + "%"],
+        )
+        os.kill(cursor.fetchone()[0], signal.SIGKILL)
+    limit = time.monotonic() + 60
+    while _answers():
+        assert time.monotonic() < limit, "PostgreSQL did not crash"
+    while not _answers():
+        assert time.monotonic() < limit, "PostgreSQL did not come back"
+
+
+def _answers() -> bool:
+    time.sleep(0.05)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return True
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return False
 
 
 def cut_database_connections(application: str) -> int:
