@@ -57,6 +57,9 @@ class BlastForm(forms.Form):
     sender = forms.ModelChoiceField(
         SenderNumber.objects.none(), required=False, label="From", empty_label=None
     )
+    more_senders = forms.ModelMultipleChoiceField(
+        SenderNumber.objects.none(), required=False, label="And from"
+    )
     body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
     when = forms.ChoiceField(choices=WHEN, required=False, initial="now")
     give_up_hours = forms.TypedChoiceField(
@@ -74,7 +77,8 @@ class BlastForm(forms.Form):
         self.account = account
         self.field("campaign").queryset = selectors.campaigns_open(account=account)
         self.field("groups").queryset = groups_list(account=account)
-        self.field("sender").queryset = selectors.senders_list(account=account)
+        for name in ("sender", "more_senders"):
+            self.field(name).queryset = selectors.senders_list(account=account)
 
     def field(self, name: str) -> Any:
         """A field by name, loosely typed: choices are set per account."""
@@ -88,6 +92,7 @@ class BlastForm(forms.Form):
             "campaign": blast.campaign_id,
             "groups": list(blast.groups.values_list("pk", flat=True)),
             "sender": blast.sender_id,
+            "more_senders": list(blast.more_senders.values_list("pk", flat=True)),
             "body": blast.body,
             "when": "later" if blast.scheduled_at else "now",
             "scheduled_at": blast.scheduled_at,

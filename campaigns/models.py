@@ -53,6 +53,12 @@ class Blast(models.Model):
     sender = models.ForeignKey(
         SenderNumber, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    more_senders = models.ManyToManyField(
+        SenderNumber,
+        related_name="+",
+        blank=True,
+        help_text="Numbers it is spread over besides `sender`.",
+    )
     state = models.CharField(max_length=10, choices=BlastState.choices, default=BlastState.DRAFT)
     state_reason = models.CharField(max_length=300, blank=True)
     scheduled_at = models.DateTimeField(null=True, blank=True)

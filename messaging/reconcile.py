@@ -34,6 +34,7 @@ from messaging.models import (
     CarrierAccount,
     CarrierEvent,
     CarrierEventQueue,
+    Chunk,
     SenderNumber,
 )
 from messaging.receipts.inbound import inbound_file
@@ -152,9 +153,21 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
 
     Side effects: final states that no callback told are queued as events.
     """
-    sender = SenderNumber.objects.select_related("carrier_account").get(pk=batch.sender_id)
-    carrier_account = sender.carrier_account
     checked_at = now()
+    differences: list[Difference] = []
+    for sender in SenderNumber.objects.select_related("carrier_account").filter(
+        Q(pk=batch.sender_id) | Q(pk__in=Chunk.objects.filter(batch=batch).values("sender_id"))
+    ):
+        differences += _number_reconcile(batch, sender, checked_at)
+    batch.reconciled_at = checked_at
+    batch.reconciled_differences = [asdict(one) for one in differences[:_DIFFERENCES_KEPT]]
+    batch.save(update_fields=["reconciled_at", "reconciled_differences"])
+    return differences
+
+
+def _number_reconcile(batch: Batch, sender: SenderNumber, checked_at: datetime) -> list[Difference]:
+    """What disagrees of a batch's messages from one number; queues what no callback told."""
+    carrier_account = sender.carrier_account
     since = batch.launched_at - _SKEW
     listed = {
         one.carrier_id: one
@@ -164,7 +177,7 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
     differences: list[Difference] = []
     lost: list[tuple[int, int, Listed]] = []
     settled_before = checked_at - timedelta(seconds=carrier_account.list_delay_s) - _SKEW
-    for message_id, n, carrier_id, state, accepted_at in _attempts(batch, carrier_account):
+    for message_id, n, carrier_id, state, accepted_at in _attempts(batch, sender):
         found = listed.pop(carrier_id, None)
         if found is None:
             if accepted_at is None or accepted_at < settled_before:
@@ -179,19 +192,17 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
                 lost.append((message_id, n, found))
     differences += _doubled(batch, carrier_account, listed)
     _queue(carrier_account, lost)
-    batch.reconciled_at = checked_at
-    batch.reconciled_differences = [asdict(one) for one in differences[:_DIFFERENCES_KEPT]]
-    batch.save(update_fields=["reconciled_at", "reconciled_differences"])
     return differences
 
 
 def _attempts(
-    batch: Batch, carrier_account: CarrierAccount
+    batch: Batch, sender: SenderNumber
 ) -> Iterator[tuple[int, int, str, str, datetime | None]]:
     """(message, attempt, carrier id, message's state, accepted at) of what the carrier took."""
     rows = Attempt.objects.filter(
         message__batch=batch,
-        carrier_account=carrier_account,
+        message__our_number=sender.phone,
+        carrier_account=sender.carrier_account,
         outcome=Outcome.ACCEPTED,
         carrier_id__isnull=False,
         # What the carrier says of an attempt that was tried again is not the message's state.

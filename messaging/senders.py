@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account, User
 from accounts.services import audit_record
@@ -396,8 +396,8 @@ def sender_release(*, account: Account, actor: User, sender_id: int) -> SenderNu
 
 def sender_is_busy(sender: SenderNumber) -> bool:
     """Whether a batch from this number is not finished. One query."""
-    return (
-        Batch.objects.filter(account_id=sender.account_id, sender=sender)
-        .filter(state__in=(BatchState.RUNNING, BatchState.PAUSED))
-        .exists()
-    )
+    return Batch.objects.filter(
+        Q(sender=sender) | Q(chunks__sender=sender),
+        account_id=sender.account_id,
+        state__in=(BatchState.RUNNING, BatchState.PAUSED),
+    ).exists()

@@ -34,6 +34,7 @@ class BlastSerializer(serializers.ModelSerializer):
 
     groups = serializers.SerializerMethodField()
     sender = serializers.SerializerMethodField()
+    more_senders = serializers.SerializerMethodField()
 
     class Meta:
         model = Blast
@@ -44,6 +45,7 @@ class BlastSerializer(serializers.ModelSerializer):
             "body",
             "groups",
             "sender",
+            "more_senders",
             "state",
             "state_reason",
             "scheduled_at",
@@ -62,6 +64,10 @@ class BlastSerializer(serializers.ModelSerializer):
     def get_sender(self, blast: Blast) -> str | None:
         """The number it is sent from (E.164); null for the usual one."""
         return blast.sender.phone if blast.sender else None
+
+    def get_more_senders(self, blast: Blast) -> list[str]:
+        """Other numbers it is spread over."""
+        return sorted(sender.phone for sender in blast.more_senders.all())
 
 
 class BlastWriteSerializer(StrictFields, serializers.Serializer):
@@ -83,6 +89,12 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
     )
     sender = serializers.CharField(
         max_length=16, required=False, help_text="One of your numbers; else the usual one."
+    )
+    more_senders = serializers.ListField(
+        child=serializers.CharField(max_length=16),
+        required=False,
+        max_length=50,
+        help_text="More of your numbers to spread it over.",
     )
     give_up_hours = serializers.IntegerField(
         required=False,

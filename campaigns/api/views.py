@@ -133,7 +133,7 @@ class BlastViewSet(
         return (
             Blast.objects.filter(account=calling_account(self.request))
             .select_related("sender", "batch")
-            .prefetch_related("groups")
+            .prefetch_related("groups", "more_senders")
         )
 
     @extend_schema(request=BlastWriteSerializer, responses={201: BlastSerializer})
@@ -217,13 +217,16 @@ class BlastViewSet(
     def _draft(self, data: dict[str, Any]) -> dict[str, Any]:
         """The fields of a draft as services take them."""
         account = calling_account(self.request)
-        draft: dict[str, Any] = {name: data[name] for name in ("name", "body") if name in data}
+        plain = ("name", "body", "give_up_hours")
+        draft: dict[str, Any] = {name: data[name] for name in plain if name in data}
         if "groups" in data:
             draft["group_ids"] = data["groups"]
         if "campaign" in data:
             draft["campaign"] = owned(Campaign.objects.all(), account, pk=data["campaign"])
         if "sender" in data:
             draft["sender"] = _sender(account, data["sender"])
+        if "more_senders" in data:
+            draft["more_senders"] = [_sender(account, phone) for phone in data["more_senders"]]
         return draft
 
 

@@ -40,6 +40,7 @@ def blast_create(
     body: str = "",
     group_ids: Sequence[int] = (),
     sender: SenderNumber | None = None,
+    more_senders: Sequence[SenderNumber] = (),
     give_up_hours: int = 0,
 ) -> Blast:
     """Make a draft. Without a name it is called after its first words.
@@ -50,7 +51,7 @@ def blast_create(
         Invalid: a text over 10,000 characters, or a time to give up that cannot be.
         NotFound: campaign, group or sender is not the account's.
     """
-    _check_owned(account, campaign=campaign, sender=sender)
+    _check_owned(account, campaign=campaign, senders=[sender, *more_senders])
     if campaign.archived_at is not None:
         raise CampaignArchived
     groups = _groups(account, group_ids)
@@ -65,6 +66,7 @@ def blast_create(
         created_by=actor,
     )
     blast.groups.set(groups)
+    blast.more_senders.set(one for one in more_senders if one != sender)
     audit_record(account=account, actor=actor, action="blast.created", subject=blast.name)
     return blast
 
@@ -79,6 +81,7 @@ def blast_update(
     body: str | None = None,
     group_ids: Sequence[int] | None = None,
     sender: SenderNumber | None = None,
+    more_senders: Sequence[SenderNumber] | None = None,
     campaign: Campaign | None = None,
     give_up_hours: int | None = None,
 ) -> Blast:
@@ -93,7 +96,7 @@ def blast_update(
     blast = locked(account, blast)
     if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
         raise BlastNotEditable
-    _check_owned(account, campaign=campaign, sender=sender)
+    _check_owned(account, campaign=campaign, senders=[sender, *(more_senders or ())])
     if campaign is not None and campaign.pk != blast.campaign_id:
         if campaign.archived_at is not None:
             raise CampaignArchived
@@ -108,6 +111,8 @@ def blast_update(
     blast.save()
     if group_ids is not None:
         blast.groups.set(_groups(account, group_ids))
+    if more_senders is not None:
+        blast.more_senders.set(one for one in more_senders if one != blast.sender)
     audit_record(account=account, actor=actor, action="blast.updated", subject=blast.name)
     return blast
 
@@ -130,6 +135,7 @@ def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Bl
         body=blast.body,
         group_ids=list(blast.groups.values_list("pk", flat=True)),
         sender=sender if sender and sender.released_at is None else None,
+        more_senders=list(blast.more_senders.filter(released_at=None)),
         give_up_hours=blast.give_up_hours,
     )
 
@@ -205,12 +211,12 @@ def _groups(account: Account, group_ids: Sequence[int]) -> list[Group]:
 
 
 def _check_owned(
-    account: Account, *, campaign: Campaign | None, sender: SenderNumber | None
+    account: Account, *, campaign: Campaign | None, senders: Sequence[SenderNumber | None]
 ) -> None:
-    for thing in (campaign, sender):
+    for thing in (campaign, *senders):
         if thing is not None and thing.account_id != account.pk:
             raise NotFound
-    if sender is not None and sender.released_at is not None:
+    if any(sender is not None and sender.released_at is not None for sender in senders):
         raise Invalid(
             "This number is no longer yours. Choose another one.",
             fields={"sender": "This number is no longer yours. Choose another one."},

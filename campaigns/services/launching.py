@@ -156,6 +156,11 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                         account=blast.account,
                         group_ids=list(blast.groups.values_list("pk", flat=True)),
                     ),
+                    also_from=list(
+                        blast.more_senders.filter(released_at=None)
+                        .select_related("carrier_account")
+                        .order_by("pk")
+                    ),
                     request_key=f"blast:{blast.pk}",
                     priority=(Priority.BULK_FIRST if blast.campaign.goes_first else Priority.BULK),
                     expires_at=(

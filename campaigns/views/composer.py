@@ -147,6 +147,7 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "body": data["body"],
         "group_ids": [group.pk for group in data["groups"]],
         "sender": data["sender"],
+        "more_senders": list(data["more_senders"]),
         "give_up_hours": data["give_up_hours"] or 0,
     }
     if blast is None:
@@ -179,6 +180,7 @@ def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
     return {
         "composed": composed,
         "chosen_groups": groups,
+        "chosen_senders": [str(value) for value in form["more_senders"].value() or []],
         "sender": sender,
         "balance": request.account.credit_balance,
         "later": form["when"].value() == "later",

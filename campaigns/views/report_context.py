@@ -102,6 +102,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         "batch": batch,
         "phase": phase,
         "poll_s": _POLL_S.get(phase),
+        "more_senders": blast.more_senders.count(),
         "waits_until": batch_waits_until(batch.pk) if phase == "running" else None,
         # Who pauses a blast gives no reason; the breaker and the engine do.
         "stopped_itself": phase == "paused" and bool(batch.state_reason),

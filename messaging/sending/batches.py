@@ -4,7 +4,7 @@ Owns the in-process cache of it. Content and links are frozen at launch and may 
 change while a batch runs (rules, credentials) is read again for every window.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import lru_cache
@@ -23,7 +23,7 @@ from messaging.rendering import compile_body
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchInfo:
-    """One batch as the engine needs it."""
+    """One batch, sent from one of its numbers, as the engine needs it."""
 
     id: int
     account_id: int
@@ -40,26 +40,26 @@ class BatchInfo:
     is_charged: bool
 
 
-def batch_infos(batch_ids: Iterable[int]) -> dict[int, BatchInfo]:
-    """Batches by id. One query, and one for the links of batches not seen before."""
+def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], BatchInfo]:
+    """Batches by (id, sender id). One query, and one for the links of batches not seen before."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT b.id, b.account_id, b.sender_id, n.phone, n.rate_per_s, n.daily_cap, a.timezone,
+            SELECT b.id, b.account_id, n.id, n.phone, n.rate_per_s, n.daily_cap, a.timezone,
                    n.carrier_account_id, ca.gateway, ca.external_id, ca.secret_encrypted,
                    ca.api_base_url, ca.is_simulated, b.kind, b.ignores_quiet_hours,
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
                    b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at
-            FROM messaging_batch b
+            FROM unnest(%s::bigint[], %s::bigint[]) AS pair(batch_id, sender_id)
+            JOIN messaging_batch b ON b.id = pair.batch_id
             JOIN accounts_account a ON a.id = b.account_id
-            JOIN messaging_sendernumber n ON n.id = b.sender_id
+            JOIN messaging_sendernumber n ON n.id = pair.sender_id
             JOIN messaging_carrieraccount ca ON ca.id = n.carrier_account_id
-            WHERE b.id = ANY(%s)
             """,
-            [sorted(batch_ids)],
+            [[batch_id for batch_id, _ in pairs], [sender_id for _, sender_id in pairs]],
         )
         rows = cursor.fetchall()
-    return {row[0]: _info(*row) for row in rows}
+    return {(row[0], row[2]): _info(*row) for row in rows}
 
 
 def _info(

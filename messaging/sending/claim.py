@@ -340,11 +340,11 @@ def _lock_chunks(lanes: list[_Lane]) -> list[tuple[Any, int]]:
 
 def _read_messages(picked: list[tuple[Any, int]]) -> list[Lease]:
     """The pending messages of the locked chunks, with what the gate asks about each."""
-    infos = batch_infos({row[1] for row, _ in picked})
+    infos = batch_infos({(row[1], row[6]) for row, _ in picked})
     leases = [
         Lease(
             chunk_id=row[0],
-            batch=infos[row[1]],
+            batch=infos[row[1], row[6]],
             first_no=row[2],
             last_no=row[3],
             held_no=row[4],

@@ -4,6 +4,8 @@ Owns `batch_launch`. Who is in the audience is contacts', who of them is texted 
 sending itself `messaging.sending`'s.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +24,7 @@ from messaging.content import SEPARATOR, Content
 from messaging.errors import AccountSuspended, EmptyAudience, SenderNotUsable
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
+from messaging.pooling import pooled
 from messaging.pricing import CREDITS_PER_SEGMENT, credits_for
 from messaging.recipients import Sql, people, segments_bound
 from messaging.rendering import Template, compile_body
@@ -46,6 +49,7 @@ def batch_launch(
     request_key: str,
     priority: int = Priority.BULK,
     expires_at: datetime | None = None,
+    also_from: Sequence[SenderNumber] = (),
 ) -> Batch:
     """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
 
@@ -62,6 +66,7 @@ def batch_launch(
         request_key: What makes a second launch return the first one's batch.
         priority: A `Priority`.
         expires_at: When to give up on whoever has not been texted; None for never.
+        also_from: More of the account's numbers to spread the batch over (`messaging.pooling`).
 
     Raises:
         TemplateError: the body cannot be sent as it is.
@@ -72,7 +77,9 @@ def batch_launch(
     Locks: batch, messages, tally, account (in the order of docs/locks.md).
     Side effects: after commit, hints to the send queue.
     """
-    may_launch(account=account, actor=actor, sender=sender)
+    senders = list({one.pk: one for one in (sender, *also_from)}.values())
+    for one in senders:
+        may_launch(account=account, actor=actor, sender=one)
     body = body.replace(SEPARATOR, " ")
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
@@ -90,7 +97,7 @@ def batch_launch(
     if not is_new:
         return batch
     content = Content(template)
-    counts, bound = _messages_insert(batch, template, content, audience)
+    counts, sizes, bound = _messages_insert(batch, senders, template, content, audience)
     batch.size = sum(counts.values())
     if not batch.size:
         raise EmptyAudience
@@ -103,7 +110,11 @@ def batch_launch(
     )
     pending = counts.get((MessageState.PENDING, ""), 0)
     if pending:
-        chunks_insert(batch)
+        first_no = 1
+        for one in senders:
+            size = sizes.get(one.phone, 0)
+            chunks_insert(batch, one, first_no=first_no, size=size)
+            first_no += size
     moves = TallyMoves()
     for (state, reason), messages in counts.items():
         moves.enter(batch.pk, state, reason, messages=messages)
@@ -150,16 +161,26 @@ def batch_insert(*, account: Account, request_key: str, **fields: object) -> tup
 
 
 def _messages_insert(
-    batch: Batch, template: Template, content: Content, audience: QuerySet[Contact]
-) -> tuple[dict[tuple[str, str], int], int]:
-    """Insert everybody; returns counts by (state, reason) and an upper bound of segments."""
+    batch: Batch,
+    senders: Sequence[SenderNumber],
+    template: Template,
+    content: Content,
+    audience: QuerySet[Contact],
+) -> tuple[dict[tuple[str, str], int], dict[str, int], int]:
+    """Insert everybody.
+
+    Returns:
+        Counts by (state, reason), counts by number, and an upper bound of segments.
+    """
     chosen = people(
         account=batch.account,
-        sender=batch.sender,
+        # A trial's rule for real carriers holds where one of several is real.
+        sender=min(senders, key=lambda one: one.carrier_account.is_simulated),
         template=template,
         link_length=content.link_length,
         audience=audience,
     )
+    chosen = pooled(chosen, account_id=batch.account_id, senders=senders)
     if template.names:
         bound = segments_bound(template, content.link_length)
     else:
@@ -176,22 +197,22 @@ def _messages_insert(
             WITH people AS ({chosen.text}),
             inserted AS (
                 INSERT INTO messaging_message ({columns})
-                SELECT %s, %s, no, id, %s, phone, %s, %s, merge, '', 0, 0,
+                SELECT %s, %s, no, id, %s, phone, our_number, %s, merge, '', 0, 0,
                        CASE reason WHEN '' THEN %s ELSE %s END,
                        CASE reason WHEN '' THEN %s ELSE %s END,
                        reason, '', 0, %s, CASE reason WHEN '' THEN NULL ELSE %s END, 0
                 FROM people
-                RETURNING state, reason,
+                RETURNING state, reason, our_number,
                           CASE reason WHEN '' THEN {bound.text} ELSE 0 END AS bound
             )
-            SELECT state, reason, count(*), sum(bound)::bigint FROM inserted GROUP BY 1, 2
+            SELECT state, reason, our_number, count(*), sum(bound)::bigint
+            FROM inserted GROUP BY 1, 2, 3
             """,
             [
                 *chosen.params,
                 batch.account_id,
                 batch.pk,
                 Direction.OUT,
-                batch.sender.phone,
                 batch.created_by_id,
                 MessageState.PENDING,
                 MessageState.SKIPPED,
@@ -203,34 +224,39 @@ def _messages_insert(
             ],
         )
         rows = cursor.fetchall()
-    return {(state, reason): n for state, reason, n, _ in rows}, sum(row[3] for row in rows)
+    counts, sizes = Counter[tuple[str, str]](), Counter[str]()
+    for state, reason, our_number, n, _ in rows:
+        counts[state, reason] += n
+        sizes[our_number] += n
+    return counts, sizes, sum(row[4] for row in rows)
 
 
-def chunks_insert(batch: Batch) -> None:
-    """Make the chunks of a batch, and its sender's lane where there is none."""
+def chunks_insert(batch: Batch, sender: SenderNumber, *, first_no: int, size: int) -> None:
+    """Make the chunks of `size` recipients of a number, and its lane where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO messaging_chunk (batch_id, account_id, sender_id, first_no, last_no,
                                          next_no, state, priority, not_before)
             SELECT %s, %s, %s, no, least(no + %s - 1, %s), no, 'ready', %s, now()
-            FROM generate_series(1, %s, %s) AS no
+            FROM generate_series(%s, %s, %s) AS no
             """,
             [
                 batch.pk,
                 batch.account_id,
-                batch.sender_id,
+                sender.pk,
                 CHUNK_SIZE,
-                batch.size,
+                first_no + size - 1,
                 batch.priority,
-                batch.size,
+                first_no,
+                first_no + size - 1,
                 CHUNK_SIZE,
             ],
         )
         cursor.execute(
             "INSERT INTO messaging_lane (sender_id, account_id, served_at, not_before) "
             "VALUES (%s, %s, now(), now()) ON CONFLICT DO NOTHING",
-            [batch.sender_id, batch.account_id],
+            [sender.pk, batch.account_id],
         )
 
 

@@ -111,7 +111,7 @@ def message_send(
     )
     message = _message_insert(batch, phone, contact, reason)
     if not reason:
-        chunks_insert(batch)
+        chunks_insert(batch, batch.sender, first_no=1, size=1)
     moves = TallyMoves()
     moves.enter(batch.pk, message.state, reason)
     with connection.cursor() as cursor:

@@ -266,6 +266,37 @@ def test_its_campaigns_place_and_its_time_to_give_up_go_with_it(
     assert list(Chunk.objects.values_list("priority", flat=True)) == [Priority.BULK_FIRST]
 
 
+def test_spread_over_several_numbers_its_people_are_texted_from_each(
+    account: Account, alice: User, draft: Blast, sender: SenderNumber
+) -> None:
+    second = SenderNumber.objects.create(
+        account=account, carrier_account=sender.carrier_account, phone="+12025550101"
+    )
+    SenderNumber.objects.update(rate_per_s=1)
+    services.blast_update(account=account, actor=alice, blast=draft, more_senders=[sender, second])
+    schedule(account, alice, draft)
+
+    launch(draft)
+
+    texted = Message.objects.filter(state=MessageState.PENDING)
+    numbers = texted.order_by("recipient_no").values_list("our_number", flat=True)
+    assert list(numbers) == [sender.phone] * 3 + [second.phone] * 2
+    assert [one.phone for one in draft.more_senders.all()] == [second.phone]
+
+
+def test_another_accounts_number_cannot_be_spread_over(
+    account: Account, alice: User, draft: Blast, other_account: Account, sender: SenderNumber
+) -> None:
+    theirs = SenderNumber.objects.create(
+        account=other_account, carrier_account=sender.carrier_account, phone="+12025550101"
+    )
+
+    with pytest.raises(NotFound):
+        services.blast_update(account=account, actor=alice, blast=draft, more_senders=[theirs])
+
+    assert not draft.more_senders.exists()
+
+
 @pytest.mark.parametrize("hours", [-1, 24 * 90 + 1])
 def test_a_time_to_give_up_that_cannot_be_is_refused(
     account: Account, alice: User, draft: Blast, hours: int
