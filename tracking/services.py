@@ -18,6 +18,7 @@ from tracking.models import Link
 
 DESTINATION_LIMIT: Final = 2000
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_PRIVATE_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa")
 _SPACES: Final = frozenset(" \t\r\n\0\x7f")
 
 
@@ -56,8 +57,8 @@ def destination_check(url: str) -> None:
     """Refuse an address that a short link cannot or must not lead to.
 
     Raises:
-        BadDestination: not http(s), no host, too long, with a log-in in it, or one of our own
-            (a short link to a short link is a loop, one to the dashboard a trap).
+        BadDestination: not http(s), no host, too long, with a log-in in it, a private address, or
+            one of our own (a short link to a short link is a loop, one to the dashboard a trap).
     """
     if len(url) > DESTINATION_LIMIT:
         raise BadDestination(
@@ -70,14 +71,31 @@ def destination_check(url: str) -> None:
         raise BadDestination(f"“{_short(url)}” is not a web address.") from error
     if parts.scheme.lower() not in ("http", "https"):
         raise BadDestination(f"“{_short(url)}” must begin with https:// or http://.")
-    if not _is_host(host) or _SPACES & set(url):
+    if not _is_host(host) or _SPACES & set(url) or "\\" in url:
         raise BadDestination(f"“{_short(url)}” is not a web address.")
     if "@" in parts.netloc:
         raise BadDestination(f"“{_short(url)}” must not contain a user name or password.")
+    if _is_private(host):
+        raise BadDestination(f"“{_short(url)}” is not reachable from the internet.")
     if _is_ours(host, _port(parts, port)):
         raise BadDestination(
             f"“{_short(url)}” leads back to this platform. Link to your own page instead."
         )
+
+
+def _is_private(host: str) -> bool:
+    """Whether only a private network or a machine itself knows it.
+
+    On an installation that itself is tried out on one machine, that machine may be linked to.
+    """
+    if host in _THIS_MACHINE:
+        return (urlsplit(settings.LINK_URL).hostname or "") not in _THIS_MACHINE
+    if host.endswith(_PRIVATE_NAMES):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
 
 
 def _is_ours(host: str, port: int) -> bool:
@@ -100,8 +118,12 @@ def _is_host(host: str) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         names = host.split(".")
-        return (len(names) > 1 or host == "localhost") and all(
-            0 < len(name) < 64 and not name.startswith("-") for name in names
+        # Browsers read a last name of digits (also 0x7f) as an address in disguise.
+        return (
+            (len(names) > 1 or host == "localhost")
+            and all(0 < len(name) < 64 and not name.startswith("-") for name in names)
+            and not names[-1].isdigit()
+            and not names[-1].startswith("0x")
         )
     return True
 

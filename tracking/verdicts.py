@@ -10,8 +10,9 @@ Twitter at once, and the browsers inside apps, which the package partly takes fo
 taps a link inside an app is a person.
 
 What no rule can tell: a link scanner that behaves like a phone in all that a request shows, and
-people who share one address (an office, a carrier's gateway) in the minute after a large blast,
-hence the generous burst limits.
+a scanner that changes its agent all the time from a crowd behind one address (an office, the
+gateway of a carrier). In the minute after a large blast a crowd is much the likelier, and it is
+told by its many agents: a crowd's hits are doubted only far above what people do.
 """
 
 import re
@@ -25,13 +26,17 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from tracking.choices import Verdict
 
 # Raise with every change of a rule or a limit below; stored with each verdict.
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 
 # A text needs about this long to reach a phone and be read far enough to tap.
 HUMAN_MIN_S: Final = 2.0
 # Recipients whose links one address opened within a minute.
 BURST_DOUBTFUL: Final = 8
 BURST_SCANNER: Final = 20
+# People behind one address bring several agents, none of which makes most of the hits. Phones of
+# one model share an agent, and Chrome's on Android is the same on all, so there are few.
+CROWD_AGENTS: Final = 4
+CROWD_DOUBTFUL: Final = 60
 
 
 class Why(StrEnum):
@@ -78,6 +83,8 @@ class Hit:
         seconds_since_sent: From the carrier taking the text to the hit; None if not known.
         burst: Recipients whose links the same address opened in the minute before, this one
             counted.
+        burst_same_agent: Those of them whose links were opened with this user agent.
+        burst_agents: How many user agents the address showed in that minute.
     """
 
     method: str
@@ -85,6 +92,13 @@ class Hit:
     browser_headers: bool
     seconds_since_sent: float | None = None
     burst: int = 1
+    burst_same_agent: int = 1
+    burst_agents: int = 1
+
+    @property
+    def is_of_crowd(self) -> bool:
+        """Whether the address looks shared by people rather than a scanner's."""
+        return self.burst_agents >= CROWD_AGENTS and self.burst_same_agent * 2 <= self.burst
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +121,14 @@ def classify(hit: Hit) -> Judgement:
         return known
     if hit.method == "HEAD":
         return Judgement(Verdict.SCANNER, (Why.HEAD_REQUEST,))
-    if hit.burst >= BURST_SCANNER:
+    if hit.burst >= BURST_SCANNER and not hit.is_of_crowd:
         return Judgement(Verdict.SCANNER, (Why.MANY_FROM_ONE_ADDRESS,))
     doubts = list(known.reasons) if known.verdict == Verdict.UNSURE else []
     if not hit.browser_headers:
         doubts.append(Why.NO_BROWSER_HEADERS)
     if hit.seconds_since_sent is not None and hit.seconds_since_sent < HUMAN_MIN_S:
         doubts.append(Why.TOO_SOON)
-    if hit.burst >= BURST_DOUBTFUL:
+    if hit.burst >= (CROWD_DOUBTFUL if hit.is_of_crowd else BURST_DOUBTFUL):
         doubts.append(Why.SOME_FROM_ONE_ADDRESS)
     if not doubts:
         return known

@@ -36,21 +36,28 @@ _SHOWN_SQL = f"""
 WITH due AS ({{due}})
 SELECT due.id, due.link_id, due.recipient_no, due.method, due.user_agent, due.browser_headers,
     extract(epoch FROM due.at - m.accepted_at)::float8,
-    (SELECT count(DISTINCT (near.link_id, near.recipient_no)) FROM (
-        SELECT link_id, recipient_no FROM tracking_click
-        WHERE ip_hash = due.ip_hash AND at <= due.at AND at > due.at - interval '1 minute'
-        ORDER BY at DESC LIMIT {_BURST_ROWS}) AS near)
+    burst.recipients, burst.same_agent, burst.agents
 FROM due
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT (near.link_id, near.recipient_no)) AS recipients,
+        count(DISTINCT (near.link_id, near.recipient_no))
+            FILTER (WHERE near.user_agent = due.user_agent) AS same_agent,
+        count(DISTINCT near.user_agent) AS agents
+    FROM (
+        SELECT link_id, recipient_no, user_agent FROM tracking_click
+        WHERE ip_hash = due.ip_hash AND at <= due.at AND at > due.at - interval '1 minute'
+        ORDER BY at DESC LIMIT {_BURST_ROWS}) AS near) AS burst
 LEFT JOIN tracking_link l ON l.id = due.link_id
 LEFT JOIN messaging_message m ON m.batch_id = l.batch_id AND m.recipient_no = due.recipient_no
 ORDER BY due.id
 """
 
-# The first hits of a burst were judged before it was one.
+# The first hits of a burst were judged before it was one. Those of another agent may be people's.
 _NEIGHBOURS_SQL = f"""
 SELECT DISTINCT near.id, near.link_id, near.recipient_no, near.verdict = '{Verdict.PENDING.value}'
 FROM tracking_click c
-JOIN tracking_click near ON near.ip_hash = c.ip_hash AND near.at <= c.at
+JOIN tracking_click near ON near.ip_hash = c.ip_hash AND near.user_agent = c.user_agent
+    AND near.at <= c.at
     AND near.at > c.at - interval '1 minute'
 WHERE c.id = ANY(%s)
     AND near.verdict <> '{Verdict.PREVIEW.value}' AND near.verdict <> '{Verdict.SCANNER.value}'

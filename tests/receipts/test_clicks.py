@@ -19,7 +19,7 @@ from tests.receipts.conftest import MakeBatch, sid
 from tracking.choices import Verdict
 from tracking.models import Click, Link
 from tracking.services import links_create
-from tracking.verdicts import Hit, Judgement
+from tracking.verdicts import RULES_VERSION, Hit, Judgement
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +99,7 @@ def test_people_and_robots_are_counted_apart(
     verdicts = list(Click.objects.order_by("id").values_list("verdict", flat=True))
     assert verdicts == ["human", "human", "preview", "scanner"]
     assert Click.objects.get(recipient_no=3).reasons == ["head_request"]
-    assert Click.objects.filter(rules_version=1).count() == 4
+    assert Click.objects.filter(rules_version=RULES_VERSION).count() == 4
     assert kept(link.batch_id) == (1, 3, 4, 2)
     assert of_link(link) == (4, 2, 3, 1)
     one, two, three = Message.objects.order_by("recipient_no")
@@ -182,6 +182,41 @@ def test_a_burst_from_one_address_is_a_scanners_from_its_first_hit(
     assert of_link(link) == (31, 1, 31, 1)
     assert Message.objects.filter(human_click_at__isnull=False).count() == 1
     assert differences() == []
+
+
+def test_people_behind_one_gateway_after_a_large_blast_are_people(
+    make_batch: MakeBatch, tap: Tap, account: Account
+) -> None:
+    messages = make_batch(40)
+    (link,) = links_of(messages, account)
+    began = now() - timedelta(minutes=2)
+    for no in range(1, 41):
+        phone = IPHONE.replace("iPhone;", f"iPhone; model {no % 8};")
+        tap(link, no, agent=phone, address=b"g" * 16, at=began + timedelta(seconds=no))
+
+    clicks_apply()
+
+    assert kept(link.batch_id) == (40, 40, 40, 40)
+
+
+def test_a_scanner_beside_people_takes_only_its_own_hits_with_it(
+    make_batch: MakeBatch, tap: Tap, account: Account
+) -> None:
+    messages = make_batch(40)
+    (link,) = links_of(messages, account)
+    began = now() - timedelta(minutes=2)
+    other = IPHONE.replace("iPhone;", "iPad;")
+    for no in range(1, 4):
+        tap(link, no, agent=other, address=b"g" * 16, at=began + timedelta(seconds=no))
+    for no in range(10, 40):
+        tap(link, no, address=b"g" * 16, at=began + timedelta(seconds=no))
+
+    clicks_apply()
+
+    assert set(Click.objects.filter(recipient_no__lt=10).values_list("verdict", flat=True)) == {
+        "human"
+    }
+    assert kept(link.batch_id) == (3, 33, 33, 3)
 
 
 def test_people_of_one_household_are_people(

@@ -61,10 +61,9 @@ def test_one_bad_destination_makes_no_link_at_all(account: Account) -> None:
     [
         "https://shop.example/sale?a=1&b=%20#top",
         "HTTP://SHOP.EXAMPLE",
-        "http://192.0.2.7/menu",
-        "http://[2001:db8::1]:8080/x",
+        "http://8.8.4.4/menu",
+        "http://[2606:4700::1111]:8080/x",
         "https://müller.example/blüten",
-        "http://localhost:9999/demo",
         "https://other.shop.example",
         "https://a.example/" + "x" * 1900,
     ],
@@ -87,14 +86,32 @@ def test_addresses_that_may_be_linked_to(url: str) -> None:
         ("https://a.example/x y", "is not a web address"),
         ("https://a.example/x\r\nSet-Cookie: a=b", "is not a web address"),
         ("https://[::1", "is not a web address"),
+        ("https://2130706433/x", "is not a web address"),
+        ("https://127.1/x", "is not a web address"),
+        ("https://a.0x7f/x", "is not a web address"),
+        ("https://a.example\\@b.example", "is not a web address"),
+        ("https://10.0.0.1/x", "not reachable from the internet"),
+        ("https://169.254.169.254/latest", "not reachable from the internet"),
+        ("https://[fd00::1]/x", "not reachable from the internet"),
+        ("https://[::ffff:127.0.0.1]/x", "not reachable from the internet"),
+        ("http://localhost:9999/demo", "not reachable from the internet"),
+        ("http://printer.local/x", "not reachable from the internet"),
         ("https://user:secret@a.example", "user name or password"),
         ("https://go.shop.example/abcdefghij", "leads back to this platform"),
         ("http://GO.SHOP.EXAMPLE./x", "leads back to this platform"),
         ("https://edge.shop.example/webhooks", "leads back to this platform"),
-        ("http://localhost:8000/settings", "leads back to this platform"),
         ("https://a.example/" + "x" * 2000, "too long"),
     ],
 )
 def test_addresses_that_may_not(url: str, says: str) -> None:
     with pytest.raises(BadDestination, match=says):
         destination_check(url)
+
+
+def test_an_installation_tried_out_on_one_machine_may_link_to_it(settings: Any) -> None:
+    settings.LINK_URL = "http://localhost:8001"
+
+    destination_check("http://localhost:9999/demo")
+
+    with pytest.raises(BadDestination, match="leads back to this platform"):
+        destination_check("http://localhost:8000/settings")

@@ -23,8 +23,10 @@ def hit(
     browser_headers: bool = True,
     after_s: float | None = 60.0,
     burst: int = 1,
+    same_agent: int = 1,
+    agents: int = 1,
 ) -> Hit:
-    return Hit(method, agent, browser_headers, after_s, burst)
+    return Hit(method, agent, browser_headers, after_s, burst, same_agent, agents)
 
 
 def test_the_fixture_holds_all_kinds() -> None:
@@ -80,6 +82,24 @@ def test_browsers_inside_apps_are_people_also_where_the_package_says_robot() -> 
         # What gives itself away
         (hit(method="HEAD"), Verdict.SCANNER, [Why.HEAD_REQUEST]),
         (hit(burst=20), Verdict.SCANNER, [Why.MANY_FROM_ONE_ADDRESS]),
+        # A crowd behind one address: several agents, none of them most of it
+        (hit(burst=59, same_agent=29, agents=4), Verdict.HUMAN, [Why.BROWSER]),
+        (hit(burst=60, same_agent=30, agents=9), Verdict.UNSURE, [Why.SOME_FROM_ONE_ADDRESS]),
+        (
+            hit(burst=200, same_agent=20, agents=30, browser_headers=False),
+            Verdict.SCANNER,
+            [Why.NO_BROWSER_HEADERS, Why.SOME_FROM_ONE_ADDRESS],
+        ),
+        (
+            hit(burst=20, same_agent=11, agents=4),
+            Verdict.SCANNER,
+            [Why.MANY_FROM_ONE_ADDRESS],
+        ),
+        (
+            hit(burst=20, same_agent=7, agents=3),
+            Verdict.SCANNER,
+            [Why.MANY_FROM_ONE_ADDRESS],
+        ),
         (hit(""), Verdict.SCANNER, [Why.NO_AGENT]),
         (hit("  "), Verdict.SCANNER, [Why.NO_AGENT]),
         (hit("curl/8.7.1", burst=50), Verdict.SCANNER, [Why.ROBOT_AGENT]),
