@@ -156,6 +156,8 @@ class AccountForm(forms.ModelForm):
             "quiet_end",
             "requires_consent",
             "help_text",
+            "stop_words",
+            "start_words",
             "attribution_hours",
             "cap_texts",
             "cap_days",
@@ -167,6 +169,8 @@ class AccountForm(forms.ModelForm):
             "quiet_end": "until",
             "requires_consent": "Text only people whose consent is on record",
             "help_text": "Answer to HELP",
+            "stop_words": "Your own words for STOP",
+            "start_words": "Your own words for START",
         }
         help_texts = {
             "brand": "People who text STOP or HELP read it.",
@@ -174,6 +178,11 @@ class AccountForm(forms.ModelForm):
             "quiet_end": "In the recipient's own time zone.",
             "requires_consent": "Everybody else is skipped with the reason “No consent on record”.",
             "help_text": "Empty: your name, how to reach you by replying, and how to stop.",
+            "stop_words": (
+                "Separated by commas, for example: basta, arrivederci. They add to STOP, QUIT, "
+                "CANCEL and the other words the law fixes, which always count."
+            ),
+            "start_words": "Separated by commas. They add to START, UNSTOP and YES.",
         }
         widgets = {
             "quiet_start": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),

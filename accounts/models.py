@@ -6,6 +6,7 @@ texted are owned by apps above this one.
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -76,6 +77,18 @@ class Account(models.Model):
         max_length=60, blank=True, help_text="How the account names itself in automatic answers."
     )
     help_text = models.CharField(max_length=320, blank=True)
+    stop_words = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="Whole texts that opt out here, beside STOP and its fixed set.",
+    )
+    start_words = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="Whole texts that opt in here, beside START and its fixed set.",
+    )
     requires_consent = models.BooleanField(
         default=False, help_text="Text only contacts whose consent is on record."
     )

@@ -75,17 +75,21 @@ def classify(
     """Read an inbound text; `extra_stop` and `extra_start` are the account's own words.
 
     Case, punctuation, quotes, emoji, accents' spelling and spaces do not matter: "Stop.", "“STOP”",
-    "opt-out" and "stop 🛑" are keywords. STOP wins over an account's own START word. Never raises.
+    "opt-out" and "stop 🛑" are keywords. An account's own words add to the fixed sets and take none
+    from them: HELP stays HELP. Its STOP words win over its START words. Never raises.
     """
     wording = text.strip()[:_WORDING_CHARS]
     words = normalise(text)
     whole = _squeezed(words)
-    if whole in STOP_WORDS or whole in _own(extra_stop):
-        return Keyword(KeywordKind.STOP, whole, False, wording)
-    if whole in START_WORDS or whole in _own(extra_start):
-        return Keyword(KeywordKind.START, whole, False, wording)
-    if whole in HELP_WORDS:
-        return Keyword(KeywordKind.HELP, whole, False, wording)
+    for kind, known in (
+        (KeywordKind.STOP, STOP_WORDS),
+        (KeywordKind.START, START_WORDS),
+        (KeywordKind.HELP, HELP_WORDS),
+        (KeywordKind.STOP, _own(extra_stop)),
+        (KeywordKind.START, _own(extra_start)),
+    ):
+        if whole in known:
+            return Keyword(kind, whole, False, wording)
     asked = _asks_to_be_left_alone(text[:_MAX_CHARS], words)
     return Keyword(KeywordKind.NONE, asked, bool(asked), wording)
 

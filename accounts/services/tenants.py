@@ -30,6 +30,8 @@ SETTINGS = (
     "timezone",
     "default_country",
     "help_text",
+    "stop_words",
+    "start_words",
     "quiet_start",
     "quiet_end",
     "attribution_hours",
@@ -39,6 +41,8 @@ SETTINGS = (
 )
 CAP_TEXTS_LIMIT = 100
 CAP_DAYS_LIMIT = 90
+OWN_WORDS_LIMIT = 30
+OWN_WORD_CHARS = 40
 
 
 def timezone_checked(name: str) -> str:
@@ -171,6 +175,9 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
     for field in ("name", "brand"):
         if field in changes:
             changes[field] = one_line(changes[field], 120)
+    for field in ("stop_words", "start_words"):
+        if field in changes:
+            changes[field] = _own_words(field, changes[field])
     row = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     before = {name: getattr(row, name) for name in changes if getattr(row, name) != changes[name]}
     if not before:
@@ -183,9 +190,26 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
         actor=actor,
         action="account.changed",
         subject=row.name,
-        data={name: [str(old), str(changes[name])] for name, old in before.items()},
+        data={name: [_said(old), _said(changes[name])] for name, old in before.items()},
     )
     return row
+
+
+def _own_words(field: str, words: list[str]) -> list[str]:
+    """An account's own keywords, each once, as one line; what they match is messaging's."""
+    cleaned = list(dict.fromkeys(filter(None, (one_line(word, 41) for word in words))))
+    if len(cleaned) > OWN_WORDS_LIMIT:
+        raise Invalid(fields={field: f"At most {OWN_WORDS_LIMIT} words."})
+    for word in cleaned:
+        if len(word) > OWN_WORD_CHARS:
+            raise Invalid(fields={field: f"A word has at most {OWN_WORD_CHARS} characters."})
+        if not any(character.isalnum() for character in word):
+            raise Invalid(fields={field: f"“{word}” has no letter or digit, so nothing matches."})
+    return cleaned
+
+
+def _said(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @transaction.atomic

@@ -12,8 +12,10 @@ from django.db import transaction
 
 from accounts.models import Account
 from common.errors import DomainError
+from common.phone import PhoneError, normalise
 from messaging.choices import BatchKind, Priority
 from messaging.confirmations import confirmation_key
+from messaging.keywords import Keyword, KeywordKind
 from messaging.models import Message, SenderNumber
 from messaging.services import message_send
 
@@ -43,6 +45,20 @@ def stop_confirmation(*, message: Message, sender: SenderNumber) -> None:
         "Reply START to come back.",
         request_key=confirmation_key(message),
     )
+
+
+def network_answers(our_number: str, keyword: Keyword) -> bool:
+    """Whether the network has answered already: it does so for STOP to a toll-free number.
+
+    It knows no other word there (docs.aws.amazon.com/sms-voice, required keywords), and it says
+    nothing on long and short codes: those are ours, unless the carrier names `OptOutType`.
+    """
+    if keyword.kind != KeywordKind.STOP or keyword.matched != "stop":
+        return False
+    try:
+        return normalise(our_number, "US").line_type == "toll_free"
+    except PhoneError:  # a short code is no phone number
+        return False
 
 
 def is_timely(*, at: datetime, now: datetime) -> bool:

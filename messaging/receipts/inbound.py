@@ -61,14 +61,15 @@ def inbound_file(
     message = _store(sender, text, at)
     if message is None:
         return None
-    keyword = _meaning(text)
+    keyword = _meaning(sender.account, text)
     leaves = keyword.kind == KeywordKind.STOP or keyword.likely_opt_out
     _attribute(message, leaves=leaves)
     has_left = _consent(message, keyword) if leaves else False
     if keyword.kind == KeywordKind.START:
         _come_back(message, keyword)
     _tell(message)
-    if not text.opt_out_word and answers.is_timely(at=at, now=now()):
+    is_answered = bool(text.opt_out_word) or answers.network_answers(sender.phone, keyword)
+    if not is_answered and answers.is_timely(at=at, now=now()):
         if has_left:
             answers.stop_confirmation(message=message, sender=sender)
         elif keyword.kind == KeywordKind.HELP:
@@ -117,9 +118,9 @@ def _store(sender: SenderNumber, text: InboundText, at: datetime) -> Message | N
         return None
 
 
-def _meaning(text: InboundText) -> Keyword:
+def _meaning(account: Account, text: InboundText) -> Keyword:
     """What it asks for; a carrier that recognised and answered a keyword is believed."""
-    keyword = classify(text.body)
+    keyword = classify(text.body, account.stop_words, account.start_words)
     kinds = {kind.name: kind for kind in KeywordKind if kind != KeywordKind.NONE}
     said = kinds.get(text.opt_out_word)
     if said is None:

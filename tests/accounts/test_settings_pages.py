@@ -68,6 +68,19 @@ def test_the_settings_tell_the_quiet_hours_or_that_there_are_none(
     assert "texts at any hour" not in usual
 
 
+def test_own_keywords_are_kept_once_each_and_the_trail_reads_well(
+    account: Account, alice: User, logged_in: Browse
+) -> None:
+    words = {"stop_words": "basta,  no  more , basta", "start_words": "rejoin"}
+
+    logged_in(alice).post("/settings/account/", SETTINGS | words)
+
+    account.refresh_from_db()
+    assert (account.stop_words, account.start_words) == (["basta", "no more"], ["rejoin"])
+    event = AuditEvent.objects.get(action="account.changed")
+    assert event.data["stop_words"] == ["", "basta, no more"]
+
+
 def test_saving_the_same_again_leaves_no_trail(
     account: Account, alice: User, logged_in: Browse
 ) -> None:
@@ -86,6 +99,9 @@ def test_saving_the_same_again_leaves_no_trail(
         {"attribution_hours": "0"},
         {"name": ""},
         {"quiet_start": "25:00"},
+        {"stop_words": "!!!"},
+        {"start_words": "x" * 41},
+        {"stop_words": ",".join(f"word{n}" for n in range(31))},
     ],
 )
 def test_impossible_settings_change_nothing(

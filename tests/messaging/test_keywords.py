@@ -1,10 +1,10 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from messaging.keywords import HELP_WORDS, START_WORDS, STOP_WORDS, KeywordKind, classify
+from messaging.keywords import HELP_WORDS, START_WORDS, STOP_WORDS, KeywordKind, classify, normalise
 
 STOPS = """
 stop|Stop|STOP|Stop.|STOP!|STOP!!!|“stop”|"STOP"|'Stop'|‘stop’|(stop)|*STOP*|_stop_|stop 🛑
@@ -111,6 +111,13 @@ def test_an_accounts_own_words_count_and_stop_wins() -> None:
     assert classify("", extra_stop=["", " !"]).kind == KeywordKind.NONE
 
 
+@pytest.mark.parametrize("word", sorted(HELP_WORDS))
+def test_help_cannot_be_taken_away_by_an_accounts_own_words(word: str) -> None:
+    seen = classify(word, extra_stop=[word], extra_start=[word])
+
+    assert seen.kind == KeywordKind.HELP
+
+
 def test_the_wording_kept_as_proof_is_bounded() -> None:
     seen = classify("please stop texting me " + "x" * 10_000)
 
@@ -136,6 +143,25 @@ def test_a_stop_word_in_any_dress_is_stop(
     word: str, before: str, after: str, case: Callable[[str], str]
 ) -> None:
     assert classify(before + case(word) + after).kind == KeywordKind.STOP
+
+
+@given(
+    st.sampled_from(sorted(STOP_WORDS | START_WORDS | HELP_WORDS)),
+    st.lists(st.text(max_size=40), max_size=5),
+    st.lists(st.text(max_size=40), max_size=5),
+)
+def test_no_words_of_an_account_change_what_the_fixed_words_mean(
+    word: str, stop: list[str], start: list[str]
+) -> None:
+    assert classify(word, stop, start) == classify(word)
+
+
+@given(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=40))
+def test_any_word_an_account_adds_is_matched(word: str) -> None:
+    # One letter can be many once it is made plain; longer words are no keywords.
+    assume(0 < len(normalise(word)) <= 40)
+
+    assert classify(word, extra_stop=[word]).kind != KeywordKind.NONE
 
 
 @given(st.text(alphabet="stop unsubcrie dontme,.\n", max_size=400))

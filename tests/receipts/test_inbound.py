@@ -211,6 +211,46 @@ def test_asking_in_own_words_is_an_opt_out_too(
     assert totals(message.batch_id) == (0, 1)
 
 
+def test_an_accounts_own_words_opt_out_and_in(receive: Receive, account: Account) -> None:
+    account.stop_words, account.start_words = ["basta"], ["rejoin"]
+    account.save()
+
+    receive("+14155559999", "“Basta!”")
+
+    assert OptOut.objects.get(account=account).source == ConsentSource.KEYWORD
+
+    receive("+14155559999", "Rejoin.")
+
+    assert not OptOut.objects.filter(account=account).exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "confirmations"), [("STOP", 0), ("Stop!", 0), ("QUIT", 1), ("please stop texting", 1)]
+)
+def test_the_network_answers_stop_to_a_toll_free_number_and_nothing_else(
+    body: str, confirmations: int, receive: Receive, sender: SenderNumber, account: Account
+) -> None:
+    sender.phone = "+18442560199"
+    sender.save()
+
+    receive("+14155559999", body)
+
+    assert OptOut.objects.filter(account=account, phone="+14155559999").exists()
+    assert len(answers()) == confirmations
+
+
+@pytest.mark.parametrize("body", ["STOP", "HELP"])
+def test_on_a_short_code_every_answer_is_ours(
+    body: str, receive: Receive, sender: SenderNumber
+) -> None:
+    sender.phone = "55512"
+    sender.save()
+
+    receive("+14155559999", body)
+
+    assert len(answers()) == 1
+
+
 def test_a_stop_holds_for_this_account_only(
     make_batch: MakeBatch, receive: Receive, account: Account, other_account: Account
 ) -> None:
@@ -363,7 +403,7 @@ def test_a_failing_listener_or_event_does_not_hold_up_the_next(
     message_received.disconnect(fail)
     assert Message.objects.filter(direction=Direction.IN).count() == 1
 
-    monkeypatch.setattr("messaging.receipts.inbound.classify", lambda text: 1 / 0)
+    monkeypatch.setattr("messaging.receipts.inbound.classify", lambda *_: 1 / 0)
     poisoned = receive("+14155559999", "hello")
     monkeypatch.undo()
     receive("+14155559999", "STOP")
