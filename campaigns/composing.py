@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from django.conf import settings
-
 from accounts.models import Account
 from common.errors import DomainError
 from contacts.fields import CUSTOM_PREFIX
@@ -19,10 +17,12 @@ from contacts.models import Contact
 from contacts.selectors import audience, merge_fields
 from messaging import segments
 from messaging.graphemes import clusters
+from messaging.models import Batch
 from messaging.reasons import Words, skipped_words
 from messaging.rendering import Template, compile_body
 from messaging.services import Estimate, estimate
 from tracking.codes import CODE_LENGTH
+from tracking.selectors import batch_domain, link_base, link_settings
 
 # Stands for a recipient's own code while counting and showing; as long as a real one.
 SAMPLE_CODE: Final = "aB3dE5gH7jK9mN2pQ4rS"[:CODE_LENGTH]
@@ -87,7 +87,8 @@ class Composed:
 def compose(*, account: Account, body: str, group_ids: Sequence[int]) -> Composed:
     """Count and show a draft. Never raises for what somebody is still typing.
 
-    Queries: one for the fields, one for the person shown, those of the estimate.
+    Queries: one for the fields, one for the person shown, one for the links' domain, those of the
+    estimate.
     """
     body = body.replace("\r\n", "\n")
     people = audience(account=account, group_ids=group_ids)
@@ -102,7 +103,7 @@ def compose(*, account: Account, body: str, group_ids: Sequence[int]) -> Compose
         return Composed(
             body, None, segments.count(body), odd, _pieces(body, odd), error=error.message
         )
-    text = _as_seen(template, sample)
+    text = _as_seen(template, sample, link_settings(account).domain)
     counted = segments.count(text)
     odd = _odd(counted)
     try:
@@ -121,17 +122,17 @@ def compose(*, account: Account, body: str, group_ids: Sequence[int]) -> Compose
     )
 
 
-def _as_seen(template: Template, contact: Contact | None) -> str:
+def _as_seen(template: Template, contact: Contact | None, domain: str | None) -> str:
     """The text for `contact`; without one, or with blank fields, the fields' names stand in."""
     values = contact_values(contact) if contact else {}
     values |= {name: f"[{name}]" for name in template.blank_fields(values)}
-    links = [f"{settings.LINK_URL}/{SAMPLE_CODE}"] * len(template.links)
+    links = [link_base(domain) + SAMPLE_CODE] * len(template.links)
     return template.render(values, links)
 
 
-def shown(body: str) -> str:
+def shown(batch: Batch) -> str:
     """A launched text for the phone in its report: fallbacks and the names of fields stand in."""
-    return _as_seen(compile_body(body), None)
+    return _as_seen(compile_body(batch.body), None, batch_domain(batch.pk))
 
 
 def contact_values(contact: Contact) -> dict[str, str | None]:

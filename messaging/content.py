@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from django.conf import settings
-
 from messaging.models import Batch
 from messaging.rendering import Template, compile_body
 from tracking.codes import CODE_LENGTH, encode_many
 from tracking.models import Link
+from tracking.selectors import batch_domain, link_base
 
 # Separates texts on their way into the database (messaging.sending.results); no phone shows it.
 SEPARATOR: Final = "\x1f"
@@ -31,11 +30,13 @@ class Content:
         link_length: Characters a short link takes, the same for everybody.
     """
 
-    def __init__(self, template: Template | None, literal: str = "") -> None:
-        """Take a compiled template, or a literal text where there is none."""
+    def __init__(
+        self, template: Template | None, literal: str = "", *, domain: str | None = None
+    ) -> None:
+        """Take a compiled template, or a literal text; `domain` is an account's own for links."""
         self.template = template
         self._literal = literal
-        self._link_base = f"{settings.LINK_URL}/"
+        self._link_base = link_base(domain)
         self.link_length = len(self._link_base) + CODE_LENGTH
         self._sample = ["x" * self.link_length] * len(template.links) if template else []
 
@@ -108,10 +109,10 @@ def _encoded(merge: Merge, encode: Encode) -> dict[str, str]:
 
 
 def content_of(batch: Batch) -> Content:
-    """The content of a stored batch."""
+    """The content of a stored batch. One query if it is a template."""
     if not batch.is_template:
         return Content(None, batch.body)
-    return Content(compile_body(batch.body))
+    return Content(compile_body(batch.body), domain=batch_domain(batch.pk))
 
 
 def link_ids(batch_id: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Why tracking refuses something."""
 
-from common.errors import Invalid
+from common.errors import Conflict, Invalid
 
 
 class BadDestination(Invalid):
@@ -8,3 +8,10 @@ class BadDestination(Invalid):
 
     code = "bad_destination"
     message = "This link cannot be used. Nothing was sent."
+
+
+class DomainTaken(Conflict):
+    """A link domain that another account uses."""
+
+    code = "domain_taken"
+    message = "Another account uses this domain."

@@ -13,10 +13,31 @@ from common.clock import now
 from tracking.choices import Verdict
 
 
+class LinkSettings(models.Model):
+    """How an account's links look and how long they live. Without a row: as its defaults say.
+
+    `domain` reaches the links that are made from then on; `fallback_url` all of them at once.
+    """
+
+    account = models.OneToOneField(
+        Account, on_delete=models.CASCADE, primary_key=True, related_name="link_settings"
+    )
+    domain = models.CharField(max_length=253, null=True, blank=True, unique=True)
+    expires_after_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    fallback_url = models.URLField(max_length=2000, blank=True)
+    utm_source = models.CharField(max_length=80, blank=True)
+    utm_medium = models.CharField(max_length=80, blank=True)
+
+    def __str__(self) -> str:
+        return self.domain or "links"
+
+
 class Link(models.Model):
     """A destination as it stands in one batch of messages (`ordinal`: its place in the text).
 
-    The kept counts are moved in the transaction that judges the hits they count.
+    `domain` is the account's own as it was when the link was made, "" for the platform's: the
+    length of a text must not change while its batch goes out. The kept counts are moved in the
+    transaction that judges the hits they count.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links")
@@ -25,6 +46,8 @@ class Link(models.Model):
     batch_id = models.BigIntegerField(null=True, blank=True)
     ordinal = models.PositiveSmallIntegerField(default=0)
     recipients = models.PositiveIntegerField(default=0)
+    domain = models.CharField(max_length=253, blank=True, default="", db_default="")
+    expires_at = models.DateTimeField(null=True, blank=True)
     clicks_total = models.BigIntegerField(default=0)
     clicks_human = models.BigIntegerField(default=0)
     recipients_clicked = models.BigIntegerField(default=0)

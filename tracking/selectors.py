@@ -9,13 +9,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Trunc
 from django.utils.timezone import localtime
 
 from accounts.models import Account
 from tracking.choices import Verdict
-from tracking.models import Click, Link
+from tracking.models import Click, Link, LinkSettings
+
+
+def link_settings(account: Account) -> LinkSettings:
+    """The account's settings of links; unsaved defaults where it has none. One query."""
+    return LinkSettings.objects.filter(account=account).first() or LinkSettings(account=account)
+
+
+def link_base(domain: str | None) -> str:
+    """What stands before a code in a text: the account's domain or the platform's. No query."""
+    return f"https://{domain}/" if domain else f"{settings.LINK_URL}/"
+
+
+def batch_domain(batch_id: int) -> str:
+    """The domain the links of a batch were made on; "" for the platform's. One query."""
+    rows = Link.objects.filter(batch_id=batch_id).values_list("domain", flat=True)
+    return rows.first() or ""
 
 
 def links_list(*, account: Account, search: str = "") -> QuerySet[Link]:

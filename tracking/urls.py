@@ -6,5 +6,6 @@ from tracking import views
 
 urlpatterns = [
     path("", views.link_list, name="link_list"),
+    path("settings/", views.link_settings, name="link_settings"),
     path("<int:pk>/", views.link_report, name="link_report"),
 ]

@@ -1,16 +1,19 @@
 """Pages of the links: all tracked links, and one link's clicks."""
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.charts import Chart, Series
+from common.errors import DomainError
 from common.pagination import keyset_page
 from common.text import typed
-from tracking import selectors
+from tracking import selectors, services
 from tracking.choices import Verdict
+from tracking.forms import LinkSettingsForm
 from tracking.models import Link
 from tracking.verdicts import REASON_WORDS
 
@@ -49,6 +52,26 @@ def link_report(request: AccountRequest, pk: int) -> HttpResponse:
         "hits": [(hit, _why(hit.reasons)) for hit in selectors.link_hits(link=link)[:HITS_SHOWN]],
     }
     return render(request, "tracking/report.html", context)
+
+
+@requires(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def link_settings(request: AccountRequest) -> HttpResponse:
+    """The domain, the life and the UTM parameters of the account's links."""
+    form = LinkSettingsForm(request.POST or None, instance=selectors.link_settings(request.account))
+    if form.is_valid():
+        try:
+            services.link_settings_update(
+                account=request.account, actor=request.user, **form.cleaned_data
+            )
+        except DomainError as error:
+            for name, sentence in error.fields.items():
+                form.add_error(name, sentence)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("link_settings")
+    sample = selectors.link_base(form.instance.domain)
+    return render(request, "tracking/settings.html", {"form": form, "sample": sample})
 
 
 def _over_time(link: Link, zone: str) -> Chart:

@@ -84,7 +84,7 @@ def whole_report(
         **people(account, blast, batch, params),
         "links": links_of_batches(batch_ids=[batch.pk]),
         "groups": blast.groups.order_by("name"),
-        "text": example.body if example else shown(batch.body),
+        "text": example.body if example else shown(batch),
         "example": example,
     }
 

@@ -19,6 +19,7 @@ from messaging.gate import Policy, policy
 from messaging.gateways.base import Gateway
 from messaging.gateways.twilio import TwilioGateway
 from messaging.rendering import compile_body
+from tracking.selectors import batch_domain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +122,8 @@ def _info(
 def _content(batch_id: int, body: str, is_template: bool) -> tuple[Content, tuple[int, ...]]:
     if not is_template:
         return Content(None, body), ()
-    return Content(compile_body(body)), tuple(link_ids(batch_id))
+    content = Content(compile_body(body), domain=batch_domain(batch_id))
+    return content, tuple(link_ids(batch_id))
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,7 @@ from messaging.recipients import people
 from messaging.rendering import compile_body
 from messaging.segments import count, segments
 from messaging.services.single import sender_default
+from tracking.selectors import link_settings
 
 # So many people are counted one by one; of larger audiences these stand for the rest.
 SAMPLE: Final = 5000
@@ -65,7 +66,7 @@ def estimate(
     """
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
-    content = Content(template)
+    content = Content(template, domain=link_settings(account).domain)
     if sender is None:
         try:
             sender = sender_default(account)

@@ -31,6 +31,7 @@ from messaging.rendering import Template, compile_body
 from messaging.segments import segments
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
+from tracking.selectors import link_settings
 from tracking.services import links_create
 
 CHUNK_SIZE: Final = 1000
@@ -96,7 +97,8 @@ def batch_launch(
     )
     if not is_new:
         return batch
-    content = Content(template)
+    link_rules = link_settings(account)
+    content = Content(template, domain=link_rules.domain)
     counts, sizes, bound = _messages_insert(batch, senders, template, content, audience)
     batch.size = sum(counts.values())
     if not batch.size:
@@ -107,6 +109,7 @@ def batch_launch(
         destinations=template.links,
         label=name,
         recipients=batch.size,
+        rules=link_rules,
     )
     pending = counts.get((MessageState.PENDING, ""), 0)
     if pending:

@@ -21,12 +21,13 @@ from django.db import close_old_connections
 from common.crypto import decrypt
 from common.groupcommit import Unavailable
 from messaging.models import CarrierAccount
-from tracking.models import Link
+from tracking.models import Link, LinkSettings
 
 V = TypeVar("V")
 
 ACCOUNT_FRESH_S: Final = 10.0
 LINK_FRESH_S: Final = 60.0
+DOMAINS_FRESH_S: Final = 10.0
 # An unknown id is remembered briefly: asking for it again and again must not become queries.
 UNKNOWN_FRESH_S: Final = 2.0
 MOST_ENTRIES: Final = 200_000
@@ -47,6 +48,8 @@ class KnownLink:
     account_id: str
     destination: bytes
     recipients: int
+    expires_at_s: float | None = None
+    fallback: bytes = b""
 
 
 @dataclass(slots=True)
@@ -174,13 +177,36 @@ def load_newest_link() -> int:
 
 
 def load_link(pk: int) -> KnownLink | None:
-    """A link's destination, as the bytes of a Location header. One query."""
+    """Where a link leads, as the bytes of a Location header, and until when. One query."""
     close_old_connections()
-    row = Link.objects.filter(pk=pk).values_list("account_id", "destination", "recipients").first()
+    row = (
+        Link.objects.filter(pk=pk)
+        .values_list(
+            "account_id",
+            "destination",
+            "recipients",
+            "expires_at",
+            "account__link_settings__fallback_url",
+        )
+        .first()
+    )
     if row is None:
         return None
-    account_id, destination, recipients = row
-    return KnownLink(str(account_id), location(destination), recipients)
+    account_id, destination, recipients, expires_at, fallback = row
+    return KnownLink(
+        str(account_id),
+        location(destination),
+        recipients,
+        None if expires_at is None else expires_at.timestamp(),
+        location(fallback or ""),
+    )
+
+
+def load_domains() -> dict[bytes, str]:
+    """Every account's own link domain, and whose it is. One query."""
+    close_old_connections()
+    rows = LinkSettings.objects.filter(domain__isnull=False).values_list("domain", "account_id")
+    return {(domain or "").encode(): str(account_id) for domain, account_id in rows}
 
 
 def location(destination: str) -> bytes:

@@ -17,10 +17,12 @@ from django.db import connection
 from common.groupcommit import GroupCommit
 from smsplatform.edge.cache import (
     ACCOUNT_FRESH_S,
+    DOMAINS_FRESH_S,
     LINK_FRESH_S,
     Cache,
     NewestLink,
     load_account,
+    load_domains,
     load_link,
 )
 from smsplatform.edge.http import Answer, Receive, Scope, Send
@@ -61,6 +63,7 @@ class Edge:
         self._redirects = Redirects(
             links=Cache(load_link, fresh_s=LINK_FRESH_S, threads=threads),
             newest=NewestLink(threads),
+            domains=Cache(lambda _: load_domains(), fresh_s=DOMAINS_FRESH_S, threads=threads),
             clicks=self._clicks,
             hash_key=hashlib.blake2b(settings.LINK_KEY.encode(), person=b"visitors").digest(),
             proxies=settings.ALLAUTH_TRUSTED_PROXY_COUNT,

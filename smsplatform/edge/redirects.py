@@ -28,6 +28,9 @@ UNKNOWN: Final = page(
     "This link leads nowhere",
     "It may have been mistyped or cut off. Ask whoever sent it to you for a new one.",
 )
+ENDED: Final = page(
+    410, "This link has ended", "It led somewhere for a while only. What it told of may be over."
+)
 _AWAY: Final = page(
     503, "One moment", "This link cannot be opened right now. Try again.", (b"retry-after", b"2")
 )
@@ -44,6 +47,7 @@ class Counts:
     redirected: int = 0
     late: int = 0
     unknown: int = 0
+    ended: int = 0
 
 
 class Redirects:
@@ -52,6 +56,7 @@ class Redirects:
     Args:
         links: Destinations by link id.
         newest: Says which ids cannot exist.
+        domains: Accounts' own link domains and whose they are (under the one key 0).
         clicks: Where hits are committed; keeps up to HELD_HITS while PostgreSQL is away.
         hash_key: Secret under which addresses are hashed, see `address_hash`.
         proxies: How many proxies of ours stand before us, each adding one X-Forwarded-For address.
@@ -62,6 +67,7 @@ class Redirects:
         *,
         links: Cache[KnownLink],
         newest: NewestLink,
+        domains: Cache[dict[bytes, str]],
         clicks: GroupCommit[ClickRow],
         hash_key: bytes,
         proxies: int,
@@ -69,6 +75,7 @@ class Redirects:
         self.counts = Counts()
         self._links = links
         self._newest = newest
+        self._domains = domains
         self._clicks = clicks
         self._hash_key = hash_key
         self._proxies = proxies
@@ -83,12 +90,17 @@ class Redirects:
             return _NOT_GET
         try:
             found = await self._found(scope["path"][1:])
+            if found is None or not await self._may_stand_on(scope, found[0]):
+                self.counts.unknown += 1
+                return UNKNOWN
         except Unavailable:
             return _AWAY
-        if found is None:
-            self.counts.unknown += 1
-            return UNKNOWN
         link, link_id, recipient_no = found
+        if link.expires_at_s is not None and link.expires_at_s <= time.time():
+            self.counts.ended += 1
+            if not link.fallback:
+                return ENDED
+            return Answer(302, b"", b"", (b"location", link.fallback), _UNCACHED, _UNLISTED)
         try:
             await self._clicks.submit(self._hit(scope, link, link_id, recipient_no))
         except (Unavailable, Unstorable):
@@ -107,6 +119,20 @@ class Redirects:
             if link is not None and 0 < recipient_no <= link.recipients:
                 return link, link_id, recipient_no
         return None
+
+    async def _may_stand_on(self, scope: Scope, link: KnownLink) -> bool:
+        """Whether the host asked for is not another account's: none vouches for others' links.
+
+        Hosts that are nobody's are let through: a link outlives the address it was made under.
+        """
+        owners = self._domains.peek(0)
+        if owners is None:
+            owners = await self._domains.get(0) or {}
+        if not owners:
+            return True
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        owner = owners.get(host.split(b":")[0].lower().rstrip(b"."))
+        return owner is None or owner == link.account_id
 
     def _hit(self, scope: Scope, link: KnownLink, link_id: int, recipient_no: int) -> ClickRow:
         agent = accept = language = forwarded = b""

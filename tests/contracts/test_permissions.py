@@ -91,6 +91,7 @@ ROLES = {
     "import_refusals": VIEWER,
     "link_list": VIEWER,
     "link_report": VIEWER,
+    "link_settings": ADMIN,
     "message_log": VIEWER,
     "message_detail": VIEWER,
     "settings": VIEWER,

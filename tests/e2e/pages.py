@@ -32,6 +32,7 @@ PAGES: dict[str, list[str]] = {
     "conversation": [""],
     "link_list": ["", "?q=nothing"],
     "link_report": [""],
+    "link_settings": [""],
     "message_log": ["", "?state=undelivered", "?q=nothing"],
     "message_detail": [""],
     "search": ["", "?q=rose", "?q=nothing-is-called-so"],

@@ -1,14 +1,16 @@
 """Short links at the edge: where they lead, what a hit keeps, what happens without PostgreSQL."""
 
 import time
+from datetime import timedelta
 
 import pytest
 
 from accounts.models import Account
+from common.clock import now
 from tests.edge.conftest import EdgeClient, EdgeProcess
 from tests.edge.gate import Gate
 from tracking.codes import encode
-from tracking.models import Click, Link
+from tracking.models import Click, Link, LinkSettings
 from tracking.services import links_create
 
 BROWSER = {
@@ -200,3 +202,51 @@ def test_a_database_that_does_not_answer_delays_a_redirect_by_a_quarter_second_a
     while Click.objects.count() < 6:
         assert time.monotonic() < limit
         time.sleep(0.05)
+
+
+def test_a_domain_serves_its_own_accounts_links_only(
+    own_edge: tuple[EdgeProcess, EdgeClient],
+    account: Account,
+    other_account: Account,
+    link: Link,
+) -> None:
+    process, client = own_edge
+    LinkSettings.objects.create(account=account, domain="go.alice.example")
+    LinkSettings.objects.create(account=other_account, domain="go.charlie.example")
+    process.start()
+    path = f"/{encode(link.pk, 1)}"
+
+    statuses = {
+        host: client.request(path, headers={"Host": host}).status
+        for host in ("go.alice.example", "GO.alice.example:443", "nobodys.example")
+    }
+    refused = client.request(path, headers={"Host": "go.charlie.example"})
+
+    assert set(statuses.values()) == {302}
+    assert refused.status == 404
+    assert Click.objects.count() == 3
+
+
+def test_an_ended_link_leads_to_the_accounts_own_page_and_is_no_click(
+    own_edge: tuple[EdgeProcess, EdgeClient], account: Account, link: Link
+) -> None:
+    process, client = own_edge
+    process.start()
+    (ended,) = links_create(
+        account=account, batch_id=8, destinations=["https://example.org"], label="", recipients=9
+    )
+    for row, moment in ((link, now() + timedelta(days=1)), (ended, now())):
+        row.expires_at = moment
+        row.save(update_fields=["expires_at"])
+
+    without_page = client.request(f"/{encode(ended.pk, 1)}")
+    process.kill()
+    LinkSettings.objects.create(account=account, fallback_url="https://example.com/over")
+    process.start()
+    with_page = client.request(f"/{encode(ended.pk, 1)}")
+    living = client.request(f"/{encode(link.pk, 1)}")
+
+    assert (without_page.status, "This link has ended" in without_page.body) == (410, True)
+    assert (with_page.status, with_page.headers["location"]) == (302, "https://example.com/over")
+    assert living.headers["location"] == link.destination
+    assert Click.objects.get().link_id == link.pk

@@ -21,7 +21,7 @@ def _our_hosts(settings: Any) -> None:
 def test_links_stand_in_the_order_of_the_text(
     account: Account, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         links = links_create(
             account=account,
             batch_id=7,
