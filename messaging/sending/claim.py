@@ -151,10 +151,16 @@ def _lanes() -> list[_Lane]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            {_SENDERS_WITH_WORK}
+            {_SENDERS_WITH_WORK}, served AS MATERIALIZED (
+                SELECT account_id, max(served_at) AS last_at FROM messaging_lane
+                WHERE account_id = ANY (ARRAY(
+                    SELECT l.account_id FROM senders s JOIN messaging_lane l ON l.sender_id = s.id))
+                GROUP BY account_id
+            )
             SELECT l.sender_id, n.rate_per_s, head.size
             FROM senders s
             JOIN messaging_lane l ON l.sender_id = s.id AND l.not_before <= clock_timestamp()
+            JOIN served ON served.account_id = l.account_id
             JOIN messaging_sendernumber n ON n.id = s.id
             JOIN accounts_account a ON a.id = l.account_id AND a.status <> %s
             CROSS JOIN LATERAL (
@@ -165,9 +171,7 @@ def _lanes() -> list[_Lane]:
                   AND c.not_before <= clock_timestamp()
                 ORDER BY c.priority, c.id LIMIT 1
             ) head
-            ORDER BY (SELECT max(o.served_at) FROM messaging_lane o
-                      WHERE o.account_id = l.account_id),
-                     head.priority, head.id
+            ORDER BY served.last_at, head.priority, head.id
             LIMIT %s
             """,
             [AccountStatus.SUSPENDED, BatchState.RUNNING, _LANES],
