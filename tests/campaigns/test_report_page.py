@@ -62,6 +62,22 @@ def test_robots_clicks_are_counted_only_when_asked_for(
     assert "100% 2 of 2" in with_robots
 
 
+def test_the_rule_of_attribution_stands_beside_the_figures(
+    browse: Browse, account: Account, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    Account.objects.filter(pk=account.pk).update(attribution_hours=48)
+    client = browse(alice)
+
+    for path in (
+        f"/blasts/{blast.pk}/",
+        f"/blasts/{blast.pk}/live?was=settling",
+        f"/campaigns/{blast.campaign_id}/",
+    ):
+        page = words(client.get(path).content.decode())
+        assert "from the same number in the 48 hours before it" in page, path
+
+
 def test_failures_are_told_by_cause_with_what_to_do(
     browse: Browse, alice: User, blast: Blast
 ) -> None:

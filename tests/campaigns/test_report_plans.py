@@ -1,0 +1,109 @@
+"""No report reads messages it is not about: queries are counted and their plans looked at."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from accounts.models import Account, User
+from campaigns.models import Blast
+from messaging.choices import MessageState
+from messaging.models import Message
+from tests.campaigns.launched import finished, launched
+from tracking.models import Link
+
+MOST_QUERIES = 30
+OTHERS = 20_000
+OURS = 500
+
+Query = tuple[str, Any]
+
+
+@pytest.fixture
+def blast(account: Account, alice: User, draft: Blast, other_account: Account) -> Blast:
+    """Over, with a few hundred more people, among many messages of somebody else."""
+    blast = launched(account, alice, draft)
+    finished(blast)
+    assert blast.batch is not None
+    first = Message.objects.filter(batch=blast.batch).latest("recipient_no").recipient_no or 0
+    rows = [_row(account, n, batch=blast.batch, recipient_no=first + n) for n in range(1, OURS + 1)]
+    rows += [_row(other_account, n) for n in range(OTHERS)]
+    Message.objects.bulk_create(rows, batch_size=5000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+    return blast
+
+
+def _row(account: Account, n: int, **more: Any) -> Message:
+    return Message(
+        account=account,
+        phone=f"+1303{n:07}",
+        our_number="+15550100199",
+        state=MessageState.DELIVERED,
+        body="Hi, see our sale",
+        **more,
+    )
+
+
+def test_no_report_scans_messages_or_asks_many_queries(
+    browse: Callable[[User], Client], alice: User, blast: Blast
+) -> None:
+    client = browse(alice)
+    report = f"/blasts/{blast.pk}/"
+    message = Message.objects.filter(batch=blast.batch, replied_at__isnull=False).get()
+    link = Link.objects.get(batch_id=blast.batch_id)
+
+    for url in (
+        report,
+        f"{report}?show=failed&reason=landline",
+        f"{report}?show=clicked",
+        f"{report}?show=opted_out&q=Ann",
+        f"{report}live?was=settling",
+        f"{report}people.csv?show=replied",
+        f"/campaigns/{blast.campaign_id}/",
+        "/campaigns/",
+        "/",
+        "/messages/",
+        "/messages/?state=failed",
+        "/messages/?did=clicked",
+        "/messages/?q=Ann",
+        f"/messages/{message.pk}/",
+        f"/links/{link.pk}/",
+    ):
+        queries = _queries(client, url)
+
+        assert 0 < len(queries) <= MOST_QUERIES, url
+        assert [query for query in queries if _scans(query)] == [], url
+
+
+def test_a_scan_would_be_found(blast: Blast) -> None:
+    assert _scans(("SELECT max(body) FROM messaging_message", None))
+    assert not _scans(("SELECT max(body) FROM messaging_message WHERE id = %s", (1,)))
+
+
+def _queries(client: Client, url: str) -> list[Query]:
+    asked: list[Query] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        response = client.get(url)
+        assert b"".join(response), url
+    assert response.status_code == 200, url
+    return asked
+
+
+def _scans(query: Query) -> bool:
+    """Whether PostgreSQL would read all messages to answer."""
+    sql, params = query
+    if "messaging_message" not in sql or not sql.lstrip().startswith(("SELECT", "WITH")):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}", params)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    return re.search(r"Seq Scan on messaging_message\b", plan) is not None
