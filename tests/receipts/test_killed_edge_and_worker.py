@@ -3,6 +3,7 @@
 import http.client
 import threading
 from collections import Counter
+from functools import partial
 
 import pytest
 from django.db.models import Count
@@ -96,16 +97,14 @@ def test_killed_edge_and_workers_apply_everything_once(
     client = EdgeClient(stack.edge_url)
     senders = [Sender(client, carrier, work[at::CLIENTS]) for at in range(CLIENTS)]
 
-    def answers() -> int:
-        return sum(sum(sender.answered.values()) for sender in senders)
+    def has_come_far(quarters: int) -> bool:
+        return sum(sum(one.answered.values()) for one in senders) >= len(work) * quarters // 4
 
     try:
         for sender in senders:
             sender.start()
-        for kill in range(1, 4):
-            stack.wait_until(
-                lambda kill=kill: answers() >= len(work) * kill // 4, timeout_s=900, what="answers"
-            )
+        for kill in (1, 2, 3):
+            stack.wait_until(partial(has_come_far, kill), timeout_s=900, what="answers")
             stack.kill("edge", "worker")
             stack.start("edge", "worker")
         for sender in senders:
