@@ -161,6 +161,7 @@ class AccountForm(forms.ModelForm):
             "attribution_hours",
             "cap_texts",
             "cap_days",
+            "monthly_budget_credits",
         ]
         labels = {
             "name": "Business name",
@@ -171,8 +172,10 @@ class AccountForm(forms.ModelForm):
             "help_text": "Answer to HELP",
             "stop_words": "Your own words for STOP",
             "start_words": "Your own words for START",
+            "monthly_budget_credits": "Credits blasts may use in a month",
         }
         help_texts = {
+            "monthly_budget_credits": "A blast that could pass it does not start. 0: no limit.",
             "brand": "People who text STOP or HELP read it.",
             "quiet_start": "In the recipient's own time zone.",
             "quiet_end": "In the recipient's own time zone.",

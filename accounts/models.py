@@ -98,6 +98,9 @@ class Account(models.Model):
         default=0, help_text="Most blasts a person gets in `cap_days`; 0 for no limit."
     )
     cap_days = models.PositiveSmallIntegerField(default=7)
+    monthly_budget_credits = models.PositiveIntegerField(
+        default=0, help_text="Most credits blasts may use in a month; 0 for no limit."
+    )
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     is_platform = models.BooleanField(
         default=False, help_text="The installation's own account: it texts verification codes."

@@ -9,13 +9,14 @@ from accounts.models import Account
 from campaigns import selectors
 from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
+from campaigns.services.campaigns import BUDGET_LIMIT
 from contacts.models import Group
 from contacts.selectors import groups_list
 from messaging.models import SenderNumber
 
 
 class CampaignForm(forms.Form):
-    """A campaign's name, and whether its blasts go first."""
+    """A campaign's name, whether its blasts go first, and its budget."""
 
     name = forms.CharField(
         max_length=NAME_LIMIT,
@@ -29,6 +30,18 @@ class CampaignForm(forms.Form):
         help_text="Where several wait for the same number or the same person, its blasts go first.",
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
+    budget_credits = forms.IntegerField(
+        min_value=0,
+        max_value=BUDGET_LIMIT,
+        required=False,
+        label="Budget in credits",
+        help_text="A blast that could pass it does not start. Empty or 0: no limit.",
+        widget=forms.NumberInput(attrs={"class": "form-control", "inputmode": "numeric"}),
+    )
+
+    def clean_budget_credits(self) -> int:
+        """Nothing typed is no limit."""
+        return self.cleaned_data["budget_credits"] or 0
 
 
 class GroupsField(forms.ModelMultipleChoiceField):

@@ -22,6 +22,9 @@ class Campaign(models.Model):
         default=False,
         help_text="Its blasts are sent before those of other campaigns, within caps too.",
     )
+    budget_credits = models.PositiveIntegerField(
+        default=0, help_text="Most credits its blasts may use together; 0 for no limit."
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
     archived_at = models.DateTimeField(null=True, blank=True)

@@ -56,3 +56,16 @@ class LimiterAway(DomainError):
     code = "limiter_away"
     http_status = 503
     message = "Sending waits for a part of the system that is restarting. Nothing is lost."
+
+
+class BudgetPassed(DomainError):
+    """A campaign, or the account this month, would use more credits than somebody set."""
+
+    code = "budget_passed"
+    http_status = 402
+
+    def __init__(self, *, budget: str, needed: int, left: int) -> None:
+        super().__init__(
+            f"This needs up to {needed:,} credits. {budget} has {left:,} left. Nothing was sent or"
+            " charged. Raise the budget, or text fewer people."
+        )

@@ -38,6 +38,7 @@ SETTINGS = (
     "requires_consent",
     "cap_texts",
     "cap_days",
+    "monthly_budget_credits",
 )
 CAP_TEXTS_LIMIT = 100
 CAP_DAYS_LIMIT = 90

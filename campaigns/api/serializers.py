@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import DRAFT_LIMIT, GIVE_UP_LIMIT_HOURS, NAME_LIMIT
+from campaigns.services.campaigns import BUDGET_LIMIT
 from common.strict import StrictFields
 from messaging.choices import MessageState, Reason
 
@@ -15,7 +16,7 @@ class CampaignSerializer(StrictFields, serializers.ModelSerializer):
 
     class Meta:
         model = Campaign
-        fields = ["id", "name", "goes_first", "created_at", "archived_at"]
+        fields = ["id", "name", "goes_first", "budget_credits", "created_at", "archived_at"]
         read_only_fields = ["id", "created_at", "archived_at"]
 
 
@@ -25,6 +26,9 @@ class CampaignChangeSerializer(StrictFields, serializers.Serializer):
     name = serializers.CharField(max_length=NAME_LIMIT, required=False)
     goes_first = serializers.BooleanField(
         required=False, help_text="Its blasts go before those of other campaigns."
+    )
+    budget_credits = serializers.IntegerField(
+        required=False, min_value=0, max_value=BUDGET_LIMIT, help_text="0: no limit."
     )
     archived = serializers.BooleanField(required=False)
 

@@ -34,6 +34,9 @@ from messaging.models import SenderNumber
 from messaging.selectors import Figures, reason_counts
 from messaging.services import estimate
 
+# What of a campaign may be set beside its name.
+_SET = ("goes_first", "budget_credits")
+
 
 class CampaignViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]
@@ -57,32 +60,28 @@ class CampaignViewSet(
             actor=calling_user(request),
             name=form.validated_data["name"],
         )
-        if form.validated_data.get("goes_first"):
-            campaign = services.campaign_put_first(
-                account=campaign.account,
-                actor=calling_user(request),
-                campaign=campaign,
-                goes_first=True,
+        rest = {name: form.validated_data[name] for name in _SET if name in form.validated_data}
+        if rest:
+            campaign = services.campaign_change(
+                account=campaign.account, actor=calling_user(request), campaign=campaign, **rest
             )
         return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=CampaignChangeSerializer, responses=CampaignSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Rename a campaign, archive it or bring it back."""
+        """Change a campaign, archive it or bring it back."""
         campaign = self.get_object()
         form = CampaignChangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         account, actor = calling_account(request), calling_user(request)
-        if "name" in form.validated_data:
-            campaign = services.campaign_rename(
-                account=account, actor=actor, campaign=campaign, name=form.validated_data["name"]
-            )
-        if "goes_first" in form.validated_data:
-            campaign = services.campaign_put_first(
-                account=account,
-                actor=actor,
-                campaign=campaign,
-                goes_first=form.validated_data["goes_first"],
+        changes = {
+            name: form.validated_data[name]
+            for name in ("name", *_SET)
+            if name in form.validated_data
+        }
+        if changes:
+            campaign = services.campaign_change(
+                account=account, actor=actor, campaign=campaign, **changes
             )
         if "archived" in form.validated_data:
             change = (

@@ -11,9 +11,8 @@ from campaigns.services.blasts import (
 )
 from campaigns.services.campaigns import (
     campaign_archive,
+    campaign_change,
     campaign_create,
-    campaign_put_first,
-    campaign_rename,
     campaign_restore,
 )
 from campaigns.services.launching import (
@@ -43,8 +42,7 @@ __all__ = [
     "blast_update",
     "blasts_launch_due",
     "campaign_archive",
+    "campaign_change",
     "campaign_create",
-    "campaign_put_first",
-    "campaign_rename",
     "campaign_restore",
 ]

@@ -7,9 +7,10 @@ from accounts.services import audit_record
 from campaigns.errors import NameInvalid
 from campaigns.models import Campaign
 from common.clock import now
-from common.errors import NotFound
+from common.errors import Invalid, NotFound
 
 NAME_LIMIT = 120
+BUDGET_LIMIT = 1_000_000_000
 
 
 @transaction.atomic
@@ -26,44 +27,57 @@ def campaign_create(*, account: Account, actor: User | None, name: str) -> Campa
 
 
 @transaction.atomic
-def campaign_rename(
-    *, account: Account, actor: User | None, campaign: Campaign, name: str
+def campaign_change(
+    *,
+    account: Account,
+    actor: User | None,
+    campaign: Campaign,
+    name: str | None = None,
+    goes_first: bool | None = None,
+    budget_credits: int | None = None,
 ) -> Campaign:
-    """Give a campaign another name.
+    """Change a campaign; what is None stays, and what is the same leaves no trail.
+
+    Args:
+        account: The tenant.
+        actor: Who changes it.
+        campaign: One of the account's.
+        name: What people call it.
+        goes_first: Whether its blasts are sent before those of others, from the next launch on.
+        budget_credits: Most credits its blasts may use together; 0 for no limit. Blasts under way
+            go on also where it is lowered below what they have reserved.
 
     Raises:
         NameInvalid: no name, or one longer than 120 characters.
+        Invalid: a budget below 0 or beyond all measure.
         NotFound: the campaign is not the account's.
 
     Locks: the campaign's row.
     """
-    name = _name(name)
+    if budget_credits is not None and not 0 <= budget_credits <= BUDGET_LIMIT:
+        sentence = f"Between 0 (no limit) and {BUDGET_LIMIT:,} credits."
+        raise Invalid(f"{sentence} Nothing was changed.", fields={"budget_credits": sentence})
+    wanted = {
+        "name": None if name is None else _name(name),
+        "goes_first": goes_first,
+        "budget_credits": budget_credits,
+    }
     campaign = _locked(account, campaign)
-    old, campaign.name = campaign.name, name
-    campaign.save(update_fields=["name"])
-    audit_record(
-        account=account, actor=actor, action="campaign.renamed", subject=name, data={"old": old}
-    )
-    return campaign
-
-
-@transaction.atomic
-def campaign_put_first(
-    *, account: Account, actor: User | None, campaign: Campaign, goes_first: bool
-) -> Campaign:
-    """Send a campaign's blasts before those of others, or no longer. Counts from the next launch.
-
-    Locks: the campaign's row.
-    """
-    campaign = _locked(account, campaign)
-    if campaign.goes_first != goes_first:
-        campaign.goes_first = goes_first
-        campaign.save(update_fields=["goes_first"])
+    old = {
+        field: getattr(campaign, field)
+        for field, value in wanted.items()
+        if value is not None and getattr(campaign, field) != value
+    }
+    if old:
+        for field in old:
+            setattr(campaign, field, wanted[field])
+        campaign.save(update_fields=list(old))
         audit_record(
             account=account,
             actor=actor,
-            action="campaign.put_first" if goes_first else "campaign.put_in_line",
+            action="campaign.changed",
             subject=campaign.name,
+            data={field: [str(before), str(wanted[field])] for field, before in old.items()},
         )
     return campaign
 

@@ -27,14 +27,16 @@ from campaigns.errors import (
     ScheduleTooFar,
     TextMissing,
 )
-from campaigns.models import Blast
+from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import locked
 from common.clock import now
 from common.errors import Conflict, DomainError, NotFound
 from common.jobs import enqueue
 from contacts.selectors import audience
 from messaging import services as messaging
+from messaging.budget import Budget, budgets_of
 from messaging.choices import BatchKind, Priority
+from messaging.errors import BudgetPassed
 from messaging.models import Batch
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ def blast_schedule(
         SchedulePast, ScheduleTooFar: `at` cannot be used.
         EmailUnverified: the actor has not confirmed an address.
         InsufficientCredits: the balance does not cover it.
+        BudgetPassed: the campaign's budget, or the account's of this month, does not.
         DomainError: messaging refuses the text (unknown merge field, too long) or has no sender.
 
     Locks: the blast's row. Side effects: a hint to launch it, after commit.
@@ -161,6 +164,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                         .select_related("carrier_account")
                         .order_by("pk")
                     ),
+                    budgets=_budgets(blast.campaign),
                     request_key=f"blast:{blast.pk}",
                     priority=(Priority.BULK_FIRST if blast.campaign.goes_first else Priority.BULK),
                     expires_at=(
@@ -236,8 +240,10 @@ def blast_retry(*, account: Account, actor: User | None, blast: Blast) -> int:
 
     Locks: the blast's row, then as `messaging.services.batch_retry`.
     """
-    _, batch = _launched(account, blast)
-    return messaging.batch_retry(account=account, actor=actor, batch=batch)
+    blast, batch = _launched(account, blast)
+    return messaging.batch_retry(
+        account=account, actor=actor, batch=batch, budgets=_budgets(blast.campaign)
+    )
 
 
 @transaction.atomic
@@ -269,6 +275,13 @@ def _launched(account: Account, blast: Blast) -> tuple[Blast, Batch]:
     return blast, blast.batch
 
 
+def _budgets(campaign: Campaign) -> list[Budget]:
+    if not campaign.budget_credits:
+        return []
+    batches = Batch.objects.filter(blast__campaign=campaign)
+    return [Budget("The campaign's budget", campaign.budget_credits, batches)]
+
+
 def _require_sendable(account: Account, blast: Blast) -> int:
     """Credits a blast would take; raises what `blast_schedule` names."""
     if not blast.body.strip():
@@ -286,4 +299,8 @@ def _require_sendable(account: Account, blast: Blast) -> int:
     account.refresh_from_db(fields=["credit_balance"])
     if estimate.credits > account.credit_balance and estimate.exact:
         raise InsufficientCredits(needed=estimate.credits, balance=account.credit_balance)
+    for budget in budgets_of(account, *_budgets(blast.campaign)):
+        left = budget.left()
+        if estimate.credits > left and estimate.exact:
+            raise BudgetPassed(budget=budget.name, needed=estimate.credits, left=max(left, 0))
     return estimate.credits

@@ -1,6 +1,7 @@
 """Pages of campaigns: the list, making and changing one, and the report over its blasts."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -9,7 +10,7 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from campaigns import comparing, reports, selectors, services
 from campaigns.forms import CampaignForm
-from campaigns.models import Campaign
+from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 from common.pagination import keyset_page
 
@@ -44,12 +45,13 @@ def campaign_create(request: AccountRequest) -> HttpResponse:
     form = CampaignForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            campaign = services.campaign_create(
-                account=request.account, actor=request.user, name=form.cleaned_data["name"]
-            )
-            _put_first(request, form, campaign)
+            with transaction.atomic():
+                campaign = services.campaign_create(
+                    account=request.account, actor=request.user, name=form.cleaned_data["name"]
+                )
+                _change(request, form, campaign)
         except DomainError as error:
-            form.add_error("name", error.message)
+            form.add_error(next(iter(error.fields), "name"), error.message)
         else:
             return redirect("campaign_report", campaign.pk)
     status = 422 if form.errors else 200
@@ -59,22 +61,16 @@ def campaign_create(request: AccountRequest) -> HttpResponse:
 @requires(Role.MARKETER)
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: AccountRequest, pk: int) -> HttpResponse:
-    """Rename a campaign, or let its blasts go first."""
+    """Rename a campaign, let its blasts go first, or give it a budget."""
     campaign = owned(Campaign.objects.all(), request.account, pk=pk)
     form = CampaignForm(
         request.POST or None, initial={"name": campaign.name, "goes_first": campaign.goes_first}
     )
     if request.method == "POST" and form.is_valid():
         try:
-            services.campaign_rename(
-                account=request.account,
-                actor=request.user,
-                campaign=campaign,
-                name=form.cleaned_data["name"],
-            )
-            _put_first(request, form, campaign)
+            _change(request, form, campaign)
         except DomainError as error:
-            form.add_error("name", error.message)
+            form.add_error(next(iter(error.fields), "name"), error.message)
         else:
             return redirect("campaign_report", campaign.pk)
     status = 422 if form.errors else 200
@@ -82,12 +78,9 @@ def campaign_edit(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "campaigns/form.html", context, status=status)
 
 
-def _put_first(request: AccountRequest, form: CampaignForm, campaign: Campaign) -> None:
-    services.campaign_put_first(
-        account=request.account,
-        actor=request.user,
-        campaign=campaign,
-        goes_first=form.cleaned_data["goes_first"],
+def _change(request: AccountRequest, form: CampaignForm, campaign: Campaign) -> None:
+    services.campaign_change(
+        account=request.account, actor=request.user, campaign=campaign, **form.cleaned_data
     )
 
 
@@ -123,7 +116,13 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         "segments_each": reports.segments_each(row.figures) if row.figures else "",
         "credits_definition": reports.CREDITS,
         "all_hits": all_hits,
+        "reserved": sum(_reserved(one.blast) for one in row.launched),
         "answer": comparing.answer(row.launched, row.figures),
         "multiples": comparing.small_multiples(row.launched),
     }
     return render(request, "campaigns/campaign_report.html", context)
+
+
+def _reserved(blast: Blast) -> int:
+    """Credits its batch used or holds."""
+    return blast.batch.credits_reserved - blast.batch.credits_released if blast.batch else 0

@@ -19,6 +19,7 @@ from accounts.selectors import user_may_send
 from accounts.services import credits_reserve
 from contacts.models import Contact
 from contacts.selectors import merge_fields
+from messaging.budget import Budget, budgets_hold, budgets_of
 from messaging.choices import Direction, MessageState, Priority
 from messaging.content import SEPARATOR, Content
 from messaging.errors import AccountSuspended, EmptyAudience, SenderNotUsable
@@ -51,6 +52,7 @@ def batch_launch(
     priority: int = Priority.BULK,
     expires_at: datetime | None = None,
     also_from: Sequence[SenderNumber] = (),
+    budgets: Sequence[Budget] = (),
 ) -> Batch:
     """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
 
@@ -68,11 +70,13 @@ def batch_launch(
         priority: A `Priority`.
         expires_at: When to give up on whoever has not been texted; None for never.
         also_from: More of the account's numbers to spread the batch over (`messaging.pooling`).
+        budgets: What it may not pass, beside the account's own budget of the month.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
         EmptyAudience: nobody is in it.
         InsufficientCredits: the balance does not cover the exact cost.
+        BudgetPassed: a budget does not.
         EmailUnverified, AccountSuspended, SenderNotUsable.
 
     Locks: batch, messages, tally, account (in the order of docs/locks.md).
@@ -124,7 +128,7 @@ def batch_launch(
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
     BatchTotals.objects.create(batch=batch)
-    batch.credits_reserved = _reserve(batch, content, bound)
+    batch.credits_reserved = _reserve(batch, content, bound, budgets_of(account, *budgets))
     batch.save(update_fields=["size", "credits_reserved"])
     hint_send(windows=pending // CHUNK_SIZE + 1)
     return batch
@@ -263,21 +267,24 @@ def chunks_insert(batch: Batch, sender: SenderNumber, *, first_no: int, size: in
         )
 
 
-def _reserve(batch: Batch, content: Content, bound: int) -> int:
-    """Reserve an upper bound, or the exact cost where the bound passes the balance.
+def _reserve(batch: Batch, content: Content, bound: int, budgets: Sequence[Budget]) -> int:
+    """Reserve an upper bound, or the exact cost where the bound passes the balance or a budget.
 
     Returns:
         Credits reserved.
 
     Raises:
         InsufficientCredits: the exact cost passes the balance.
+        BudgetPassed: it passes a budget.
     """
     if not bound:
         return 0
     credits = bound * CREDITS_PER_SEGMENT
     balance = Account.objects.values_list("credit_balance", flat=True).get(pk=batch.account_id)
-    if credits > balance and content.template and content.template.names:
+    most = min([balance, *(budget.left() for budget in budgets)])
+    if credits > most and content.template and content.template.names:
         credits = _exact(batch, content)
+    budgets_hold(batch.account, budgets, credits)
     credits_reserve(
         account=batch.account, batch_id=batch.pk, credits=credits, key=f"reserve:{batch.pk}"
     )

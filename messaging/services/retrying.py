@@ -5,6 +5,7 @@ back `messaging.reopening`'s; the engine then sends them like all others, throug
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,6 +13,7 @@ from django.db import connection, transaction
 from accounts.models import Account, User
 from accounts.services import audit_record, credits_reserve
 from messaging.breaker import watch_anew
+from messaging.budget import Budget, budgets_hold, budgets_of
 from messaging.choices import BatchState
 from messaging.content import content_of
 from messaging.errors import BatchOver, NothingToRetry
@@ -28,7 +30,9 @@ from messaging.totals import totals_move
 
 
 @transaction.atomic
-def batch_retry(*, account: Account, actor: User | None, batch: Batch) -> int:
+def batch_retry(
+    *, account: Account, actor: User | None, batch: Batch, budgets: Sequence[Budget] = ()
+) -> int:
     """Try again whoever the carrier says did not get it, for a cause that may pass.
 
     A batch that was done runs again; one that is paused stays paused, and these wait with the
@@ -39,6 +43,7 @@ def batch_retry(*, account: Account, actor: User | None, batch: Batch) -> int:
         account: The tenant.
         actor: Who asks.
         batch: One of the account's.
+        budgets: What it may not pass, beside the account's own budget of the month.
 
     Returns:
         How many messages wait for another attempt.
@@ -48,6 +53,7 @@ def batch_retry(*, account: Account, actor: User | None, batch: Batch) -> int:
         BatchOver: it was canceled.
         NothingToRetry: no message failed for a cause that may pass.
         InsufficientCredits: the balance does not cover the new attempts.
+        BudgetPassed: a budget does not.
         EmailUnverified, AccountSuspended, SenderNotUsable.
 
     Locks: batch, chunks, messages by id, tally, totals, account (in the order of docs/locks.md).
@@ -70,6 +76,7 @@ def batch_retry(*, account: Account, actor: User | None, batch: Batch) -> int:
         reopen(cursor, ids, moves)
         tally_move(cursor, moves.deltas)
         totals_move(cursor, {current.pk: spent})
+    budgets_hold(account, budgets_of(account, *budgets), credits)
     current.retries += 1
     current.credits_reserved += credits
     current.settled_at = None

@@ -28,6 +28,7 @@ SETTINGS = {
     "attribution_hours": "48",
     "cap_texts": "2",
     "cap_days": "14",
+    "monthly_budget_credits": "5000",
 }
 
 
@@ -46,6 +47,7 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert (str(account.quiet_start), str(account.quiet_end)) == ("20:30:00", "09:00:00")
     assert (account.requires_consent, account.attribution_hours) == (True, 48)
     assert (account.cap_texts, account.cap_days) == (2, 14)
+    assert account.monthly_budget_credits == 5000
     event = AuditEvent.objects.get(action="account.changed")
     assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]
     assert account.default_country == "DE"

@@ -25,12 +25,12 @@ def test_a_name_is_needed(account: Account, alice: User, name: str) -> None:
 
 
 def test_renaming_remembers_the_old_name(account: Account, alice: User, campaign: Campaign) -> None:
-    services.campaign_rename(account=account, actor=alice, campaign=campaign, name="May")
+    services.campaign_change(account=account, actor=alice, campaign=campaign, name="May")
 
     campaign.refresh_from_db()
     assert campaign.name == "May"
-    event = AuditEvent.objects.get(account=account, action="campaign.renamed")
-    assert event.data == {"old": "Mother's Day"}
+    event = AuditEvent.objects.get(account=account, action="campaign.changed")
+    assert event.data == {"name": ["Mother's Day", "May"]}
 
 
 def test_an_archived_campaign_leaves_the_list_takes_no_blast_and_comes_back(
@@ -58,7 +58,7 @@ def test_another_accounts_campaign_does_not_exist(
         with pytest.raises(NotFound):
             service(account=other_account, actor=charlie, campaign=campaign)
     with pytest.raises(NotFound):
-        services.campaign_rename(
+        services.campaign_change(
             account=other_account, actor=charlie, campaign=campaign, name="Mine"
         )
 

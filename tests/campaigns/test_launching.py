@@ -28,7 +28,7 @@ from common.clock import now
 from common.errors import DomainError, Invalid, NotFound
 from contacts.models import Group, OptOut
 from messaging.choices import BatchState, MessageState, Priority
-from messaging.errors import BatchOver
+from messaging.errors import BatchOver, BudgetPassed
 from messaging.models import Batch, Chunk, Message, SenderNumber
 
 LATER = timedelta(hours=1)
@@ -251,9 +251,7 @@ def test_a_launch_makes_one_batch_with_a_message_for_everybody(
 def test_its_campaigns_place_and_its_time_to_give_up_go_with_it(
     account: Account, alice: User, draft: Blast
 ) -> None:
-    services.campaign_put_first(
-        account=account, actor=alice, campaign=draft.campaign, goes_first=True
-    )
+    services.campaign_change(account=account, actor=alice, campaign=draft.campaign, goes_first=True)
     services.blast_update(account=account, actor=alice, blast=draft, give_up_hours=12)
     schedule(account, alice, draft)
 
@@ -264,6 +262,31 @@ def test_its_campaigns_place_and_its_time_to_give_up_go_with_it(
     assert batch.priority == Priority.BULK_FIRST
     assert batch.expires_at == moment + timedelta(hours=12)
     assert list(Chunk.objects.values_list("priority", flat=True)) == [Priority.BULK_FIRST]
+
+
+def test_a_campaigns_budget_is_asked_when_it_is_scheduled_and_when_it_goes(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    services.campaign_change(
+        account=account, actor=alice, campaign=draft.campaign, budget_credits=4
+    )
+    with pytest.raises(BudgetPassed):
+        schedule(account, alice, draft)
+    assert nothing_was_sent(account)
+
+    services.campaign_change(
+        account=account, actor=alice, campaign=draft.campaign, budget_credits=5
+    )
+    schedule(account, alice, draft)
+    services.campaign_change(
+        account=account, actor=alice, campaign=draft.campaign, budget_credits=1
+    )
+    launch(draft)
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.FAILED
+    assert "The campaign's budget has 1 left" in draft.state_reason
+    assert nothing_was_sent(account)
 
 
 def test_spread_over_several_numbers_its_people_are_texted_from_each(

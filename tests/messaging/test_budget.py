@@ -1,0 +1,120 @@
+"""Budgets of campaigns and months: held at the reservation, never passed, also at the same time."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from accounts.models import Account, CreditEntry
+from carriersim.client import Client
+from messaging.budget import Budget
+from messaging.choices import BatchKind
+from messaging.errors import BudgetPassed
+from messaging.models import Batch, Message
+from messaging.services import batch_retry, message_send
+from tests.messaging.conftest import Launch, People, send_all
+
+pytestmark = pytest.mark.django_db
+
+
+def budget(limit_credits: int) -> Budget:
+    return Budget("The campaign's budget", limit_credits, Batch.objects.filter(name="Flowers"))
+
+
+def test_a_launch_that_could_pass_it_changes_nothing(
+    launch: Launch, people: People, account: Account
+):
+    people(11)
+
+    with pytest.raises(BudgetPassed) as passed:
+        launch(budgets=[budget(10)])
+
+    assert "up to 11 credits. The campaign's budget has 10 left." in passed.value.message
+    assert (Batch.objects.count(), Message.objects.count()) == (0, 0)
+    account.refresh_from_db()
+    assert (account.credit_balance, account.credit_held) == (100_000, 0)
+    assert CreditEntry.objects.filter(kind="reserve").count() == 0
+
+
+def test_the_exact_cost_decides_where_the_bound_would_pass_it(launch: Launch, people: People):
+    people(10, last_name="x" * 70)
+    body = "Hi {{last_name}}, " + "y" * 70
+
+    batch = launch(body=body, budgets=[budget(10)])
+
+    assert batch.credits_reserved == 10
+
+
+def test_what_came_back_may_be_used_again(
+    launch: Launch, people: People, account: Account, sim: Client
+):
+    (contact, *_) = people(10)
+    sim.set(scripts={contact.phone: "invalid"})
+    launch(budgets=[budget(12)])
+    send_all()
+    assert budget(12).left() == 3
+
+    Message.objects.all().delete()
+    people(phones=["+14155559001", "+14155559002", "+14155559003"])
+    later = {"audience": account.contacts.filter(phone__startswith="+1415555900")}
+
+    assert launch(request_key="k2", budgets=[budget(12)], **later).credits_reserved == 3
+    with pytest.raises(BudgetPassed):
+        launch(request_key="k3", budgets=[budget(12)], **later)
+
+
+def test_a_month_counts_its_blasts_only(launch: Launch, people: People, account: Account):
+    Account.objects.update(monthly_budget_credits=10)
+    people(10)
+    earlier = launch()
+    Batch.objects.filter(pk=earlier.pk).update(launched_at=earlier.launched_at - timedelta(days=32))
+    message_send(
+        account=account, actor=None, phone="+14155559001", body="Your code", kind=BatchKind.API,
+        request_key="code",
+    )  # fmt: skip
+
+    launch(request_key="k2")
+    with pytest.raises(BudgetPassed) as passed:
+        launch(request_key="k3")
+
+    assert "This month's budget for blasts has 0 left" in passed.value.message
+    assert Batch.objects.filter(kind=BatchKind.BLAST).count() == 2
+
+
+def test_trying_again_is_held_to_it_too(
+    launch: Launch, people: People, account: Account, sim: Client
+):
+    people(10)
+    batch = launch(budgets=[budget(10)])
+    send_all()
+    Message.objects.filter(recipient_no=1).update(
+        state="undelivered", rank=4, reason="unreachable", carrier_code="30003"
+    )
+
+    with pytest.raises(BudgetPassed):
+        batch_retry(account=account, actor=None, batch=batch, budgets=[budget(10)])
+
+    assert batch_retry(account=account, actor=None, batch=batch, budgets=[budget(11)]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_launches_at_the_same_time_never_pass_it_together(
+    launch: Launch, people: People, account: Account
+):
+    people(10)
+
+    def one(at: int) -> int:
+        try:
+            return launch(request_key=f"k{at}", budgets=[budget(25)]).credits_reserved
+        except BudgetPassed:
+            return 0
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        reserved = sorted(pool.map(one, range(4)))
+
+    assert reserved == [0, 0, 10, 10]
+    account.refresh_from_db()
+    assert account.credit_held == 20
