@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_own_keywords'),
+        ("accounts", "0003_own_keywords"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='account',
-            name='monthly_budget_credits',
-            field=models.PositiveIntegerField(default=0, help_text='Most credits blasts may use in a month; 0 for no limit.'),
+            model_name="account",
+            name="monthly_budget_credits",
+            field=models.PositiveIntegerField(
+                default=0, help_text="Most credits blasts may use in a month; 0 for no limit."
+            ),
         ),
     ]
