@@ -26,6 +26,7 @@ class ConsentKind(TextChoices):
 
     IN = "in", "Opt-in"
     OUT = "out", "Opt-out"
+    VOID = "void", "Opt-out taken back"  # a text was misread; see contacts.services.reviews
 
 
 class ConsentSource(TextChoices):

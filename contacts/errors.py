@@ -58,6 +58,28 @@ class ProofMissing(Invalid):
         super().__init__(sentence, fields={"wording": sentence})
 
 
+class ReasonMissing(Invalid):
+    """An opt-out is taken back only with the reason."""
+
+    code = "reason_missing"
+
+    def __init__(self) -> None:
+        sentence = "Say why the text was no request to stop. Nothing was changed."
+        super().__init__(sentence, fields={"reason": sentence})
+
+
+class ReviewClosed(Conflict):
+    """There is nothing left to decide about this opt-out."""
+
+    code = "review_closed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This opt-out was reviewed already, or the person has since texted STOP."
+            " Nothing was changed."
+        )
+
+
 class TooManyRows(Invalid):
     """More rows in one request than it may carry."""
 

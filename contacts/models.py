@@ -150,7 +150,7 @@ class ConsentEvent(models.Model):
         db_constraint=False,
     )
     phone = models.CharField(max_length=16)
-    kind = models.CharField(max_length=3, choices=ConsentKind.choices)
+    kind = models.CharField(max_length=4, choices=ConsentKind.choices)
     source = models.CharField(max_length=10, choices=ConsentSource.choices)
     wording = models.CharField(max_length=500, blank=True)
     message_id = models.BigIntegerField(null=True, blank=True)
@@ -173,11 +173,27 @@ class OptOut(models.Model):
     phone = models.CharField(max_length=16)
     source = models.CharField(max_length=10, choices=ConsentSource.choices)
     at = models.DateTimeField(default=now)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "phone"], name="opt_out_phone_unique")
         ]
+        indexes = [
+            models.Index(
+                fields=["account", "-id"],
+                name="opt_out_to_review",
+                condition=models.Q(source=ConsentSource.FREE_TEXT, reviewed_at=None),
+            )
+        ]
+
+    @property
+    def is_to_review(self) -> bool:
+        """Whether it was read out of the person's own words and nobody has looked at it yet."""
+        return self.source == ConsentSource.FREE_TEXT and self.reviewed_at is None
 
 
 class ContactImport(models.Model):

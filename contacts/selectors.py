@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import Account
 from common.errors import NotFound
-from contacts.choices import Consent
+from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.models import (
     ConsentEvent,
@@ -109,6 +109,31 @@ def consent_history(*, account: Account, phone: str) -> QuerySet[ConsentEvent]:
     """Opt-ins and opt-outs of a phone, newest first, with the account users who entered them."""
     events = ConsentEvent.objects.filter(account=account, phone=phone)
     return events.select_related("actor").order_by("-id")
+
+
+def opt_outs_list(*, account: Account) -> QuerySet[OptOut]:
+    """The account's standing opt-outs, unordered."""
+    return OptOut.objects.filter(account=account)
+
+
+def opt_outs_to_review(*, account: Account) -> QuerySet[OptOut]:
+    """Opt-outs in own words that nobody has looked at, unordered (page them by key).
+
+    Each with the `wording` and `message_id` of the text that was read as one. One query.
+    """
+    said = ConsentEvent.objects.filter(
+        account=account,
+        phone=OuterRef("phone"),
+        kind=ConsentKind.OUT,
+        source=ConsentSource.FREE_TEXT,
+    ).order_by("-id")
+    waiting = opt_outs_list(account=account).filter(
+        source=ConsentSource.FREE_TEXT, reviewed_at=None
+    )
+    return waiting.annotate(
+        wording=Subquery(said.values("wording")[:1]),
+        message_id=Subquery(said.values("message_id")[:1]),
+    )
 
 
 def opt_out_get(*, account: Account, phone: str) -> OptOut | None:

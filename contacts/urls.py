@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from contacts.views import groups, imports, people
+from contacts.views import groups, imports, people, reviews
 
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("groups/<int:pk>/rename/", groups.group_rename, name="group_rename"),
     path("groups/<int:pk>/delete/", groups.group_delete, name="group_delete"),
     path("groups/<int:pk>/remove/<int:contact_pk>/", groups.group_remove, name="group_remove"),
+    path("reviews/", reviews.review_list, name="review_list"),
+    path("reviews/<int:pk>/keep/", reviews.review_keep, name="review_keep"),
+    path("reviews/<int:pk>/undo/", reviews.review_undo, name="review_undo"),
     path("imports/", imports.import_list, name="import_list"),
     path("imports/new/", imports.import_create, name="import_create"),
     path("imports/<int:pk>/", imports.import_detail, name="import_detail"),

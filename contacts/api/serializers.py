@@ -127,7 +127,9 @@ class ConsentEventSerializer(serializers.ModelSerializer):
 class ConsentChangeSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
     """An opt-in or opt-out to put on record."""
 
-    kind = serializers.ChoiceField(choices=ConsentKind.choices)
+    kind = serializers.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in (ConsentKind.IN, ConsentKind.OUT)]
+    )
     wording = serializers.CharField(
         max_length=500, help_text="How the person agreed, or what they asked for."
     )

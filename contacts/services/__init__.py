@@ -24,6 +24,7 @@ from contacts.services.people import (
     contact_upsert,
     contacts_upsert_many,
 )
+from contacts.services.reviews import optout_keep, optout_take_back
 from contacts.services.running import import_run
 
 __all__ = [
@@ -48,4 +49,6 @@ __all__ = [
     "import_start",
     "import_sweep",
     "may_opt_in_by_hand",
+    "optout_keep",
+    "optout_take_back",
 ]

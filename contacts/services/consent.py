@@ -57,15 +57,17 @@ def consent_revoke(
     Side effects: ConsentEvent, OptOut, Contact.consent.
     """
     at = at or now()
-    contact = _contact_lock(account=account, phone=phone)
+    contact = contact_lock(account=account, phone=phone)
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
-    if opt_out and (opt_out.source in OWN_ACTS or source not in OWN_ACTS):
+    if opt_out and _weight(source) <= _weight(opt_out.source):
         return False
     _event(account, phone, ConsentKind.OUT, source, wording, message_id, actor, at)
     if opt_out is None and _came_back_after(account, phone, at):
         return False
     OptOut.objects.update_or_create(
-        account=account, phone=phone, defaults={"source": source, "at": at}
+        account=account,
+        phone=phone,
+        defaults={"source": source, "at": at, "reviewed_at": None, "reviewed_by": None},
     )
     Contact.objects.filter(pk=contact.pk).update(consent=Consent.OPTED_OUT, consent_at=at)
     if actor:
@@ -110,7 +112,7 @@ def consent_grant(
     at = at or now()
     if source == ConsentSource.MANUAL and not wording.strip():
         raise ProofMissing
-    contact = _contact_lock(account=account, phone=phone)
+    contact = contact_lock(account=account, phone=phone)
     if contact.consent == Consent.OPTED_IN:
         return False
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
@@ -125,6 +127,16 @@ def consent_grant(
     if actor:
         audit_record(account=account, actor=actor, action="contact.opted_in", subject=phone)
     return True
+
+
+def _weight(source: str) -> int:
+    """How firmly an opt-out stands: one that outweighs another is recorded on top of it.
+
+    What was read out of a person's own words is open to review; a keyword afterwards is not.
+    """
+    if source == ConsentSource.FREE_TEXT:
+        return 1
+    return 2 if source in OWN_ACTS else 0
 
 
 def may_opt_in_by_hand(opt_out: OptOut | None) -> bool:
@@ -144,7 +156,7 @@ def _came_back_after(account: Account, phone: str, at: datetime) -> bool:
     ).exists()
 
 
-def _contact_lock(*, account: Account, phone: str) -> Contact:
+def contact_lock(*, account: Account, phone: str) -> Contact:
     """The contact of this phone, locked; a deleted one is made where there is none."""
     contacts = Contact.objects.select_for_update(no_key=True)
     contact = contacts.filter(account=account, phone=phone).first()

@@ -72,6 +72,8 @@ PAGES: dict[str, dict[str, str]] = {
     "import_start": {"pk": "contact_import"},
     "import_cancel": {"pk": "contact_import"},
     "import_refusals": {"pk": "contact_import"},
+    "review_keep": {"pk": "opt_out"},
+    "review_undo": {"pk": "opt_out"},
     "link_report": {"pk": "link"},
     "message_detail": {"pk": "message"},
     "team_role": {"membership_id": "membership"},

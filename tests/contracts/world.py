@@ -14,8 +14,8 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from common.clock import now
 from common.crypto import encrypt
-from contacts.choices import ImportStatus
-from contacts.models import Contact, ContactImport, Group, GroupMember
+from contacts.choices import ConsentSource, ImportStatus
+from contacts.models import Contact, ContactImport, Group, GroupMember, OptOut
 from inbox.models import Conversation
 from messaging.choices import BatchKind, Direction, MessageState
 from messaging.models import Batch, BatchTotals, CarrierAccount, Message, SenderNumber
@@ -46,6 +46,7 @@ class World:
     invitation: Invitation
     api_key: ApiKey
     verified: VerifiedNumber
+    opt_out: OptOut
 
     def ids(self) -> dict[str, int]:
         """Field name to primary key."""
@@ -143,6 +144,9 @@ def world_create(account: Account, owner: User) -> World:
         api_key=key,
         verified=VerifiedNumber.objects.create(
             account=account, phone="+12025550171", code_hash="x", verified_at=now()
+        ),
+        opt_out=OptOut.objects.create(
+            account=account, phone="+12025550172", source=ConsentSource.FREE_TEXT
         ),
     )
 
