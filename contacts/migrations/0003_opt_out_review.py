@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="optout",
             index=models.Index(
-                condition=models.Q(("source", "free_text"), ("reviewed_at", None)),
+                condition=models.Q(("reviewed_at", None), ("source", "free_text")),
                 fields=["account", "-id"],
                 name="opt_out_to_review",
             ),

@@ -1,7 +1,5 @@
 """Pages of an import: upload, columns with a preview, progress, result, refused rows."""
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -11,6 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
+from common.csvout import csv_lines
 from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
@@ -21,8 +20,7 @@ from contacts.models import ContactImport
 
 PAGE_SIZE = 25
 REFUSALS_SHOWN = 10
-# A cell that begins like this is run as a formula by spreadsheets (OWASP, "CSV injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_REFUSALS_HEADING = ("Line", "Reason", "What is wrong", "The row")
 
 
 @requires(Role.VIEWER)
@@ -136,7 +134,9 @@ def import_refusals(request: AccountRequest, pk: int) -> HttpResponseBase:
     contact_import = _import(request, pk)
     rows = selectors.refusals(contact_import=contact_import)
     lines = ((row.line, row.get_reason_display(), row.sentence, row.raw) for row in rows)
-    response = StreamingHttpResponse(_csv(lines), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(
+        csv_lines(_REFUSALS_HEADING, lines), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="refused-rows-{pk}.csv"'
     return response
 
@@ -177,24 +177,3 @@ def _columns(
     }
     status = 422 if form.errors else 200
     return render(request, "contacts/import_columns.html", context, status=status)
-
-
-class _Echo:
-    """A file whose write gives the text back: csv.writer as a generator."""
-
-    def write(self, text: str) -> str:
-        """The text as it came."""
-        return text
-
-
-def _csv(rows: Iterator[tuple[object, ...]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(("Line", "Reason", "What is wrong", "The row"))
-    for row in rows:
-        yield writer.writerow([_safe(cell) for cell in row])
-
-
-def _safe(cell: object) -> object:
-    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
-        return f"'{cell}"
-    return cell

@@ -62,6 +62,7 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_edit": {"pk": "contact"},
     "contact_delete": {"pk": "contact"},
     "contact_opt_out": {"pk": "contact"},
+    "contact_proof": {"pk": "contact"},
     "contact_opt_in": {"pk": "contact"},
     "group_detail": {"pk": "group"},
     "group_rename": {"pk": "group"},

@@ -75,6 +75,7 @@ ROLES = {
     "contact_edit": MARKETER,
     "contact_delete": MARKETER,
     "contact_opt_out": MARKETER,
+    "contact_proof": VIEWER,
     "contact_opt_in": MARKETER,
     "group_list": VIEWER,
     "group_create": MARKETER,

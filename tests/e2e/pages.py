@@ -138,6 +138,7 @@ PARTS = {
     "api_schema": "a file",
     "batch_report": "leads to the blast's report",
     "blast_export": "a file",
+    "contact_proof": "a file",
     "blast_launched": "part of blast_report",
     "blast_live": "part of blast_report",
     "conversation_thread": "part of conversation",

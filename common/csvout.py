@@ -1,0 +1,32 @@
+"""Rows as a CSV file for spreadsheets: streamed, and nothing in it is run as a formula."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+# A cell that begins like this is run as a formula by spreadsheets (OWASP, "CSV injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_PHONE = re.compile(r"\+[0-9]+")
+
+
+class _Echo:
+    """A file whose write gives the text back: csv.writer as a generator."""
+
+    def write(self, text: str) -> str:
+        """The text as it came."""
+        return text
+
+
+def csv_lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of the file, its heading first; the byte order mark tells Excel it is UTF-8."""
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(heading)
+    for row in rows:
+        yield writer.writerow([_safe(cell) for cell in row])
+
+
+def _safe(cell: object) -> object:
+    """A phone keeps its plus: digits alone compute nothing."""
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA_STARTS):
+        return cell
+    return cell if _PHONE.fullmatch(cell) else f"'{cell}"

@@ -1,0 +1,37 @@
+"""The proof of one person's consent, as a file."""
+
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_GET
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from common.csvout import csv_lines
+from contacts import selectors
+
+HEADING = ("Number", "What", "How", "In these words", "Message", "Import", "Entered by", "When")
+
+
+@requires(Role.VIEWER)
+@require_GET
+def contact_proof(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """Every opt-in and opt-out of a contact with its proof, newest first; times in UTC."""
+    account = request.account
+    contact = owned(selectors.contacts_list(account=account), account, pk=pk)
+    rows = (
+        (
+            event.phone,
+            event.get_kind_display(),
+            event.get_source_display(),
+            event.wording,
+            event.message_id or "",
+            event.import_id or "",
+            event.actor.email if event.actor else "",
+            event.at.isoformat(timespec="seconds"),
+        )
+        for event in selectors.consent_history(account=account, phone=contact.phone).iterator()
+    )
+    response = StreamingHttpResponse(
+        csv_lines(HEADING, rows), content_type="text/csv; charset=utf-8"
+    )
+    response["Content-Disposition"] = f'attachment; filename="consent-{pk}.csv"'
+    return response
