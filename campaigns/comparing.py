@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns.selectors import BlastRow
+from accounts.models import User
+from campaigns.selectors import BlastRow, sum_of
 from common.charts import Chart, Role, Series
 from common.templatetags.ui import num, percent
 from messaging.selectors import Figures
@@ -37,6 +38,29 @@ _RATES: Final[tuple[tuple[str, str, Role], ...]] = (
     ("response_rate", "Response", "replied"),
     ("unsubscribe_rate", "Unsubscribed", "unsubscribed"),
 )
+
+
+@dataclass(frozen=True)
+class ByUser:
+    """What one account user's blasts did together; `user` is None where they have left."""
+
+    user: User | None
+    blasts: int
+    figures: Figures
+
+
+def by_user(rows: Sequence[BlastRow]) -> list[ByUser]:
+    """Blasts summed by who sent them, most people texted first. No query."""
+    theirs: dict[int | None, list[BlastRow]] = {}
+    for row in rows:
+        if row.figures is not None:
+            theirs.setdefault(row.blast.sent_by_id, []).append(row)
+    summed = [
+        ByUser(own[0].blast.sent_by, len(own), figures)
+        for own in theirs.values()
+        if (figures := sum_of(own)) is not None
+    ]
+    return sorted(summed, key=lambda one: -one.figures.audience)
 
 
 def small_multiples(rows: Sequence[BlastRow]) -> list[Multiple]:

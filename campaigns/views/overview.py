@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
-from campaigns import reports, selectors, timeline
+from campaigns import comparing, reports, selectors, timeline
 from common.clock import now
 from common.templatetags.ui import num
 from contacts.selectors import contacts_count
@@ -47,6 +47,7 @@ def overview(request: AccountRequest) -> HttpResponse:
         "periods": PERIODS,
         "rows": current[:_RECENT],
         "blast_count": len(current),
+        "by_user": comparing.by_user(current),
         "figures": figures,
         "earlier": earlier,
         "credits_left": f"{num(request.account.credit_balance)} left",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.choices import Role
@@ -55,6 +56,22 @@ def test_the_overview_sums_a_period_and_compares_it_with_the_one_before(
     assert "40.0% 2 of 5 as before" in page
     assert "2 blasts brought 4 texts" in read(client, "/?days=90")
     assert "1 blast brought 2 texts" in read(client, "/?days=nonsense")
+
+
+def test_the_overview_tells_what_each_account_user_sent(
+    browse: Browse, account: Account, alice: User, bob: User, draft: Blast
+) -> None:
+    EmailAddress.objects.create(user=bob, email=bob.email, verified=True, primary=True)
+    again = services.blast_duplicate(account=account, actor=alice, blast=draft)
+    finished(launched(account, alice, draft))
+    assert "By account user" not in read(browse(alice), "/")
+
+    finished(launched(account, bob, again))
+    page = read(browse(alice), "/")
+
+    assert "By account user the last 28 days" in page
+    for name in (alice.display_name, bob.display_name):
+        assert f"{name} 1 6 40.0% 2 of 5 50.0% 1 of 2 50.0% 1 of 2 50.0% 1 of 2 4 " in page
 
 
 def test_what_needs_a_hand_comes_first(
