@@ -135,3 +135,21 @@ def test_the_page_lists_keeps_and_undoes(shop: Account, alice: User, client: Cli
     again = _leaves_in_own_words(shop)
     assert client.post(f"/contacts/reviews/{again.pk}/keep/").status_code == 302
     assert OptOut.objects.get(pk=again.pk).reviewed_by == alice
+
+
+def test_the_contact_says_that_only_they_can_undo_it_once_that_is_so(
+    shop: Account, alice: User, client: Client
+) -> None:
+    client.force_login(alice)
+    only_they = "Only they can undo this, by texting START"
+    contact = contact_upsert(account=shop, actor=None, phone=ANN)
+    opt_out = _leaves_in_own_words(shop)
+
+    waiting = client.get(f"/contacts/{contact.pk}/").content.decode()
+    optout_keep(account=shop, actor=alice, opt_out_id=opt_out.pk)
+    kept = client.get(f"/contacts/{contact.pk}/").content.decode()
+
+    assert 'href="/contacts/reviews/">review it</a>' in waiting
+    assert only_they not in waiting
+    assert only_they in kept
+    assert "review it</a>" not in kept
