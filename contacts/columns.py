@@ -4,6 +4,8 @@ No database. A mapping is a list with one entry a column: a field's name, ``full
 ``custom.<key>``, or "" for a column that is left out.
 """
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -92,6 +94,12 @@ def headings_of(rows: Sequence[Sequence[str]], *, has_header: bool, columns: int
     return [
         (first[i].strip() if i < len(first) else "") or f"Column {i + 1}" for i in range(columns)
     ]
+
+
+def headings_key(headings: Sequence[str]) -> str:
+    """What files with the same headings in the same order share, whatever the case of letters."""
+    folded = [" ".join(heading.split()).casefold() for heading in headings]
+    return hashlib.sha256(json.dumps(folded).encode()).hexdigest()
 
 
 def check(mapping: Sequence[str]) -> None:

@@ -216,6 +216,13 @@ class ContactImport(models.Model):
     delimiter = models.CharField(max_length=2, blank=True)
     has_header = models.BooleanField(default=True)
     mapping = models.JSONField(default=list)
+    headings_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of the headings; empty without headings.",
+    )
     consent_wording = models.CharField(max_length=500, blank=True)
     status = models.CharField(
         max_length=10, choices=ImportStatus.choices, default=ImportStatus.UPLOADED

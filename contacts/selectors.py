@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import Account
 from common.errors import NotFound
-from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.choices import Consent, ConsentKind, ConsentSource, ImportStatus
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.models import (
     ConsentEvent,
@@ -199,6 +199,21 @@ def groups_of(*, account: Account, contact: Contact) -> QuerySet[Group]:
 def imports_list(*, account: Account) -> QuerySet[ContactImport]:
     """The account's imports, unordered (page them by key), with who made them and their group."""
     return ContactImport.objects.filter(account=account).select_related("created_by", "group")
+
+
+def mapping_remembered(contact_import: ContactImport) -> list[str] | None:
+    """Where the account's last finished import with the same headings put its columns.
+
+    None without such an import, or where this file has no headings. One query at most.
+    """
+    if not contact_import.headings_key:
+        return None
+    done = ContactImport.objects.filter(
+        account_id=contact_import.account_id,
+        headings_key=contact_import.headings_key,
+        status=ImportStatus.DONE,
+    )
+    return done.order_by("-pk").values_list("mapping", flat=True).first()
 
 
 def import_get(*, account: Account, import_id: int) -> ContactImport:

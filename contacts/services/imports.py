@@ -26,6 +26,7 @@ from contacts import columns, csvfile
 from contacts.choices import ImportStatus
 from contacts.errors import FileUnusable, ImportNotOpen
 from contacts.models import ContactImport, Group, ImportRefusal, ImportRow
+from contacts.selectors import mapping_remembered
 from contacts.services.groups import group_create
 
 FILE_BYTES_MAX = 512 * 1024 * 1024
@@ -46,6 +47,8 @@ class Preview(NamedTuple):
 
 def import_create(*, account: Account, actor: User | None, upload: UploadedFile) -> ContactImport:
     """Keep an uploaded file and guess how it is written and what its columns are.
+
+    Columns go where those of the account's last finished import with these headings went.
 
     Args:
         account: Whose contacts the file holds.
@@ -320,6 +323,11 @@ def _layout_guess(
     contact_import.delimiter = delimiter
     contact_import.has_header = layout.has_header
     contact_import.mapping = layout.mapping
+    contact_import.headings_key = ""
+    if layout.has_header:
+        names = columns.headings_of(rows, has_header=True, columns=len(layout.mapping))
+        contact_import.headings_key = columns.headings_key(names)
+        contact_import.mapping = mapping_remembered(contact_import) or layout.mapping
 
 
 def _open_lock(account: Account, import_id: int) -> ContactImport:

@@ -157,6 +157,7 @@ def _columns(
     context = {
         "import": contact_import,
         "form": form,
+        "remembered": mapping == selectors.mapping_remembered(contact_import),
         "columns": [
             {
                 "no": i,
