@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.models import Account
+from campaigns.selectors import blast_advice
 from common.errors import DomainError
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
 from contacts.selectors import audience, merge_fields
 from messaging import segments
+from messaging.advice import Advice
 from messaging.graphemes import clusters
 from messaging.models import Batch
 from messaging.reasons import Words, skipped_words
@@ -60,7 +62,8 @@ class Composed:
     """A draft as it would go out now.
 
     `text` is what `seen_by` (somebody of the audience, or None) would read. `error` says why it
-    cannot be sent as it stands. `estimate` is None without groups, a text, or with an error.
+    cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a text,
+    or with an error.
     """
 
     text: str
@@ -72,6 +75,7 @@ class Composed:
     not_texted: list[NotTexted] = field(default_factory=list)
     error: str = ""
     people: int = 0
+    advice: list[Advice] = field(default_factory=list)
 
     @property
     def replacements(self) -> dict[str, str]:
@@ -87,8 +91,8 @@ class Composed:
 def compose(*, account: Account, body: str, group_ids: Sequence[int]) -> Composed:
     """Count and show a draft. Never raises for what somebody is still typing.
 
-    Queries: one for the fields, one for the person shown, one for the links' domain, those of the
-    estimate.
+    Queries: one for the fields, one for the person shown, one for the links' domain, one for
+    the advice, those of the estimate.
     """
     body = body.replace("\r\n", "\n")
     people = audience(account=account, group_ids=group_ids)
@@ -119,6 +123,7 @@ def compose(*, account: Account, body: str, group_ids: Sequence[int]) -> Compose
         told,
         _not_texted(told.not_texted) if told else [],
         people=told.people if told else 0,
+        advice=blast_advice(account=account, body=body),
     )
 
 

@@ -13,6 +13,7 @@ from accounts.models import Account
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from campaigns.reports import FAILED_STATES
+from messaging.advice import Advice, advise
 from messaging.choices import BatchState, MessageState
 from messaging.models import Batch, Message, SenderNumber
 from messaging.rendering import compile_body
@@ -243,3 +244,15 @@ def _blasts() -> QuerySet[Blast]:
 
 def _launched_at(blast: Blast) -> datetime:
     return blast.batch.launched_at if blast.batch else blast.created_at
+
+
+def blast_advice(*, account: Account, body: str) -> list[Advice]:
+    """What to think about before `body` goes out from `account`. One query.
+
+    Until the account's first blast has gone, its readers are taken for new ones.
+
+    Raises:
+        TemplateError: the body cannot be sent at all.
+    """
+    is_first = not Blast.objects.filter(account=account, state=BlastState.LAUNCHED).exists()
+    return advise(body=body, brand=account.brand or account.name, is_first=is_first)

@@ -116,6 +116,14 @@ class LaunchSerializer(StrictFields, serializers.Serializer):
     )
 
 
+class AdviceSerializer(serializers.Serializer):
+    """Something to think about before sending; it stops nothing."""
+
+    code = serializers.CharField()
+    sentence = serializers.CharField(help_text="What was found and why it matters.")
+    fix = serializers.CharField(help_text="What to do about it.")
+
+
 class EstimateSerializer(serializers.Serializer):
     """What a blast would do if it went out now."""
 
@@ -129,6 +137,7 @@ class EstimateSerializer(serializers.Serializer):
     max_segments = serializers.IntegerField(help_text="Of the longest text.")
     credits = serializers.IntegerField()
     exact = serializers.BooleanField(help_text="False: an upper bound.")
+    advice = AdviceSerializer(many=True)
 
 
 class RateSerializer(serializers.Serializer):

@@ -1,5 +1,6 @@
 """`/api/v1/campaigns/` and `/api/v1/blasts/`."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -163,17 +164,17 @@ class BlastViewSet(
     @extend_schema(request=None, responses=EstimateSerializer)
     @action(detail=True, methods=["post"])
     def estimate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Who would be texted, who not and why, and what it would cost. Nothing is changed."""
-        blast = self.get_object()
+        """Who would be texted, who not and why, what it would cost, and advice. Changes nothing."""
+        blast, account = self.get_object(), calling_account(request)
         told = estimate(
-            account=calling_account(request),
+            account=account,
             body=blast.body,
             audience=audience(
-                account=calling_account(request),
-                group_ids=[group.pk for group in blast.groups.all()],
+                account=account, group_ids=[group.pk for group in blast.groups.all()]
             ),
         )
-        return Response(EstimateSerializer(told).data)
+        advice = selectors.blast_advice(account=account, body=blast.body)
+        return Response(EstimateSerializer({**asdict(told), "advice": advice}).data)
 
     @extend_schema(request=LaunchSerializer, responses={202: BlastSerializer})
     @action(detail=True, methods=["post"])

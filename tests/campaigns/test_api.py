@@ -44,6 +44,8 @@ def test_a_blast_from_draft_to_report(
         },
         content_type=JSON,
     )
+    account.brand = "Alice’s Flowers"
+    account.save(update_fields=["brand"])
     assert made.status_code == 201
     assert (made.json()["state"], made.json()["groups"]) == ("draft", [group.pk])
     url = f"/api/v1/blasts/{made.json()['id']}/"
@@ -58,6 +60,18 @@ def test_a_blast_from_draft_to_report(
         "max_segments": 1,
         "credits": 5,
         "exact": True,
+        "advice": [
+            {
+                "code": "no_opt_out",
+                "sentence": "This is your first blast, and it does not say how to stop.",
+                "fix": "Add “Reply STOP to end” at its end.",
+            },
+            {
+                "code": "no_brand",
+                "sentence": "The text does not name Alice’s Flowers.",
+                "fix": "Say who writes, such as “Alice’s Flowers:” at its start.",
+            },
+        ],
     }
     assert Blast.objects.get().state == BlastState.DRAFT
 

@@ -124,6 +124,50 @@ def test_the_count_as_a_page_fragment(browse: Browse, alice: User, typed: dict[s
     assert Blast.objects.count() == 0
 
 
+def test_advice_is_told_and_stops_nothing(
+    browse: Browse, alice: User, account: Account, typed: dict[str, Any]
+) -> None:
+    Account.objects.filter(pk=account.pk).update(brand="Alice’s Flowers")
+    client = browse(alice)
+    loud = {**typed, "body": "Alice's Flowers: tulips!!! See bit.ly/x"}
+
+    page = client.post("/blasts/count", loud).content.decode()
+    sent = client.post("/blasts/new", {**loud, "act": "send"})
+
+    assert re.findall(r'data-advice="(\w+)"', page) == [
+        "no_opt_out",
+        "public_shortener",
+        "loud_marks",
+    ]
+    assert "Put the full address, with https://." in words(page)
+    assert sent.status_code == 302
+    assert Blast.objects.get().state == BlastState.SCHEDULED
+
+
+def test_a_sound_text_shows_no_advice(
+    browse: Browse, alice: User, account: Account, typed: dict[str, Any]
+) -> None:
+    Account.objects.filter(pk=account.pk).update(brand="Alice’s Flowers")
+    sound = {**typed, "body": "Alice's Flowers: tulips are in. Reply STOP to end"}
+
+    page = browse(alice).post("/blasts/count", sound).content.decode()
+
+    assert "Before you send" not in page
+    assert "Send to 5 people" in words(page)
+
+
+def test_after_the_first_blast_its_readers_know_how_to_stop(
+    account: Account, other_account: Account, draft: Blast
+) -> None:
+    Blast.objects.filter(pk=draft.pk).update(state=BlastState.LAUNCHED)
+
+    told = compose(account=account, body="Alice’s Flowers: tulips", group_ids=[])
+    theirs = compose(account=other_account, body="Charlie's Cheese: brie", group_ids=[])
+
+    assert [advice.code for advice in told.advice] == []
+    assert [advice.code for advice in theirs.advice] == ["no_opt_out"]
+
+
 # --- Keeping and sending ---
 
 
