@@ -21,6 +21,7 @@ from accounts.choices import AccountStatus
 from contacts.choices import Consent
 from messaging.choices import BatchKind, BatchState, Reason
 from messaging.hours import opens_at, zones_of
+from messaging.hours_law import Rule, rules_of
 
 PASSES_OPT_OUT: Final = frozenset({BatchKind.AUTO})
 CAPPED: Final = frozenset({BatchKind.BLAST})
@@ -92,13 +93,16 @@ def skip_reason(
 
 
 class Hours:
-    """Allowed hours at one moment under one batch's rules; each set of zones is worked out once."""
+    """Allowed hours at one moment under one batch's rules and the law.
+
+    Each set of zones and laws is worked out once.
+    """
 
     def __init__(self, rules: Policy, at: datetime) -> None:
         """Take the rules and the moment (aware)."""
         self._rules = rules
         self._at = at
-        self._known: dict[tuple[str, ...], datetime | None] = {}
+        self._known: dict[tuple[tuple[str, ...], tuple[Rule, ...]], datetime | None] = {}
 
     def held_until(self, phone: str, timezone: str) -> datetime | None:
         """When this person may be texted, or None for now.
@@ -111,11 +115,16 @@ class Hours:
         if not rules.keeps_hours:
             return None
         zones = zones_of(phone=phone, own=timezone, default=rules.timezone)
-        if zones not in self._known:
-            self._known[zones] = opens_at(
-                zones=zones, at=self._at, quiet_start=rules.quiet_start, quiet_end=rules.quiet_end
+        law = rules_of(phone)
+        if (zones, law) not in self._known:
+            self._known[zones, law] = opens_at(
+                zones=zones,
+                at=self._at,
+                quiet_start=rules.quiet_start,
+                quiet_end=rules.quiet_end,
+                rules=law,
             )
-        return self._known[zones]
+        return self._known[zones, law]
 
 
 def stopped_since(

@@ -2,8 +2,8 @@
 
 Owns which time zones a number may be in and whether a window of local time is open in all of them.
 An area code is not a residence, and one number can belong to several zones (+1 907 is Adak and
-Anchorage), so a text goes out only while it is allowed in every candidate zone. The window is the
-account's; 47 CFR 64.1200(c)(1) asks for 8 a.m. to 9 p.m. at least.
+Anchorage), so a text goes out only while it is allowed in every candidate zone: by the account's
+own hours, and by the law where that is stricter (`messaging.hours_law`).
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
+
+from messaging.hours_law import Rule
 
 # A country calling code alone says little: +1 covers forty zones from Guam to St. John's, and no
 # hour is allowed in all of them. Such numbers (toll-free, unknown area codes) count as local.
@@ -43,7 +45,12 @@ def zones_of(*, phone: str, own: str, default: str) -> tuple[str, ...]:
 
 
 def opens_at(
-    *, zones: Sequence[str], at: datetime, quiet_start: time, quiet_end: time
+    *,
+    zones: Sequence[str],
+    at: datetime,
+    quiet_start: time,
+    quiet_end: time,
+    rules: Sequence[Rule] = (),
 ) -> datetime | None:
     """None if a text may arrive at `at`, else the next moment when it may, in every zone.
 
@@ -51,22 +58,40 @@ def opens_at(
         zones: IANA names.
         at: Aware.
         quiet_start: No texts from this local time
-        quiet_end: until this one; equal ends mean no quiet hours at all.
+        quiet_end: until this one; equal ends mean none of the account's own.
+        rules: Of the law; each holds in every zone.
     """
-    if quiet_start == quiet_end:
-        return None
     moment = at
     # Each round moves past the quiet hours of one zone; what is open everywhere is soon found, and
     # where nothing is (zones half a day apart) the last bound is tried again when it comes.
-    for _ in range(2 * len(zones) + 2):
-        later = max(_opens(zone, moment, quiet_start, quiet_end) for zone in zones)
+    for _ in range(2 * len(zones) * (1 + len(rules)) + 4):
+        asked = [_opens(zone, moment, quiet_start, quiet_end) for zone in zones]
+        asked += [_lawful(zone, moment, rule) for zone in zones for rule in rules]
+        later = max(asked)
         if later == moment:
             break
         moment = later
     return None if moment == at else moment
 
 
+def _lawful(zone: str, at: datetime, rule: Rule) -> datetime:
+    """`at` where the rule allows it or says nothing of that day, else when to ask again."""
+    local = at.astimezone(ZoneInfo(zone))
+    today = local.date()
+    if local.weekday() not in rule.weekdays or today < rule.valid_from:
+        return at
+    if local.time() < rule.opens:
+        opens = datetime.combine(today, rule.opens, tzinfo=ZoneInfo(zone))
+    elif local.time() >= rule.closes:
+        opens = datetime.combine(today + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
+    else:
+        return at
+    return max(opens.astimezone(at.tzinfo), at)
+
+
 def _opens(zone: str, at: datetime, quiet_start: time, quiet_end: time) -> datetime:
+    if quiet_start == quiet_end:
+        return at
     local = at.astimezone(ZoneInfo(zone))
     clock = local.time()
     if quiet_start < quiet_end:
