@@ -162,6 +162,7 @@ class AccountForm(forms.ModelForm):
             "cap_texts",
             "cap_days",
             "monthly_budget_credits",
+            "keep_bodies_days",
         ]
         labels = {
             "name": "Business name",
@@ -173,9 +174,13 @@ class AccountForm(forms.ModelForm):
             "stop_words": "Your own words for STOP",
             "start_words": "Your own words for START",
             "monthly_budget_credits": "Credits blasts may use in a month",
+            "keep_bodies_days": "Keep the texts of messages for (days)",
         }
         help_texts = {
             "monthly_budget_credits": "A blast that could pass it does not start. 0: no limit.",
+            "keep_bodies_days": (
+                "At least 30; then the words are removed for good, and figures stay. 0: for ever."
+            ),
             "brand": "People who text STOP or HELP read it.",
             "quiet_start": "In the recipient's own time zone.",
             "quiet_end": "In the recipient's own time zone.",

@@ -101,6 +101,9 @@ class Account(models.Model):
     monthly_budget_credits = models.PositiveIntegerField(
         default=0, help_text="Most credits blasts may use in a month; 0 for no limit."
     )
+    keep_bodies_days = models.PositiveSmallIntegerField(
+        default=0, help_text="Texts of messages are removed after so many days; 0 for never."
+    )
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     is_platform = models.BooleanField(
         default=False, help_text="The installation's own account: it texts verification codes."

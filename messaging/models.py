@@ -147,6 +147,9 @@ class Batch(models.Model):
     settled_at = models.DateTimeField(
         null=True, blank=True, help_text="When what was reserved and not used went back."
     )
+    texts_removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its messages' texts had been kept long enough."
+    )
     reconciled_at = models.DateTimeField(null=True, blank=True)
     reconciled_differences = models.JSONField(null=True, blank=True)
 
@@ -160,7 +163,21 @@ class Batch(models.Model):
             models.Index(
                 fields=["id"], name="batch_unsettled", condition=Q(settled_at__isnull=True)
             ),
+            models.Index(
+                fields=["account", "settled_at"],
+                name="batch_with_texts",
+                condition=Q(texts_removed_at__isnull=True),
+            ),
         ]
+
+
+class Retention(models.Model):
+    """How far an account's messages have been gone through for old inbound texts."""
+
+    account = models.OneToOneField(
+        Account, primary_key=True, on_delete=models.CASCADE, related_name="+"
+    )
+    message_id = models.BigIntegerField(default=0)
 
 
 class BatchWatch(models.Model):
@@ -326,6 +343,15 @@ class Message(models.Model):
             models.Index(fields=["account", "-id"], name="message_log"),
             models.Index(fields=["account", "phone", "-id"], name="message_by_phone"),
         ]
+
+    @property
+    def is_text_removed(self) -> bool:
+        """Whether its text was kept as long as its account wants, and is gone."""
+        if self.body:
+            return False
+        if self.direction == Direction.IN:
+            return self.segments > 0
+        return self.batch is not None and self.batch.texts_removed_at is not None
 
 
 class Attempt(models.Model):

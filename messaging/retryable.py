@@ -35,6 +35,10 @@ IS_RETRYABLE: Final = """
                     WHERE o.account_id = m.account_id AND o.phone = m.phone)
     AND NOT EXISTS (SELECT FROM contacts_contact p
                     WHERE p.id = m.contact_id AND p.deleted_at IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM messaging_batch b JOIN accounts_account a ON a.id = b.account_id
+                    WHERE b.id = %(batch)s AND (b.texts_removed_at IS NOT NULL
+                        OR a.keep_bodies_days > 0
+                        AND b.settled_at < now() - make_interval(days => a.keep_bodies_days)))
     AND NOT m.recipient_no <@ (
         SELECT coalesce(range_agg(int4range(c.next_no, c.window_last_no, '[]')), '{}')
         FROM messaging_chunk c

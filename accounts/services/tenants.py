@@ -39,9 +39,13 @@ SETTINGS = (
     "cap_texts",
     "cap_days",
     "monthly_budget_credits",
+    "keep_bodies_days",
 )
 CAP_TEXTS_LIMIT = 100
 CAP_DAYS_LIMIT = 90
+# Reconciliation, replies and retries look back at most thirty days.
+KEEP_DAYS_LEAST = 30
+KEEP_DAYS_MOST = 3650
 OWN_WORDS_LIMIT = 30
 OWN_WORD_CHARS = 40
 
@@ -173,6 +177,13 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
         raise Invalid(fields={"cap_texts": f"Between 0 (no cap) and {CAP_TEXTS_LIMIT}."})
     if not 1 <= changes.get("cap_days", 1) <= CAP_DAYS_LIMIT:
         raise Invalid(fields={"cap_days": f"Between 1 and {CAP_DAYS_LIMIT} days."})
+    keep_days = changes.get("keep_bodies_days", 0)
+    if keep_days and not KEEP_DAYS_LEAST <= keep_days <= KEEP_DAYS_MOST:
+        raise Invalid(
+            fields={
+                "keep_bodies_days": f"0 (for ever), or {KEEP_DAYS_LEAST} to {KEEP_DAYS_MOST} days."
+            }
+        )
     for field in ("name", "brand"):
         if field in changes:
             changes[field] = one_line(changes[field], 120)

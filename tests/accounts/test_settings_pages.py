@@ -29,6 +29,7 @@ SETTINGS = {
     "cap_texts": "2",
     "cap_days": "14",
     "monthly_budget_credits": "5000",
+    "keep_bodies_days": "90",
 }
 
 
@@ -48,6 +49,7 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert (account.requires_consent, account.attribution_hours) == (True, 48)
     assert (account.cap_texts, account.cap_days) == (2, 14)
     assert account.monthly_budget_credits == 5000
+    assert account.keep_bodies_days == 90
     event = AuditEvent.objects.get(action="account.changed")
     assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]
     assert account.default_country == "DE"
@@ -102,6 +104,8 @@ def test_saving_the_same_again_leaves_no_trail(
         {"name": ""},
         {"quiet_start": "25:00"},
         {"stop_words": "!!!"},
+        {"keep_bodies_days": "29"},
+        {"keep_bodies_days": "3651"},
         {"start_words": "x" * 41},
         {"stop_words": ",".join(f"word{n}" for n in range(31))},
     ],

@@ -1,0 +1,104 @@
+"""Texts that were kept as long as their account wants go; everything counted stays."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.models import Account, User
+from common.clock import now
+from messaging import recounting, retention
+from messaging.choices import Direction, MessageState
+from messaging.models import Attempt, Batch, Message
+from messaging.retention import texts_remove
+from tests.receipts.conftest import MakeBatch
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def keeper(account: Account) -> Account:
+    """Alice keeps texts for thirty days."""
+    account.keep_bodies_days = 30
+    account.save(update_fields=["keep_bodies_days"])
+    return account
+
+
+def days_ago(days: int) -> datetime:
+    return now() - timedelta(days=days)
+
+
+def settled(messages: list[Message], days: int) -> Batch:
+    batch = Batch.objects.get(pk=messages[0].batch_id)
+    batch.settled_at = days_ago(days)
+    batch.save(update_fields=["settled_at"])
+    return batch
+
+
+def received(account: Account, body: str, days: int) -> Message:
+    return Message.objects.create(
+        account=account,
+        direction=Direction.IN,
+        state=MessageState.RECEIVED,
+        phone="+14155550001",
+        our_number="+12025550100",
+        body=body,
+        segments=1,
+        created_at=days_ago(days),
+    )
+
+
+def bodies() -> list[str]:
+    return list(Message.objects.order_by("pk").values_list("body", flat=True))
+
+
+@pytest.mark.parametrize("slice_size", [1, 2, 5_000])
+def test_old_texts_go_and_newer_unsettled_and_figures_stay(
+    keeper: Account,
+    other_account: Account,
+    make_batch: MakeBatch,
+    monkeypatch: pytest.MonkeyPatch,
+    slice_size: int,
+) -> None:
+    monkeypatch.setattr(retention, "_SLICE", slice_size)
+    old = settled(make_batch(3, at=days_ago(40)), 31)
+    Message.objects.filter(batch=old).update(merge={"first_name": "Ann"})
+    received(keeper, "old word", 31)
+    received(other_account, "of Charlie", 31)
+    make_batch(2, at=days_ago(40), first=10)
+    settled(make_batch(1, at=days_ago(29), first=20), 29)
+    received(keeper, "new word", 29)
+
+    first, again = texts_remove(), texts_remove()
+
+    assert (first, again) == (4, 0)
+    assert bodies() == ["", "", "", "", "of Charlie", "Hi 1", "Hi 2", "Hi 1", "new word"]
+    assert not Message.objects.filter(merge__isnull=False).exists()
+    assert set(Message.objects.filter(batch=old).values_list("segments", "credits")) == {(1, 1)}
+    assert Attempt.objects.count() == 6
+    assert recounting.differences() == []
+    assert Batch.objects.filter(texts_removed_at__isnull=False).get() == old
+
+
+def test_for_ever_removes_nothing(account: Account, make_batch: MakeBatch) -> None:
+    settled(make_batch(1, at=days_ago(900)), 900)
+    received(account, "hello", 900)
+
+    assert texts_remove() == 0
+    assert bodies() == ["Hi 1", "hello"]
+
+
+def test_pages_say_that_a_text_was_removed(
+    keeper: Account, alice: User, make_batch: MakeBatch, client: Client
+) -> None:
+    sent = make_batch(1, at=days_ago(40))
+    settled(sent, 31)
+    texts_remove()
+    client.force_login(alice)
+
+    detail = client.get(f"/messages/{sent[0].pk}/").content.decode()
+    log = client.get("/messages/").content.decode()
+
+    assert "Text removed: this account keeps texts for a limited time." in detail
+    assert "Not sent yet" not in detail
+    assert "Text removed" in log
