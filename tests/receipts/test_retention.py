@@ -29,7 +29,8 @@ def days_ago(days: int) -> datetime:
 
 
 def settled(messages: list[Message], days: int) -> Batch:
-    batch = Batch.objects.get(pk=messages[0].batch_id)
+    batch = messages[0].batch
+    assert batch is not None
     batch.settled_at = days_ago(days)
     batch.save(update_fields=["settled_at"])
     return batch
