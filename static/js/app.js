@@ -47,12 +47,16 @@
       event.stopPropagation();
       ask(source, source.dataset.confirm).then((yes) => {
         if (!yes) return;
-        const button = stillThere(event.submitter, form);
+        const current = form.isConnected
+          ? form
+          : [...document.forms].find((one) => one.action === form.action);
+        if (!current) return;
+        const button = stillThere(event.submitter, current);
         // What was asked may be out of date by now; the new button then asks again.
-        const same = source === form || button?.dataset.confirm === source.dataset.confirm;
-        if (same) form.dataset.confirmed = "yes";
-        form.requestSubmit(button || undefined);
-        delete form.dataset.confirmed;
+        const asked = source === form ? current : button;
+        if (asked?.dataset.confirm === source.dataset.confirm) current.dataset.confirmed = "yes";
+        current.requestSubmit(button || undefined);
+        delete current.dataset.confirmed;
       });
     },
     true,
