@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 # A cell that begins like this is run as a formula by spreadsheets (OWASP, "CSV injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_PHONE = re.compile(r"\+[0-9]+")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 
 
 class _Echo:
