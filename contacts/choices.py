@@ -1,5 +1,7 @@
 """Vocabulary of the contacts app."""
 
+from enum import StrEnum
+
 from django.db.models import TextChoices
 
 
@@ -39,6 +41,14 @@ class ConsentSource(TextChoices):
     FREE_TEXT = "free_text", "Asked in own words"
     CARRIER = "carrier", "Reported by the carrier"
     FORM = "form", "Public form"
+
+
+class WayBack(StrEnum):
+    """What undoes an opt-out, besides START from the phone itself."""
+
+    PERSON = "person"  # nothing else
+    REVIEW = "review"  # it was read out of their own words, and a person may say: misread
+    SHOP = "shop"  # the shop entered it, and may correct it with proof
 
 
 class ImportStatus(TextChoices):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.errors import Conflict, DomainError, Invalid
+from contacts.choices import WayBack
 
 
 class ContactInvalid(Invalid):
@@ -36,15 +37,28 @@ class GroupNameTaken(Conflict):
         super().__init__(sentence, fields={"name": sentence})
 
 
+_WAYS_BACK = {
+    WayBack.PERSON: "Only the person can undo that, by texting START to one of your numbers.",
+    WayBack.REVIEW: (
+        "It was read out of their own words: say under Contacts, Opt-outs to review, whether it was"
+        " misread. The person can also text START."
+    ),
+    WayBack.SHOP: (
+        "Your team entered it and can correct it on the contact's page, with the words of proof."
+        " The person can also text START."
+    ),
+}
+
+
 class OptedOut(Conflict):
-    """The person left by their own act; only the person can come back."""
+    """The phone opted out, and what was tried cannot undo that."""
 
     code = "opted_out"
 
-    def __init__(self, *, at: datetime, how: str) -> None:
+    def __init__(self, *, at: datetime, how: str, way_back: WayBack) -> None:
         super().__init__(
-            f"This number opted out on {at:%d %b %Y} ({how.lower()}), and only the person can undo"
-            " that, by texting START. Nothing was changed."
+            f"This number opted out on {at:%d %b %Y} ({how.lower()}). Nothing was changed."
+            f" {_WAYS_BACK[way_back]}"
         )
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("<int:pk>/", people.contact_detail, name="contact_detail"),
     path("<int:pk>/edit/", people.contact_edit, name="contact_edit"),
     path("<int:pk>/delete/", people.contact_delete, name="contact_delete"),
+    path("<int:pk>/consent/", proof.contact_proof_page, name="contact_proof_page"),
     path("<int:pk>/consent.csv", proof.contact_proof, name="contact_proof"),
     path("<int:pk>/opt-out/", people.contact_opt_out, name="contact_opt_out"),
     path("<int:pk>/opt-in/", people.contact_opt_in, name="contact_opt_in"),

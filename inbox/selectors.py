@@ -10,9 +10,10 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from accounts.choices import AccountStatus
 from accounts.models import Account, User
 from common.phone import display
+from contacts.choices import WayBack
 from contacts.models import ConsentEvent, Contact, Group, OptOut
 from contacts.selectors import contact_by_phone, contacts_list, groups_of, opt_out_get
-from contacts.services import may_opt_in_by_hand
+from contacts.services import way_back
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation, Note
 from messaging.choices import BatchKind, MessageState, Reason
@@ -220,7 +221,8 @@ class Cannot:
     Attributes:
         why: What stands against it.
         remedy: What would allow it.
-        place: Where that is done: `contact`, `numbers`, `start` (another thread), or nowhere.
+        place: Where that is done: `contact`, `numbers`, `reviews`, `start` (another thread), or
+            nowhere.
     """
 
     why: str
@@ -284,18 +286,28 @@ def _cannot(
     )
     if not reason:
         return None
-    if reason == Reason.OPTED_OUT and may_opt_in_by_hand(opt_out):
+    if reason == Reason.OPTED_OUT and opt_out:
+        return _cannot_opted_out(way_back(opt_out), conversation, contact)
+    words = skipped_words(reason)
+    places = {Reason.UNVERIFIED_TRIAL: "numbers", Reason.LANDLINE: "contact"}
+    return Cannot(words.cause, words.advice, places.get(Reason(reason), ""))
+
+
+def _cannot_opted_out(way: WayBack, conversation: Conversation, contact: Contact | None) -> Cannot:
+    ours = display(conversation.our_number).replace("-", " ")
+    if way == WayBack.SHOP:
         return Cannot(
             "This person is marked as opted out, by somebody of your team or by a list.",
             "If they told you that they want your texts, record that in their contact.",
             "contact" if contact else "",
         )
-    if reason == Reason.OPTED_OUT:
-        ours = display(conversation.our_number).replace("-", " ")
+    if way == WayBack.REVIEW:
         return Cannot(
-            "This person opted out, so you cannot text them.",
-            f"They can text START to {ours} to hear from you again.",
+            "This person asked in their own words to get no more texts, so you cannot text them.",
+            f"If that was misread, say so. They can also text START to {ours}.",
+            "reviews",
         )
-    words = skipped_words(reason)
-    places = {Reason.UNVERIFIED_TRIAL: "numbers", Reason.LANDLINE: "contact"}
-    return Cannot(words.cause, words.advice, places.get(Reason(reason), ""))
+    return Cannot(
+        "This person opted out, so you cannot text them.",
+        f"They can text START to {ours} to hear from you again.",
+    )

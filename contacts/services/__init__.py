@@ -1,6 +1,6 @@
 """Writes of the contacts app: one module a matter, all reachable from here."""
 
-from contacts.services.consent import consent_grant, consent_revoke, may_opt_in_by_hand
+from contacts.services.consent import consent_grant, consent_revoke, way_back
 from contacts.services.groups import (
     contact_groups_set,
     group_add,
@@ -48,7 +48,7 @@ __all__ = [
     "import_run",
     "import_start",
     "import_sweep",
-    "may_opt_in_by_hand",
     "optout_keep",
     "optout_take_back",
+    "way_back",
 ]

@@ -6,11 +6,12 @@ Owns who may undo whose opt-out. Recognising a STOP in a text and answering it i
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.clock import now
-from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.choices import Consent, ConsentKind, ConsentSource, WayBack
 from contacts.errors import OptedOut, ProofMissing
 from contacts.models import ConsentEvent, Contact, OptOut
 
@@ -25,6 +26,8 @@ OWN_ACTS = frozenset(
         ConsentSource.FORM,
     }
 )
+# What came from the phone itself. A public form did not: anybody can type anybody's number.
+FROM_THE_PHONE = OWN_ACTS - {ConsentSource.FORM}
 
 
 @transaction.atomic
@@ -91,16 +94,17 @@ def consent_grant(
     Args:
         account: Whose texts the person agrees to.
         phone: E.164.
-        source: Where the opt-in came from. The person's own act (a START, a form) lifts any
-            opt-out; an account user or the API only one that was not the person's own; an import
-            none.
+        source: Where the opt-in came from. A text from the phone (START, an opt-in keyword) lifts
+            any opt-out; an account user or the API only one that was not the person's own; an
+            import and a public form none.
         wording: What the person agreed to; required when an account user enters it.
         message_id: The inbound message that said so.
         actor: The account user who entered it, if one did.
         at: When the person agreed. One older than the opt-out it would lift changes nothing.
 
     Returns:
-        Whether the phone was not opted in before.
+        Whether the phone was not opted in before. A person's own act is put on record also where
+        only the shop's word was, because it is the better proof.
 
     Raises:
         OptedOut: the opt-out cannot be lifted this way.
@@ -114,10 +118,13 @@ def consent_grant(
         raise ProofMissing
     contact = contact_lock(account=account, phone=phone)
     if contact.consent == Consent.OPTED_IN:
+        if source in OWN_ACTS and not _own_opt_in_stands(account, phone):
+            _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at)
         return False
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
     if opt_out and not _lifts(source, opt_out):
-        raise OptedOut(at=opt_out.at, how=ConsentSource(opt_out.source).label)
+        how = ConsentSource(opt_out.source).label
+        raise OptedOut(at=opt_out.at, how=how, way_back=way_back(opt_out))
     _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at)
     if opt_out:
         if at < opt_out.at:
@@ -139,21 +146,35 @@ def _weight(source: str) -> int:
     return 2 if source in OWN_ACTS else 0
 
 
-def may_opt_in_by_hand(opt_out: OptOut | None) -> bool:
-    """Whether an account user may put an opt-in on record against this opt-out, if any."""
-    return opt_out is None or _lifts(ConsentSource.MANUAL, opt_out)
+def way_back(opt_out: OptOut) -> WayBack:
+    """What undoes this opt-out; a text of START from the phone always does as well."""
+    if opt_out.is_to_review:
+        return WayBack.REVIEW
+    return WayBack.PERSON if opt_out.source in OWN_ACTS else WayBack.SHOP
 
 
 def _lifts(source: ConsentSource, opt_out: OptOut) -> bool:
-    if source in OWN_ACTS:
+    if source in FROM_THE_PHONE:
         return True
-    return source != ConsentSource.IMPORT and opt_out.source not in OWN_ACTS
+    by_the_shop = (ConsentSource.MANUAL, ConsentSource.API)
+    return source in by_the_shop and way_back(opt_out) == WayBack.SHOP
 
 
 def _came_back_after(account: Account, phone: str, at: datetime) -> bool:
+    """Whether the phone itself opted in later: a form counts once a text from it confirmed it."""
+    from_the_phone = Q(source__in=FROM_THE_PHONE) | Q(
+        source=ConsentSource.FORM, message_id__isnull=False
+    )
     return ConsentEvent.objects.filter(
-        account=account, phone=phone, kind=ConsentKind.IN, source__in=OWN_ACTS, at__gt=at
+        from_the_phone, account=account, phone=phone, kind=ConsentKind.IN, at__gt=at
     ).exists()
+
+
+def _own_opt_in_stands(account: Account, phone: str) -> bool:
+    """Whether the newest opt-in on record is an act of the person's own."""
+    events = ConsentEvent.objects.filter(account=account, phone=phone, kind=ConsentKind.IN)
+    newest = events.order_by("-at", "-id").values_list("source", flat=True).first()
+    return newest in OWN_ACTS
 
 
 def contact_lock(*, account: Account, phone: str) -> Contact:

@@ -12,7 +12,7 @@ from accounts.models import Account
 from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
-from contacts.choices import Consent, ConsentSource
+from contacts.choices import Consent, ConsentSource, WayBack
 from contacts.errors import OptedOut, ProofMissing
 from contacts.forms import ContactForm, WordingForm, refuse
 from contacts.models import Contact
@@ -179,7 +179,7 @@ def _detail(request: AccountRequest, contact: Contact, form: WordingForm) -> Htt
         ],
         "events": selectors.consent_history(account=account, phone=contact.phone)[:100],
         "opt_out": opt_out,
-        "may_opt_in": services.may_opt_in_by_hand(opt_out),
+        "may_opt_in": opt_out is None or services.way_back(opt_out) == WayBack.SHOP,
         "form": form,
     }
     status = 422 if form.errors else 200

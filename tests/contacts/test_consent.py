@@ -134,6 +134,65 @@ def test_granting_twice_is_one_event(shop: Account) -> None:
     assert ConsentEvent.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "left", [ConsentSource.KEYWORD, ConsentSource.FREE_TEXT, ConsentSource.MANUAL]
+)
+def test_a_form_lifts_no_opt_out_since_anybody_can_type_anybodys_number(
+    shop: Account, left: ConsentSource
+) -> None:
+    consent_revoke(account=shop, phone=ANN, source=left)
+
+    with pytest.raises(OptedOut):
+        consent_grant(account=shop, phone=ANN, source=ConsentSource.FORM, wording="Ticked the box")
+
+    assert opted_out(account=shop, phone=ANN)
+    assert ConsentEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize(("message_id", "is_out"), [(None, True), (9, False)])
+def test_a_late_stop_stands_against_a_form_unless_a_text_confirmed_it(
+    shop: Account, message_id: int | None, is_out: bool
+) -> None:
+    consent_grant(
+        account=shop, phone=ANN, source=ConsentSource.FORM, message_id=message_id, at=NOON
+    )
+
+    changed = consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD, at=MORNING)
+
+    assert (changed, opted_out(account=shop, phone=ANN)) == (is_out, is_out)
+
+
+def test_a_persons_own_opt_in_is_kept_on_top_of_the_shops_word_once(shop: Account) -> None:
+    contact_upsert(account=shop, actor=None, phone=ANN, consent_wording="Signed at the till")
+
+    changed = [
+        consent_grant(account=shop, phone=ANN, source=ConsentSource.KEYWORD, wording="JOIN")
+        for _ in range(2)
+    ]
+
+    assert changed == [False, False]
+    history = consent_history(account=shop, phone=ANN)
+    assert [(e.kind, e.source) for e in history] == [("in", "keyword"), ("in", "manual")]
+
+
+@pytest.mark.parametrize(
+    ("left", "remedy"),
+    [
+        (ConsentSource.KEYWORD, "Only the person can undo that, by texting START"),
+        (ConsentSource.FREE_TEXT, "say under Contacts, Opt-outs to review"),
+    ],
+)
+def test_a_refused_opt_in_says_what_would_undo_the_opt_out(
+    shop: Account, left: ConsentSource, remedy: str
+) -> None:
+    consent_revoke(account=shop, phone=ANN, source=left)
+
+    with pytest.raises(OptedOut) as refused:
+        consent_grant(account=shop, phone=ANN, source=ConsentSource.API, wording="Told us")
+
+    assert remedy in refused.value.message
+
+
 def test_a_stop_that_arrives_late_does_not_undo_a_newer_start(shop: Account) -> None:
     consent_revoke(account=shop, phone=ANN, source=ConsentSource.MANUAL, at=MORNING)
     consent_grant(account=shop, phone=ANN, source=ConsentSource.KEYWORD, at=NOON)

@@ -54,3 +54,28 @@ def test_every_opt_in_and_opt_out_stands_in_it_and_no_formula_runs(
             "2026-05-05T09:00:00+00:00",
         ],
     ]
+
+
+def test_the_page_to_print_has_every_event_with_its_words_and_where_they_are_kept(
+    shop: Account, alice: User, client: Client
+) -> None:
+    ann = contact_upsert(account=shop, actor=None, phone=ANN)
+    consent_grant(
+        account=shop,
+        phone=ANN,
+        source=ConsentSource.MANUAL,
+        wording="Signed at the till",
+        actor=alice,
+        at=MORNING,
+    )
+    consent_revoke(
+        account=shop, phone=ANN, source=ConsentSource.KEYWORD, wording="STOP", message_id=7, at=NOON
+    )
+    client.force_login(alice)
+
+    shown = client.get(f"/contacts/{ann.pk}/consent/").content.decode()
+
+    assert "Opted out since Tue 5 May 2026, 08:00 EDT (texted a keyword)." in shown
+    assert shown.index("Message 7") < shown.index("Signed at the till")
+    assert "Entered by an account user: Alice" in shown
+    assert f'href="/contacts/{ann.pk}/consent.csv"' in shown

@@ -63,6 +63,7 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_delete": {"pk": "contact"},
     "contact_opt_out": {"pk": "contact"},
     "contact_proof": {"pk": "contact"},
+    "contact_proof_page": {"pk": "contact"},
     "contact_opt_in": {"pk": "contact"},
     "group_detail": {"pk": "group"},
     "group_rename": {"pk": "group"},

@@ -76,6 +76,7 @@ ROLES = {
     "contact_delete": MARKETER,
     "contact_opt_out": MARKETER,
     "contact_proof": VIEWER,
+    "contact_proof_page": VIEWER,
     "contact_opt_in": MARKETER,
     "group_list": VIEWER,
     "group_create": MARKETER,

@@ -23,6 +23,7 @@ PAGES: dict[str, list[str]] = {
     "contact_create": [""],
     "contact_detail": [""],
     "contact_edit": [""],
+    "contact_proof_page": [""],
     "group_list": [""],
     "group_detail": [""],
     "import_list": [""],

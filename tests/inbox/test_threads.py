@@ -156,6 +156,7 @@ def test_the_pane_knows_the_person(
     ("source", "place", "remedy"),
     [
         (ConsentSource.KEYWORD, "", "text START to +1 202 555 0100"),
+        (ConsentSource.FREE_TEXT, "reviews", "If that was misread, say so."),
         (ConsentSource.MANUAL, "contact", "record that in their contact"),
     ],
 )
