@@ -55,13 +55,17 @@ class ImportStatus(TextChoices):
     """Life of a contact import.
 
     uploaded --the user confirms the columns--> queued --a worker claims it--> running --> done
+    running, of a dry run --> checked --the user confirms--> queued --> running --> done
+    checked --the user--> uploaded, to change the columns
     running --heartbeat stale (crash)--> running again, from the first line, under a new run number
-    uploaded | queued | running --the user--> canceled;  running --cannot be read--> failed
+    uploaded | queued | running | checked --the user--> canceled
+    running --cannot be read--> failed
     """
 
     UPLOADED = "uploaded", "Columns to confirm"
     QUEUED = "queued", "Waiting"
     RUNNING = "running", "Importing"
+    CHECKED = "checked", "To confirm"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
     CANCELED = "canceled", "Canceled"

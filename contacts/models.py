@@ -7,7 +7,7 @@ constraint has none: a list of a million people pays for each of them (checks of
 half of an import's time).
 """
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 
@@ -21,6 +21,9 @@ from contacts.choices import (
     LineType,
     RefusalReason,
 )
+
+# So often is one step of an import tried: reading it, and writing what a dry run counted.
+RUNS_MAX = 5
 
 
 class Contact(models.Model):
@@ -199,7 +202,8 @@ class OptOut(models.Model):
 class ContactImport(models.Model):
     """One uploaded file and what became of each of its rows (the states: see ImportStatus).
 
-    Once done: rows_read = rows_new + rows_updated + rows_unchanged + rows_duplicate + rows_refused.
+    Once done (or, of a dry run, once checked):
+    rows_read = rows_new + rows_updated + rows_unchanged + rows_duplicate + rows_refused.
     `mapping` has one entry a column: a field, ``custom.<key>``, or an empty string for "leave out".
     `run_no` counts the claims; a worker whose number is no longer the newest writes nothing.
     """
@@ -224,11 +228,31 @@ class ContactImport(models.Model):
         help_text="Of the headings; empty without headings.",
     )
     consent_wording = models.CharField(max_length=500, blank=True)
+    group_name = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a group to be made for these people.",
+    )
+    is_dry_run = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Stops once the rows are counted, until a person confirms.",
+    )
+    is_staged = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Every row of the file was read and waits in staging.",
+    )
     status = models.CharField(
         max_length=10, choices=ImportStatus.choices, default=ImportStatus.UPLOADED
     )
     error = models.CharField(max_length=300, blank=True)
     run_no = models.PositiveIntegerField(default=0)
+    runs_max = models.PositiveIntegerField(
+        default=RUNS_MAX, db_default=RUNS_MAX, help_text="Given up once `run_no` reached it."
+    )
     read_bytes = models.BigIntegerField(default=0)
     rows_read = models.BigIntegerField(default=0)
     rows_new = models.BigIntegerField(default=0)
@@ -238,6 +262,11 @@ class ContactImport(models.Model):
     rows_refused = models.BigIntegerField(default=0)
     people_opted_out = models.BigIntegerField(
         default=0, help_text="People of the file who opted out before, and stay out."
+    )
+    people_landline = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="People of the file whose number is known to take no texts.",
     )
     created_at = models.DateTimeField(default=now)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -253,6 +282,17 @@ class ContactImport(models.Model):
     def rows_accepted(self) -> int:
         """Rows that ended in a contact: every row read but the refused ones."""
         return self.rows_read - self.rows_refused
+
+    @property
+    def people(self) -> int:
+        """Different people among the accepted rows."""
+        return self.rows_accepted - self.rows_duplicate
+
+    def counts_clear(self) -> None:
+        """Nothing of the file counts; the caller saves."""
+        self.read_bytes = self.rows_read = self.rows_refused = 0
+        self.rows_new = self.rows_updated = self.rows_unchanged = self.rows_duplicate = 0
+        self.people_opted_out = self.people_landline = 0
 
 
 class ImportRefusal(models.Model):
@@ -273,8 +313,9 @@ class ImportRefusal(models.Model):
 class ImportRow(models.Model):
     """Staging of an import under way; filled by COPY, merged in SQL, deleted afterwards.
 
-    Unlogged (0002_storage): what a crash of PostgreSQL empties is read again from the file. No
-    index: a merge reads and sorts all of its rows anyway.
+    Unlogged (0002_storage): what a crash of PostgreSQL empties is read again from the file. A merge
+    reads and sorts all rows of its import anyway, so only a BRIN index, which costs COPY nothing,
+    keeps it away from those of others' dry runs.
     """
 
     contact_import = models.ForeignKey(
@@ -293,3 +334,8 @@ class ImportRow(models.Model):
     custom = models.JSONField(default=dict)
     line_type = models.CharField(max_length=10)
     region = models.CharField(max_length=2)
+
+    class Meta:
+        indexes = [
+            BrinIndex(fields=["contact_import"], name="import_row_of", autosummarize=True),
+        ]

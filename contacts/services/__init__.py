@@ -11,9 +11,8 @@ from contacts.services.groups import (
 )
 from contacts.services.imports import (
     import_cancel,
-    import_create,
-    import_preview,
-    import_reread,
+    import_confirm,
+    import_reopen,
     import_start,
     import_sweep,
 )
@@ -26,6 +25,7 @@ from contacts.services.people import (
 )
 from contacts.services.reviews import optout_keep, optout_take_back
 from contacts.services.running import import_run
+from contacts.services.uploads import import_create, import_preview, import_reread
 
 __all__ = [
     "RowResult",
@@ -42,8 +42,10 @@ __all__ = [
     "group_remove",
     "group_rename",
     "import_cancel",
+    "import_confirm",
     "import_create",
     "import_preview",
+    "import_reopen",
     "import_reread",
     "import_run",
     "import_start",

@@ -1,17 +1,12 @@
-"""An import from upload to the moment a worker may run it; canceling, restarting, sweeping.
+"""An import's states as people and the sweeper move them: start, confirm, reopen, cancel, claim.
 
-Owns the uploaded file and the states of ContactImport. Reading rows and merging them is
+Keeping the file is contacts.services.uploads, reading and merging its rows
 contacts.services.running.
 """
 
-import shutil
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path, PurePath
-from typing import NamedTuple
 
-from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -20,117 +15,19 @@ from accounts.models import Account, User
 from accounts.services import audit_record
 from common.clock import now
 from common.errors import NotFound
-from common.ids import secret_token
 from common.jobs import enqueue
-from contacts import columns, csvfile
+from contacts import columns
 from contacts.choices import ImportStatus
-from contacts.errors import FileUnusable, ImportNotOpen
-from contacts.models import ContactImport, Group, ImportRefusal, ImportRow
-from contacts.selectors import mapping_remembered
+from contacts.errors import GroupNameTaken, ImportNotOpen
+from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import group_create
+from contacts.services.uploads import file_path, import_lock
 
-FILE_BYTES_MAX = 512 * 1024 * 1024
-FILE_GONE = "The uploaded file is gone. Nothing was imported. Upload it again."
-RUNS_MAX = 5
 # A heartbeat comes with every piece, some times a second; a merge holds the row's lock instead.
 STALE_AFTER = timedelta(seconds=60)
 HINT_LOST_AFTER = timedelta(seconds=10)
 FORGOTTEN_AFTER = timedelta(days=7)
-
-
-class Preview(NamedTuple):
-    """Names of a file's columns, and for each its first filled cells."""
-
-    headings: list[str]
-    samples: list[list[str]]
-
-
-def import_create(*, account: Account, actor: User | None, upload: UploadedFile) -> ContactImport:
-    """Keep an uploaded file and guess how it is written and what its columns are.
-
-    Columns go where those of the account's last finished import with these headings went.
-
-    Args:
-        account: Whose contacts the file holds.
-        actor: Who uploaded it.
-        upload: The file, read in chunks.
-
-    Returns:
-        The import, waiting for its columns to be confirmed (`import_start`).
-
-    Raises:
-        FileUnusable: too large, empty, no text, or without rows. Nothing is kept.
-    """
-    if (upload.size or 0) > FILE_BYTES_MAX:
-        raise FileUnusable(
-            f"This file is larger than {FILE_BYTES_MAX >> 20} MB. Split it and import the parts."
-            " Nothing was imported."
-        )
-    path = f"imports/{account.pk}/{secret_token()}.csv"
-    target = file_path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as file:
-        shutil.copyfileobj(upload, file, 1 << 20)
-    contact_import = ContactImport(
-        account=account,
-        created_by=actor,
-        filename=PurePath(upload.name or "contacts.csv").name.replace("\0", "")[:200],
-        path=path,
-        size_bytes=target.stat().st_size,
-    )
-    try:
-        encoding = csvfile.encoding_detect(target)
-        delimiter = csvfile.delimiter_detect(csvfile.text_head(target, encoding))
-        _layout_guess(contact_import, encoding, delimiter, None)
-        contact_import.save()
-    except Exception:
-        target.unlink(missing_ok=True)
-        raise
-    return contact_import
-
-
-@transaction.atomic
-def import_reread(
-    *,
-    account: Account,
-    import_id: int,
-    encoding: str,
-    delimiter: str,
-    has_header: bool,
-) -> ContactImport:
-    """Read the beginning of the file in another way and guess its columns anew.
-
-    Raises:
-        FileUnusable: read like this, the file has no rows.
-        ImportNotOpen: its columns were confirmed already.
-        NotFound: no such import in the account.
-    """
-    contact_import = _open_lock(account, import_id)
-    _layout_guess(contact_import, encoding, delimiter, has_header)
-    contact_import.save()
-    return contact_import
-
-
-def import_preview(contact_import: ContactImport) -> Preview:
-    """The beginning of an uploaded file, as its columns are read now; three cells a column.
-
-    Raises:
-        FileUnusable: the file is gone.
-    """
-    path = file_path(contact_import.path)
-    try:
-        found = csvfile.sample(path, contact_import.encoding, contact_import.delimiter)
-    except FileNotFoundError as error:
-        raise FileUnusable(FILE_GONE) from error
-    rows = [record.cells for record in found]
-    count = len(contact_import.mapping)
-    headings = columns.headings_of(rows, has_header=contact_import.has_header, columns=count)
-    body = rows[1:] if contact_import.has_header else rows
-    samples = [
-        [row[i].strip() for row in body if i < len(row) and row[i].strip()][:3]
-        for i in range(count)
-    ]
-    return Preview(headings, samples)
+UNCONFIRMED_AFTER = timedelta(days=2)
 
 
 @transaction.atomic
@@ -143,6 +40,7 @@ def import_start(
     group: Group | None = None,
     group_name: str = "",
     consent_wording: str = "",
+    dry_run: bool = False,
 ) -> ContactImport:
     """Confirm the columns and hand the import to a worker.
 
@@ -154,6 +52,7 @@ def import_start(
         group: A group of the account for everybody in the file.
         group_name: Name of a group to be made for them, instead.
         consent_wording: How these people agreed to be texted; empty leaves their consent as it is.
+        dry_run: Stop once every row is counted, with nothing written, until `import_confirm`.
 
     Raises:
         GroupNameTaken: the account has a group of that name.
@@ -166,23 +65,59 @@ def import_start(
     columns.check(mapping)
     if group is not None and group.account_id != account.pk:
         raise NotFound
-    contact_import = _open_lock(account, import_id)
-    if group_name.strip():
-        group = group_create(account=account, actor=actor, name=group_name)
+    contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
+    name = " ".join(group_name.split())
+    if name and Group.objects.filter(account=account, name=name).exists():
+        raise GroupNameTaken(name)
     contact_import.mapping = list(mapping)
-    contact_import.group = group
+    contact_import.group = None if name else group
+    contact_import.group_name = name
     contact_import.consent_wording = consent_wording.strip()[:500]
-    contact_import.status = ImportStatus.QUEUED
-    contact_import.heartbeat_at = now()
+    contact_import.is_dry_run = dry_run
+    if not dry_run:
+        _group_make(contact_import, actor)
+    _queue(contact_import, actor, "import.started")
+    return contact_import
+
+
+@transaction.atomic
+def import_confirm(*, account: Account, actor: User | None, import_id: int) -> ContactImport:
+    """Have the rows of a dry run written, as they were counted.
+
+    What changed in the account meanwhile counts: the figures of the result are the merge's own.
+
+    Raises:
+        ImportNotOpen: it is not waiting for this, or no longer.
+        NotFound: no such import in the account.
+
+    Side effects: makes the group; enqueues contacts.import_run; an audit event.
+    """
+    contact_import = import_lock(account, import_id, ImportStatus.CHECKED)
+    contact_import.is_dry_run = False
+    contact_import.runs_max = contact_import.run_no + RUNS_MAX
+    _group_make(contact_import, actor)
+    _queue(contact_import, actor, "import.confirmed")
+    return contact_import
+
+
+@transaction.atomic
+def import_reopen(*, account: Account, actor: User | None, import_id: int) -> ContactImport:
+    """Go back from a dry run to its columns; what was counted is forgotten.
+
+    Raises:
+        ImportNotOpen: it is not a dry run that waits.
+        NotFound: no such import in the account.
+    """
+    contact_import = import_lock(account, import_id, ImportStatus.CHECKED)
+    contact_import.status = ImportStatus.UPLOADED
+    contact_import.is_dry_run = contact_import.is_staged = False
+    contact_import.runs_max = contact_import.run_no + RUNS_MAX
+    contact_import.counts_clear()
     contact_import.save()
+    staging_clear(contact_import.pk)
     audit_record(
-        account=account,
-        actor=actor,
-        action="import.started",
-        subject=contact_import.filename,
-        data={"import": contact_import.pk, "group": group.name if group else ""},
+        account=account, actor=actor, action="import.reopened", subject=contact_import.filename
     )
-    enqueue("contacts.import_run", contact_import.pk)
     return contact_import
 
 
@@ -200,7 +135,12 @@ def import_cancel(*, account: Account, actor: User | None, import_id: int) -> Co
         ContactImport.objects.select_for_update(no_key=True, skip_locked=True)
         .filter(
             pk=import_id,
-            status__in=(ImportStatus.UPLOADED, ImportStatus.QUEUED, ImportStatus.RUNNING),
+            status__in=(
+                ImportStatus.UPLOADED,
+                ImportStatus.QUEUED,
+                ImportStatus.RUNNING,
+                ImportStatus.CHECKED,
+            ),
         )
         .first()
     )
@@ -208,7 +148,8 @@ def import_cancel(*, account: Account, actor: User | None, import_id: int) -> Co
         raise ImportNotOpen("This import can no longer be canceled: its rows are being written.")
     contact_import.status = ImportStatus.CANCELED
     contact_import.finished_at = now()
-    contact_import.rows_read = contact_import.rows_refused = 0
+    contact_import.is_staged = False
+    contact_import.counts_clear()
     file_remove(contact_import)
     contact_import.save()
     staging_clear(contact_import.pk)
@@ -225,10 +166,9 @@ def import_sweep() -> list[int]:
         Ids of the imports that were hinted at.
     """
     hopeless = "It stopped several times before the end. Nothing was imported. Try a smaller file."
-    for contact_import in _lockable(_lost() & Q(run_no__gte=RUNS_MAX)):
+    for contact_import in _lockable(_lost() & Q(run_no__gte=F("runs_max"))):
         import_fail(import_id=contact_import.pk, run_no=contact_import.run_no, error=hopeless)
-    forgotten = Q(status=ImportStatus.UPLOADED, created_at__lt=Now() - FORGOTTEN_AFTER)
-    for contact_import in _lockable(forgotten):
+    for contact_import in _lockable(_forgotten()):
         import_cancel(account=contact_import.account, actor=None, import_id=contact_import.pk)
     ids = [found.pk for found in _lockable(_lost())]
     for import_id in ids:
@@ -240,23 +180,24 @@ def import_sweep() -> list[int]:
 def import_claim(import_id: int) -> ContactImport | None:
     """Take an import that waits or whose worker is gone, and clear what that worker left.
 
+    The rows of a dry run stay, unless a crash of PostgreSQL emptied the unlogged staging.
+
     Returns:
         The import under a new run number, or None where there is nothing to do.
     """
     waiting = Q(status=ImportStatus.QUEUED) | _lost()
-    claimable = ContactImport.objects.filter(waiting, pk=import_id, run_no__lt=RUNS_MAX)
+    claimable = ContactImport.objects.filter(waiting, pk=import_id, run_no__lt=F("runs_max"))
     contact_import = claimable.select_for_update(no_key=True, skip_locked=True).first()
     if contact_import is None:
         return None
-    ContactImport.objects.filter(pk=import_id).update(
-        status=ImportStatus.RUNNING,
-        run_no=F("run_no") + 1,
-        heartbeat_at=Now(),
-        read_bytes=0,
-        rows_read=0,
-        rows_refused=0,
-    )
-    staging_clear(import_id)
+    contact_import.status = ImportStatus.RUNNING
+    contact_import.run_no = F("run_no") + 1
+    contact_import.heartbeat_at = Now()
+    if not (contact_import.is_staged and staging_whole(contact_import)):
+        contact_import.is_staged = False
+        contact_import.counts_clear()
+        staging_clear(import_id)
+    contact_import.save()
     return ContactImport.objects.select_related("account", "created_by").get(pk=import_id)
 
 
@@ -273,15 +214,11 @@ def import_fail(*, import_id: int, run_no: int, error: str) -> None:
     contact_import.status = ImportStatus.FAILED
     contact_import.error = error
     contact_import.finished_at = now()
-    contact_import.rows_read = contact_import.rows_refused = 0
+    contact_import.is_staged = False
+    contact_import.counts_clear()
     file_remove(contact_import)
     contact_import.save()
     staging_clear(import_id)
-
-
-def file_path(path: str) -> Path:
-    """Where an import's file lies."""
-    return Path(settings.MEDIA_ROOT) / path
 
 
 def file_remove(contact_import: ContactImport) -> None:
@@ -301,47 +238,47 @@ def staging_clear(import_id: int) -> None:
         rows._raw_delete(rows.db)
 
 
-def _layout_guess(
-    contact_import: ContactImport, encoding: str, delimiter: str, has_header: bool | None
-) -> None:
-    rows = [
-        record.cells
-        for record in csvfile.sample(file_path(contact_import.path), encoding, delimiter)
-    ]
-    if not rows:
-        raise FileUnusable(
-            "No rows could be read from this file. Export the list as CSV and upload that."
-            " Nothing was imported."
-        )
-    if columns.width(rows) > columns.COLUMNS_MAX:
-        raise FileUnusable(
-            f"This file has more than {columns.COLUMNS_MAX:,} columns. Keep those you need and"
-            " upload it again. Nothing was imported."
-        )
-    layout = columns.guess(rows, country=contact_import.account.default_country, header=has_header)
-    contact_import.encoding = encoding
-    contact_import.delimiter = delimiter
-    contact_import.has_header = layout.has_header
-    contact_import.mapping = layout.mapping
-    contact_import.headings_key = ""
-    if layout.has_header:
-        names = columns.headings_of(rows, has_header=True, columns=len(layout.mapping))
-        contact_import.headings_key = columns.headings_key(names)
-        contact_import.mapping = mapping_remembered(contact_import) or layout.mapping
+def staging_whole(contact_import: ContactImport) -> bool:
+    """Whether every row that was read is still staged or refused."""
+    staged = ImportRow.objects.filter(contact_import=contact_import).count()
+    return contact_import.rows_refused + staged == contact_import.rows_read
 
 
-def _open_lock(account: Account, import_id: int) -> ContactImport:
-    contact_import = (
-        ContactImport.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("account")
-        .filter(account=account, pk=import_id)
-        .first()
+def _group_make(contact_import: ContactImport, actor: User | None) -> None:
+    """Make the group that was asked for, or take the one that somebody made meanwhile."""
+    name = contact_import.group_name
+    if not name:
+        return
+    account = contact_import.account
+    contact_import.group = Group.objects.filter(account=account, name=name).first() or group_create(
+        account=account, actor=actor, name=name
     )
-    if contact_import is None:
-        raise NotFound
-    if contact_import.status != ImportStatus.UPLOADED:
-        raise ImportNotOpen("This import was started already. Reload the page to see it.")
-    return contact_import
+
+
+def _queue(contact_import: ContactImport, actor: User | None, action: str) -> None:
+    contact_import.status = ImportStatus.QUEUED
+    contact_import.heartbeat_at = now()
+    contact_import.save()
+    group = contact_import.group.name if contact_import.group else contact_import.group_name
+    audit_record(
+        account=contact_import.account,
+        actor=actor,
+        action=action,
+        subject=contact_import.filename,
+        data={
+            "import": contact_import.pk,
+            "group": group,
+            "dry_run": contact_import.is_dry_run,
+        },
+    )
+    enqueue("contacts.import_run", contact_import.pk)
+
+
+def _forgotten() -> Q:
+    """Uploads that nobody confirmed, and dry runs, whose staged rows are in everybody's way."""
+    return Q(status=ImportStatus.UPLOADED, created_at__lt=Now() - FORGOTTEN_AFTER) | Q(
+        status=ImportStatus.CHECKED, heartbeat_at__lt=Now() - UNCONFIRMED_AFTER
+    )
 
 
 def _lost() -> Q:

@@ -44,10 +44,7 @@ _UPSERT = """
         created_at = CASE WHEN c.deleted_at IS NULL THEN c.created_at ELSE EXCLUDED.created_at END,
         updated_at = EXCLUDED.updated_at,
         deleted_at = NULL
-    WHERE c.deleted_at IS NOT NULL
-        OR {changes}
-        OR NOT c.custom @> EXCLUDED.custom
-        OR (%(grants)s AND c.consent = 'unknown')
+    WHERE {changes}
     RETURNING c.phone, c.created_at = %(moment)s AS is_new,
         c.consent = 'opted_in' AND c.consent_at = %(moment)s AS granted
 """
@@ -65,10 +62,23 @@ _ASSIGNMENTS = ", ".join(
     f" THEN c.{name} ELSE EXCLUDED.{name} END"
     for name, silent in _SILENT.items()
 )
-_CHANGES = " OR ".join(
-    f"(EXCLUDED.{name} <> '{silent}' AND EXCLUDED.{name} <> c.{name})"
+_MORE = " OR ".join(
+    f"({{row}}.{name} <> '{silent}' AND {{row}}.{name} <> c.{name})"
     for name, silent in _SILENT.items()
 )
+# Whether a row changes the contact `c` at all.
+_CHANGES = f"""(
+    c.deleted_at IS NOT NULL
+    OR {_MORE}
+    OR NOT c.custom @> {{row}}.custom
+    OR (%(grants)s AND c.consent = 'unknown')
+)"""
+_FORECAST = """
+    SELECT count(*) FILTER (WHERE c.id IS NULL OR c.deleted_at IS NOT NULL),
+        count(*) FILTER (WHERE c.id IS NULL OR {changes})
+    FROM ({source}) s
+    LEFT JOIN contacts_contact c ON c.account_id = %(account)s AND c.phone = s.phone
+"""
 _MERGE = """
     WITH merged AS ({upsert}),
     consented AS (
@@ -119,7 +129,8 @@ def merge(
 
     Locks: the contacts, in the order of their phones.
     """
-    upsert = _UPSERT.format(source=source, assignments=_ASSIGNMENTS, changes=_CHANGES)
+    changes = _CHANGES.format(row="EXCLUDED")
+    upsert = _UPSERT.format(source=source, assignments=_ASSIGNMENTS, changes=changes)
     with connection.cursor() as cursor:
         cursor.execute(
             _MERGE.format(upsert=upsert, answer=answer),
@@ -135,6 +146,20 @@ def merge(
             },
         )
         return list(cursor.fetchall())
+
+
+def forecast(
+    *, account: Account, source: str, params: Mapping[str, Any], grant: Grant
+) -> tuple[int, int]:
+    """What `merge` would do at this moment: (new, new or changed) contacts. Writes nothing."""
+    changes = _CHANGES.format(row="s")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FORECAST.format(source=source, changes=changes),
+            {**params, "account": account.pk, "grants": bool(grant.wording)},
+        )
+        new, changed = cursor.fetchone()
+    return new, changed
 
 
 def custom_fields_register(*, account: Account, labels: Mapping[str, str]) -> None:

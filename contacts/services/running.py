@@ -1,4 +1,4 @@
-"""Running an import: stream the file into staging by COPY, then merge it in one transaction.
+"""Running an import: stream the file into staging by COPY, then count or merge it at once.
 
 Nothing of a file is in the contacts until the merge commits, so a crash or a cancel leaves nothing
 half done. Every write is conditional on the run number: a worker that was taken over, or whose
@@ -15,15 +15,16 @@ from django.db.models.functions import Now
 from accounts.services import audit_record
 from common.clock import now
 from contacts import csvfile
-from contacts.choices import ConsentSource, ImportStatus
+from contacts.choices import ConsentSource, ImportStatus, LineType
 from contacts.columns import label
 from contacts.csvfile import Fault, Record
 from contacts.errors import StaleRun
 from contacts.fields import CUSTOM_PREFIX, FieldError
 from contacts.models import ContactImport, ImportRow
 from contacts.rows import CopyBuffer, RowReader
-from contacts.services.imports import FILE_GONE, file_path, file_remove, import_claim, import_fail
-from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
+from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
+from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
+from contacts.services.uploads import FILE_GONE, file_path
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,10 @@ _OUTCOME = (
     "rows_unchanged",
     "rows_duplicate",
     "people_opted_out",
+    "people_landline",
     "read_bytes",
     "status",
+    "is_staged",
     "finished_at",
     "path",
 )
@@ -60,6 +63,12 @@ _PEOPLE = """
     FROM contacts_importrow
     WHERE contact_import_id = %s
     ORDER BY phone, line DESC
+"""
+_SOURCE = "SELECT * FROM import_people"
+_PEOPLE_KINDS = """
+    SELECT count(o.id), count(*) FILTER (WHERE s.line_type = %(landline)s)
+    FROM import_people s
+    LEFT JOIN contacts_optout o ON o.account_id = %(account)s AND o.phone = s.phone
 """
 
 
@@ -75,8 +84,12 @@ def import_run(import_id: int) -> None:
     if run is None:
         return
     try:
-        _stage(run)
-        _merge(run)
+        if not run.is_staged:
+            _stage(run)
+        if run.is_dry_run:
+            _check(run)
+        else:
+            _merge(run)
     except StaleRun:
         log.info("import %s: run %s was canceled or taken over", run.pk, run.run_no)
     except FileNotFoundError:
@@ -142,26 +155,29 @@ def _heartbeat(run: ContactImport, read_bytes: int) -> None:
 
 
 @transaction.atomic
+def _check(run: ContactImport) -> None:
+    """Count what a merge would do, and wait for a person; nothing is in the contacts."""
+    people = _gather(run)
+    new, changed = forecast(account=run.account, source=_SOURCE, params={}, grant=_grant(run))
+    _count(run, people=people, new=new, changed=changed)
+    run.status = ImportStatus.CHECKED
+    run.is_staged = True
+    run.save(update_fields=_OUTCOME)
+
+
+@transaction.atomic
 def _merge(run: ContactImport) -> None:
     """Put the staged people into the account, all or none of them."""
     account = run.account
-    if run.rows_refused + _staged(run) != run.rows_read:
-        # PostgreSQL crashed and emptied the unlogged staging: the sweeper starts the run again.
-        raise StaleRun
-    _heartbeat(run, run.size_bytes)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64MB'")
-        cursor.execute(_PEOPLE, [run.pk])
-        people = cursor.rowcount
-        cursor.execute("ANALYZE import_people")
+    people = _gather(run)
     keys = [target[len(CUSTOM_PREFIX) :] for target in run.mapping if _is_custom(target)]
     custom_fields_register(account=account, labels={key: label(key) for key in keys})
     ((new, changed),) = merge(
         account=account,
         actor=None,
-        source="SELECT * FROM import_people",
+        source=_SOURCE,
         params={},
-        grant=Grant(ConsentSource.IMPORT, run.consent_wording, run.pk),
+        grant=_grant(run),
         moment=now(),
         answer="SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged",
     )
@@ -172,19 +188,44 @@ def _merge(run: ContactImport) -> None:
             source="SELECT phone FROM import_people",
             params={},
         )
-    run.people_opted_out = _people_opted_out(run)
+    _count(run, people=people, new=new, changed=changed)
+    _finish(run)
+
+
+def _gather(run: ContactImport) -> int:
+    """The people of the staged rows as the table `import_people`; how many they are.
+
+    Raises:
+        StaleRun: the import is no longer this run's; or PostgreSQL crashed and emptied the unlogged
+            staging, and the sweeper starts the run again.
+    """
+    if not staging_whole(run):
+        raise StaleRun
+    _heartbeat(run, run.size_bytes)
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE import_people")
-    _finish(run, people=people, new=new, changed=changed)
+        cursor.execute("SET LOCAL work_mem = '64MB'")
+        cursor.execute(_PEOPLE, [run.pk])
+        people = cursor.rowcount
+        cursor.execute("ANALYZE import_people")
+    return people
 
 
-def _finish(run: ContactImport, *, people: int, new: int, changed: int) -> None:
+def _count(run: ContactImport, *, people: int, new: int, changed: int) -> None:
+    """Write down the figures of rows and people, whose table goes; the caller saves."""
     run.rows_new = new
     run.rows_updated = changed - new
     run.rows_unchanged = people - changed
     run.rows_duplicate = run.rows_read - run.rows_refused - people
     run.read_bytes = run.size_bytes
+    with connection.cursor() as cursor:
+        cursor.execute(_PEOPLE_KINDS, {"account": run.account_id, "landline": LineType.LANDLINE})
+        run.people_opted_out, run.people_landline = cursor.fetchone()
+        cursor.execute("DROP TABLE import_people")
+
+
+def _finish(run: ContactImport) -> None:
     run.status = ImportStatus.DONE
+    run.is_staged = False
     run.finished_at = now()
     file_remove(run)
     run.save(update_fields=_OUTCOME)
@@ -199,20 +240,8 @@ def _finish(run: ContactImport, *, people: int, new: int, changed: int) -> None:
     )
 
 
-def _people_opted_out(run: ContactImport) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*) FROM import_people s
-            JOIN contacts_optout o ON o.account_id = %s AND o.phone = s.phone
-            """,
-            [run.account_id],
-        )
-        return int(cursor.fetchone()[0])
-
-
-def _staged(run: ContactImport) -> int:
-    return ImportRow.objects.filter(contact_import=run).count()
+def _grant(run: ContactImport) -> Grant:
+    return Grant(ConsentSource.IMPORT, run.consent_wording, run.pk)
 
 
 def _is_custom(target: str) -> bool:

@@ -1,5 +1,6 @@
 """Pages of an import: upload, columns with a preview, progress, result, refused rows."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -52,13 +53,13 @@ def import_create(request: AccountRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 @require_GET
 def import_detail(request: AccountRequest, pk: int) -> HttpResponse:
-    """Where an import stands: its columns to confirm, its progress, or what came of it."""
+    """Where an import stands: its columns or counts to confirm, its progress, what came of it."""
     contact_import = _import(request, pk)
     if contact_import.status == ImportStatus.UPLOADED:
         form = StartForm(account=request.account, contact_import=contact_import)
         return _columns(request, contact_import, form, contact_import.mapping)
     context: dict[str, Any] = {"import": contact_import}
-    if contact_import.status == ImportStatus.DONE:
+    if contact_import.status in (ImportStatus.CHECKED, ImportStatus.DONE):
         labels = dict(RefusalReason.choices)
         counts = selectors.refusal_counts(contact_import=contact_import)
         context["reasons"] = [(labels.get(reason, reason), rows) for reason, rows in counts]
@@ -87,7 +88,7 @@ def import_reread(request: AccountRequest, pk: int) -> HttpResponse:
 @requires(Role.MARKETER)
 @require_POST
 def import_start(request: AccountRequest, pk: int) -> HttpResponse:
-    """Confirm the columns; a worker does the rest."""
+    """Confirm the columns; a worker counts what would become of each row."""
     contact_import = _import(request, pk)
     if contact_import.status != ImportStatus.UPLOADED:
         return redirect("import_detail", pk)
@@ -102,6 +103,7 @@ def import_start(request: AccountRequest, pk: int) -> HttpResponse:
                 group=form.cleaned_data["group"],
                 group_name=form.cleaned_data["group_name"],
                 consent_wording=form.cleaned_data["wording"],
+                dry_run=True,
             )
         except DomainError as error:
             if "name" in error.fields:
@@ -115,16 +117,23 @@ def import_start(request: AccountRequest, pk: int) -> HttpResponse:
 
 @requires(Role.MARKETER)
 @require_POST
+def import_confirm(request: AccountRequest, pk: int) -> HttpResponse:
+    """Have the counted rows written."""
+    return _move(request, pk, services.import_confirm)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def import_reopen(request: AccountRequest, pk: int) -> HttpResponse:
+    """Go back from the counts to the columns."""
+    return _move(request, pk, services.import_reopen)
+
+
+@requires(Role.MARKETER)
+@require_POST
 def import_cancel(request: AccountRequest, pk: int) -> HttpResponse:
     """Stop an import; nothing of it stays."""
-    contact_import = _import(request, pk)
-    try:
-        services.import_cancel(
-            account=request.account, actor=request.user, import_id=contact_import.pk
-        )
-    except DomainError as error:
-        messages.error(request, error.message)
-    return redirect("import_detail", pk)
+    return _move(request, pk, services.import_cancel)
 
 
 @requires(Role.VIEWER)
@@ -139,6 +148,15 @@ def import_refusals(request: AccountRequest, pk: int) -> HttpResponseBase:
     )
     response["Content-Disposition"] = f'attachment; filename="refused-rows-{pk}.csv"'
     return response
+
+
+def _move(request: AccountRequest, pk: int, move: Callable[..., ContactImport]) -> HttpResponse:
+    contact_import = _import(request, pk)
+    try:
+        move(account=request.account, actor=request.user, import_id=contact_import.pk)
+    except DomainError as error:
+        messages.error(request, error.message)
+    return redirect("import_detail", pk)
 
 
 def _import(request: AccountRequest, pk: int) -> ContactImport:

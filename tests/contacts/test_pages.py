@@ -176,12 +176,23 @@ def test_an_import_from_upload_to_result(page: Client, shop: Account) -> None:
     )
     waiting = html(page, "import_detail", found.pk)
     import_run(found.pk)
+    counted = html(page, "import_detail", found.pk)
+    before = Contact.objects.count(), Group.objects.count()
+    page.post(reverse("import_confirm", args=[found.pk]))
+    import_run(found.pk)
     result = html(page, "import_detail", found.pk)
     listed = html(page, "import_list")
 
     assert "3055550101" in columns
     assert "New field: Note" in columns
+    assert "Check the rows" in columns
     assert 'hx-trigger="every 1s"' in waiting
+    assert "Importing would add 2 people and update 0; 2 rows cannot be taken." in counted
+    assert "Import 2 people" in counted
+    assert "“Spring”, which is made then" in counted
+    assert "Impossible phone number" in counted
+    assert 'hx-trigger="every' not in counted
+    assert before == (0, 0)
     assert "2 accepted, 2 refused." in result
     assert 'hx-trigger="every' not in result
     assert "Impossible phone number" in result
@@ -291,6 +302,8 @@ def test_a_canceled_import_says_that_nothing_was_stored(page: Client) -> None:
         ("import_reread", "import", {"encoding": "cp1250", "delimiter": ";"}),
         ("import_start", "import", {"column_0": "phone"}),
         ("import_cancel", "import", {}),
+        ("import_confirm", "import", {}),
+        ("import_reopen", "import", {}),
     ],
 )
 def test_a_viewer_reads_and_changes_nothing(

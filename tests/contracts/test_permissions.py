@@ -90,6 +90,8 @@ ROLES = {
     "import_reread": MARKETER,
     "import_start": MARKETER,
     "import_cancel": MARKETER,
+    "import_confirm": MARKETER,
+    "import_reopen": MARKETER,
     "import_refusals": VIEWER,
     "review_list": VIEWER,
     "review_keep": MARKETER,

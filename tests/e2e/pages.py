@@ -117,6 +117,8 @@ ACTIONS = frozenset(
         "group_remove",
         "group_rename",
         "import_cancel",
+        "import_confirm",
+        "import_reopen",
         "import_reread",
         "import_start",
         "number_default",

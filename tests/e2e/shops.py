@@ -143,20 +143,20 @@ def _phone(place: int) -> str:
 
 
 def _people(stack: Stack, account: Account, owner: User) -> tuple[list[ContactImport], Group]:
-    """An import that is done, with rows refused, and one that waits for its columns."""
+    """An import that is done, with rows refused; one to confirm; one that waits for its columns."""
     lines = ["First name,Last name,Mobile,Email,Favourite flower"]
     for place in range(PEOPLE):
         flower = ("peony", "rose", "")[place % 3]
         lines.append(f"Person{place},Miller,{_phone(place)},p{place}@example.com,{flower}")
     lines += ["Nobody,,,,", "Words,,not a number,,", "Again,,+12015550100,,rose"]
     content = "\n".join(lines).encode()
-    done, waiting = (
+    done, counted, waiting = (
         import_create(
             account=account,
             actor=owner,
             upload=SimpleUploadedFile(name, content, content_type="text/csv"),
         )
-        for name in ("spring.csv", "again.csv")
+        for name in ("spring.csv", "summer.csv", "again.csv")
     )
     import_start(
         account=account,
@@ -168,7 +168,17 @@ def _people(stack: Stack, account: Account, owner: User) -> tuple[list[ContactIm
     )
     finished = ContactImport.objects.filter(pk=done.pk, status=ImportStatus.DONE)
     stack.wait_until(finished.exists, timeout_s=_WAIT_S, what="the import")
-    return [done, waiting], Group.objects.get(account=account)
+    import_start(
+        account=account,
+        actor=owner,
+        import_id=counted.pk,
+        mapping=counted.mapping,
+        group_name="Summer customers",
+        dry_run=True,
+    )
+    checked = ContactImport.objects.filter(pk=counted.pk, status=ImportStatus.CHECKED)
+    stack.wait_until(checked.exists, timeout_s=_WAIT_S, what="the dry run")
+    return [done, counted, waiting], Group.objects.get(account=account)
 
 
 def _blasts(

@@ -122,10 +122,13 @@ def _import(visitor: Visitor, stack: Stack) -> None:
         f"/contacts/imports/{number[1]}/start/",
         {**chosen, "group_name": "Spring customers", "wording": "Signed the list at the till"},
     )
-    stack.wait_until(
-        lambda: ContactImport.objects.filter(pk=number[1], status=ImportStatus.DONE).exists(),
-        what="the import",
-    )
+    for state, what in ((ImportStatus.CHECKED, "the dry run"), (ImportStatus.DONE, "the import")):
+        reached = ContactImport.objects.filter(pk=number[1], status=state)
+        stack.wait_until(reached.exists, what=what)
+        visitor.open(f"/contacts/imports/{number[1]}/")
+        if state == ImportStatus.CHECKED:
+            assert f"{REFUSED_ROWS} rows cannot be taken" in visitor.words
+            visitor.submit(f"/contacts/imports/{number[1]}/confirm/", {})
     visitor.open(f"/contacts/imports/{number[1]}/")
     assert "10,000" in visitor.words
     refused = visitor.fetch(f"/contacts/imports/{number[1]}/refused.csv").strip().splitlines()

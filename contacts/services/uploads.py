@@ -1,0 +1,175 @@
+"""An uploaded file: keeping it, guessing how it is written and what its columns are, the preview.
+
+Nothing of its rows is stored here. What follows the confirmed columns is contacts.services.imports.
+"""
+
+import shutil
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+
+from accounts.models import Account, User
+from common.errors import NotFound
+from common.ids import secret_token
+from contacts import columns, csvfile
+from contacts.choices import ImportStatus
+from contacts.errors import FileUnusable, ImportNotOpen
+from contacts.models import ContactImport
+from contacts.selectors import mapping_remembered
+
+FILE_BYTES_MAX = 512 * 1024 * 1024
+FILE_GONE = "The uploaded file is gone. Nothing was imported. Upload it again."
+
+
+class Preview(NamedTuple):
+    """Names of a file's columns, and for each its first filled cells."""
+
+    headings: list[str]
+    samples: list[list[str]]
+
+
+def import_create(*, account: Account, actor: User | None, upload: UploadedFile) -> ContactImport:
+    """Keep an uploaded file and guess how it is written and what its columns are.
+
+    Columns go where those of the account's last finished import with these headings went.
+
+    Args:
+        account: Whose contacts the file holds.
+        actor: Who uploaded it.
+        upload: The file, read in chunks.
+
+    Returns:
+        The import, waiting for its columns to be confirmed (`import_start`).
+
+    Raises:
+        FileUnusable: too large, empty, no text, or without rows. Nothing is kept.
+    """
+    if (upload.size or 0) > FILE_BYTES_MAX:
+        raise FileUnusable(
+            f"This file is larger than {FILE_BYTES_MAX >> 20} MB. Split it and import the parts."
+            " Nothing was imported."
+        )
+    path = f"imports/{account.pk}/{secret_token()}.csv"
+    target = file_path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        shutil.copyfileobj(upload, file, 1 << 20)
+    contact_import = ContactImport(
+        account=account,
+        created_by=actor,
+        filename=PurePath(upload.name or "contacts.csv").name.replace("\0", "")[:200],
+        path=path,
+        size_bytes=target.stat().st_size,
+    )
+    try:
+        encoding = csvfile.encoding_detect(target)
+        delimiter = csvfile.delimiter_detect(csvfile.text_head(target, encoding))
+        _layout_guess(contact_import, encoding, delimiter, None)
+        contact_import.save()
+    except Exception:
+        target.unlink(missing_ok=True)
+        raise
+    return contact_import
+
+
+@transaction.atomic
+def import_reread(
+    *,
+    account: Account,
+    import_id: int,
+    encoding: str,
+    delimiter: str,
+    has_header: bool,
+) -> ContactImport:
+    """Read the beginning of the file in another way and guess its columns anew.
+
+    Raises:
+        FileUnusable: read like this, the file has no rows.
+        ImportNotOpen: its columns were confirmed already.
+        NotFound: no such import in the account.
+    """
+    contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
+    _layout_guess(contact_import, encoding, delimiter, has_header)
+    contact_import.save()
+    return contact_import
+
+
+def import_preview(contact_import: ContactImport) -> Preview:
+    """The beginning of an uploaded file, as its columns are read now; three cells a column.
+
+    Raises:
+        FileUnusable: the file is gone.
+    """
+    path = file_path(contact_import.path)
+    try:
+        found = csvfile.sample(path, contact_import.encoding, contact_import.delimiter)
+    except FileNotFoundError as error:
+        raise FileUnusable(FILE_GONE) from error
+    rows = [record.cells for record in found]
+    count = len(contact_import.mapping)
+    headings = columns.headings_of(rows, has_header=contact_import.has_header, columns=count)
+    body = rows[1:] if contact_import.has_header else rows
+    samples = [
+        [row[i].strip() for row in body if i < len(row) and row[i].strip()][:3]
+        for i in range(count)
+    ]
+    return Preview(headings, samples)
+
+
+def file_path(path: str) -> Path:
+    """Where an import's file lies."""
+    return Path(settings.MEDIA_ROOT) / path
+
+
+def _layout_guess(
+    contact_import: ContactImport, encoding: str, delimiter: str, has_header: bool | None
+) -> None:
+    rows = [
+        record.cells
+        for record in csvfile.sample(file_path(contact_import.path), encoding, delimiter)
+    ]
+    if not rows:
+        raise FileUnusable(
+            "No rows could be read from this file. Export the list as CSV and upload that."
+            " Nothing was imported."
+        )
+    if columns.width(rows) > columns.COLUMNS_MAX:
+        raise FileUnusable(
+            f"This file has more than {columns.COLUMNS_MAX:,} columns. Keep those you need and"
+            " upload it again. Nothing was imported."
+        )
+    layout = columns.guess(rows, country=contact_import.account.default_country, header=has_header)
+    contact_import.encoding = encoding
+    contact_import.delimiter = delimiter
+    contact_import.has_header = layout.has_header
+    contact_import.mapping = layout.mapping
+    contact_import.headings_key = ""
+    if layout.has_header:
+        names = columns.headings_of(rows, has_header=True, columns=len(layout.mapping))
+        contact_import.headings_key = columns.headings_key(names)
+        contact_import.mapping = mapping_remembered(contact_import) or layout.mapping
+
+
+def import_lock(account: Account, import_id: int, status: ImportStatus) -> ContactImport:
+    """The account's import, locked, if it stands where it is expected.
+
+    Raises:
+        ImportNotOpen: it was moved on meanwhile.
+        NotFound: no such import in the account.
+    """
+    contact_import = (
+        ContactImport.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("account", "group")
+        .filter(account=account, pk=import_id)
+        .first()
+    )
+    if contact_import is None:
+        raise NotFound
+    if contact_import.status != status:
+        raise ImportNotOpen(
+            "This import has moved on meanwhile. Reload the page to see where it stands."
+        )
+    return contact_import
