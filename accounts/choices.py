@@ -1,5 +1,8 @@
 """Vocabulary of the accounts app."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from django.db.models import TextChoices
 
 
@@ -29,7 +32,7 @@ class Scope(TextChoices):
 
 
 class CreditKind(TextChoices):
-    """Why the balance moved. Each has a fixed sign (see CreditEntry)."""
+    """Why credits moved. Each takes them from one pocket to another (`POCKETS`)."""
 
     TRIAL = "trial", "Trial credits"
     PURCHASE = "purchase", "Purchase"
@@ -38,4 +41,26 @@ class CreditKind(TextChoices):
     SETTLE = "settle", "Used"
     RELEASE = "release", "Released, not used"
     ADJUST = "adjust", "Adjusted to the carrier's count"
-    REFUND = "refund", "Refund"
+    REFUND = "refund", "Paid back"
+
+
+class Pocket(TextChoices):
+    """Where credits can be. What one gains another loses, so all of them together hold nothing."""
+
+    ISSUED = "issued", "Issued"  # the platform's: minus what was ever given to the account
+    AVAILABLE = "available", "Left"  # Account.credit_balance
+    HELD = "held", "Held"  # Account.credit_held
+    USED = "used", "Used"
+
+
+# From where to where a movement of each kind goes; an adjustment either way.
+POCKETS: Final[Mapping[str, tuple[Pocket, Pocket]]] = {
+    CreditKind.TRIAL: (Pocket.ISSUED, Pocket.AVAILABLE),
+    CreditKind.PURCHASE: (Pocket.ISSUED, Pocket.AVAILABLE),
+    CreditKind.GRANT: (Pocket.ISSUED, Pocket.AVAILABLE),
+    CreditKind.REFUND: (Pocket.AVAILABLE, Pocket.ISSUED),
+    CreditKind.RESERVE: (Pocket.AVAILABLE, Pocket.HELD),
+    CreditKind.SETTLE: (Pocket.HELD, Pocket.USED),
+    CreditKind.RELEASE: (Pocket.HELD, Pocket.AVAILABLE),
+    CreditKind.ADJUST: (Pocket.AVAILABLE, Pocket.USED),
+}

@@ -8,7 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from accounts.choices import AccountStatus, CreditKind, Role
@@ -193,21 +193,36 @@ class VerifiedNumber(models.Model):
         ]
 
 
+# What a movement of each kind may do to the two columns; see POCKETS. Capped ones may move nothing.
+_LEGS = (
+    Q(kind__in=["trial", "purchase", "grant"], available__gt=0, held=0)
+    | Q(kind="refund", available__lte=0, held=0)
+    | Q(kind="reserve", available__lt=0, held=-F("available"))
+    | Q(kind="settle", available=0, held__lt=0)
+    | Q(kind="release", available__gt=0, held=-F("available"))
+    | Q(kind="adjust", held=0)
+)
+
+
 class CreditEntry(models.Model):
     """One movement of credits. Append-only; written in the transaction that changes the balance.
 
-    Two columns tell the whole story: `available` is the change of `Account.credit_balance`,
-    `held` the change of what is reserved for sends under way.
+    A transfer between two pockets (`accounts.choices.POCKETS`): both legs stand in one row, so
+    that neither can be written without the other. `available` is the change of
+    `Account.credit_balance`, `held` that of what is reserved for sends under way; the leg of the
+    other two pockets, issued and used, is what makes the sum nothing. The database holds each kind
+    to its pockets (`credit_entry_legs`), and a trigger refuses to change or delete a movement.
 
-    ========  =========  =====
-    kind      available  held
-    ========  =========  =====
-    trial, purchase, grant, refund   +n   0
-    reserve   -n         +n
-    settle    0          -n
-    release   +n         -n
-    adjust    +-n        0
-    ========  =========  =====
+    =====================  =========  =====  ======  =====
+    kind                   available  held   issued  used
+    =====================  =========  =====  ======  =====
+    trial, purchase, grant   +n         0      -n      0
+    refund                   -n         0      +n      0
+    reserve                  -n         +n     0       0
+    settle                   0          -n     0       +n
+    release                  +n         -n     0       0
+    adjust                   +-n        0      0       -+n
+    =====================  =========  =====  ======  =====
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credit_entries")
@@ -227,9 +242,16 @@ class CreditEntry(models.Model):
                 fields=["account", "idempotency_key"], name="credit_entry_once"
             ),
             models.CheckConstraint(condition=Q(balance_after__gte=0), name="balance_not_negative"),
+            models.CheckConstraint(condition=_LEGS, name="credit_entry_legs"),
         ]
         indexes = [
             models.Index(fields=["account", "-id"], name="credit_statement"),
+            # What is rare among a million settled windows and is looked for by itself.
+            models.Index(
+                fields=["account", "kind", "-id"],
+                name="credit_rare",
+                condition=Q(kind__in=["trial", "purchase", "grant", "refund", "adjust"]),
+            ),
             models.Index(
                 fields=["batch_id"], name="credit_by_batch", condition=Q(batch_id__isnull=False)
             ),

@@ -1,6 +1,7 @@
 """Reads of accounts, members, keys and credits."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, QuerySet, Sum
 
-from accounts.choices import CreditKind
+from accounts.choices import POCKETS, CreditKind, Pocket
 from accounts.models import (
     Account,
     ApiKey,
@@ -83,10 +84,74 @@ def credits_held(account: Account) -> int:
     return Account.objects.values_list("credit_held", flat=True).get(pk=account.pk)
 
 
-def credit_entries(account: Account, *, batch_id: int | None = None) -> QuerySet[CreditEntry]:
-    """Every movement, unordered (page it by key), with who caused it; of one send if asked."""
+@dataclass(frozen=True, slots=True)
+class Books:
+    """An account's credits by pocket: what came in is what is left, held or used."""
+
+    issued: int
+    available: int
+    held: int
+    used: int
+
+    @property
+    def out_of_balance(self) -> int:
+        """0, if the ledger is whole."""
+        return self.available + self.held + self.used - self.issued
+
+
+def credit_books(account: Account) -> Books:
+    """Every pocket, summed over the account's whole ledger. One query."""
+    pockets: Counter[Pocket] = Counter()
+    sums = CreditEntry.objects.filter(account=account).values("kind").order_by()
+    for row in sums.annotate(available_sum=Sum("available"), held_sum=Sum("held")):
+        pockets[Pocket.AVAILABLE] += row["available_sum"]
+        pockets[Pocket.HELD] += row["held_sum"]
+        for pocket in POCKETS[row["kind"]]:
+            if pocket in (Pocket.ISSUED, Pocket.USED):
+                pockets[pocket] -= row["available_sum"] + row["held_sum"]
+    return Books(
+        issued=-pockets[Pocket.ISSUED],
+        available=pockets[Pocket.AVAILABLE],
+        held=pockets[Pocket.HELD],
+        used=pockets[Pocket.USED],
+    )
+
+
+def credits_issued(account: Account) -> int:
+    """What ever came in, less what was paid back. One query over few rows, however much was sent.
+
+    What was used is this less what is left and held (`credit_books` sums it, to prove that).
+    """
+    issuing = [kind for kind, pockets in POCKETS.items() if Pocket.ISSUED in pockets]
+    entries = CreditEntry.objects.filter(account=account, kind__in=issuing)
+    return int(entries.aggregate(issued=Sum("available"))["issued"] or 0)
+
+
+def credit_entries(
+    account: Account,
+    *,
+    batch_id: int | None = None,
+    kinds: Collection[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[CreditEntry]:
+    """Movements, unordered (page them by key), with who caused them.
+
+    Args:
+        account: Whose.
+        batch_id: Of one send only.
+        kinds: `CreditKind`s; none for all.
+        since: From this moment (aware) on.
+        until: Before this one.
+    """
     entries = CreditEntry.objects.filter(account=account).select_related("actor")
-    return entries if batch_id is None else entries.filter(batch_id=batch_id)
+    if batch_id is not None:
+        entries = entries.filter(batch_id=batch_id)
+    if kinds:
+        entries = entries.filter(kind__in=kinds)
+    if since:
+        entries = entries.filter(created_at__gte=since)
+    return entries.filter(created_at__lt=until) if until else entries
 
 
 def credit_lines(account: Account) -> QuerySet[CreditEntry]:

@@ -2,14 +2,13 @@
 
 from django.urls import path
 
-from accounts.views import credit_movements, keys, settings, team
+from accounts.views import keys, settings, team
 
 urlpatterns = [
     path("", settings.settings_index, name="settings"),
     path("account/", settings.account_settings, name="account_settings"),
     path("profile/", settings.profile, name="profile"),
     path("audit/", settings.audit_log, name="audit_log"),
-    path("credits/movements/", credit_movements.credit_movements, name="credit_movements"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),
     path("team/<int:membership_id>/role/", team.team_role, name="team_role"),

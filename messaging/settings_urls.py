@@ -6,6 +6,8 @@ from messaging.views import credits, numbers
 
 urlpatterns = [
     path("credits/", credits.credits, name="credits"),
+    path("credits/movements/", credits.credit_movements, name="credit_movements"),
+    path("credits/movements.csv", credits.credit_export, name="credit_export"),
     path("numbers/", numbers.numbers, name="numbers"),
     path("numbers/practice/", numbers.number_practice, name="number_practice"),
     path("numbers/add/", numbers.number_add, name="number_add"),

@@ -8,6 +8,7 @@ from accounts.services.audit import audit_record
 from accounts.services.credits import (
     credits_adjust,
     credits_grant,
+    credits_refund,
     credits_release,
     credits_reserve,
     credits_settle,
@@ -49,6 +50,7 @@ __all__ = [
     "audit_record",
     "credits_adjust",
     "credits_grant",
+    "credits_refund",
     "credits_release",
     "credits_reserve",
     "credits_settle",

@@ -4,7 +4,7 @@ Owns `CreditEntry`, `Account.credit_balance` and `Account.credit_held`; nothing 
 How many credits a message costs is decided by messaging.
 
 Every function is idempotent on (account, key): a second call with the same key changes nothing and
-answers the first call's entry. Except for `credits_grant` they must run in the caller's
+answers the first call's entry. Except for grants and refunds they must run in the caller's
 transaction, because a movement without the act that caused it would be a wrong statement.
 
 Locks: the account's row (FOR NO KEY UPDATE, so that inserts referring to the account go on), which
@@ -20,7 +20,7 @@ from accounts.errors import InsufficientCredits
 from accounts.models import Account, CreditEntry, User
 from common.clock import now
 
-GRANTS = (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT, CreditKind.REFUND)
+GRANTS = (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT)
 
 
 def credits_reserve(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
@@ -148,10 +148,10 @@ def credits_adjust(*, account: Account, batch_id: int, credits: int, key: str) -
 def credits_grant(
     *, account: Account, credits: int, kind: str, key: str, actor: User | None, note: str = ""
 ) -> CreditEntry:
-    """Add credits: trial, purchase, grant by staff, or refund.
+    """Add credits: trial, purchase, or grant by staff.
 
     Raises:
-        ValueError: `kind` is not one of those four, or `credits` is not positive.
+        ValueError: `kind` is not one of those three, or `credits` is not positive.
     """
     if kind not in GRANTS:
         raise ValueError(f"{kind} does not add credits")
@@ -166,10 +166,35 @@ def credits_grant(
     )
 
 
+@transaction.atomic
+def credits_refund(
+    *, account: Account, credits: int, key: str, actor: User | None, note: str = ""
+) -> CreditEntry:
+    """Take back credits whose price was paid back, as far as they are still there.
+
+    What was used or is reserved stays so: no send under way stops for it, and the balance never
+    goes below zero. The entry's note says how many could not be taken back.
+    """
+    return _move(
+        account=account,
+        kind=CreditKind.REFUND,
+        available=-_positive(credits),
+        held=0,
+        key=key,
+        actor=actor,
+        note=note,
+        capped=True,
+    )
+
+
 def _positive(credits: int) -> int:
     if credits <= 0:
         raise ValueError(f"{credits} is not a positive number of credits")
     return credits
+
+
+def _and(note: str, more: str) -> str:
+    return f"{note[:140]}; {more}" if note else more
 
 
 def _move(
@@ -207,7 +232,7 @@ def _move(
         if balance + available < 0:
             if not capped:
                 raise InsufficientCredits(needed=-available, balance=balance)
-            note = f"{-available - balance:,} more were borne by the platform"
+            note = _and(note, f"{-available - balance:,} more were borne by the platform")
             available = -balance
         entry = CreditEntry(
             account_id=account.pk,

@@ -1,14 +1,32 @@
-"""The credit statement: what is left, what is held, and what each send took."""
+"""The credit statement: what is left, what is held, what each send took, and every movement."""
 
-from django.http import HttpResponse
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import AccountRequest, requires
-from accounts.choices import Role
-from accounts.selectors import credit_lines
+from accounts.choices import CreditKind, Role
+from accounts.models import Account
+from accounts.selectors import credit_lines, credits_issued, team_list
 from common.pagination import keyset_page
-from messaging.statement import statement_lines
+from messaging.statement import movement_lines, movements_csv, movements_of, statement_lines
+
+# What people look for, in their words, and the kinds of movement it is.
+KINDS: Final = {
+    "in": (
+        "Came in or paid back",
+        (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT, CreditKind.REFUND),
+    ),
+    "reserve": ("Reserved for a send", (CreditKind.RESERVE,)),
+    "settle": ("Used", (CreditKind.SETTLE,)),
+    "release": ("Released, not used", (CreditKind.RELEASE,)),
+    "adjust": ("Adjusted to the carrier’s count", (CreditKind.ADJUST,)),
+}
 
 
 @requires(Role.VIEWER)
@@ -17,4 +35,78 @@ def credits(request: AccountRequest) -> HttpResponse:
     """One page of the statement, one row a send, newest first."""
     page = keyset_page(credit_lines(request.account), request.GET)
     lines = statement_lines(account=request.account, entries=page.rows)
-    return render(request, "messaging/credits.html", {"page": page, "lines": lines})
+    account, issued = request.account, credits_issued(request.account)
+    context = {
+        "page": page,
+        "lines": lines,
+        "issued": issued,
+        "used": issued - account.credit_balance - account.credit_held,
+    }
+    return render(request, "messaging/credits.html", context)
+
+
+@requires(Role.VIEWER)
+@require_http_methods(["GET"])
+def credit_movements(request: AccountRequest) -> HttpResponse:
+    """One page of the ledger as it is: `kind`, `who`, `from`, `to`, `batch` in the URL."""
+    chosen = _chosen(request.account, request.GET)
+    page = keyset_page(movements_of(account=request.account, **_filters(chosen)), request.GET)
+    context = {
+        "page": page,
+        "lines": movement_lines(account=request.account, entries=page.rows),
+        "chosen": chosen,
+        "is_filtered": any(chosen.values()),
+        "kinds": [(key, label) for key, (label, _) in KINDS.items()],
+        "team": team_list(request.account),
+        "filters": request.GET.urlencode(),
+    }
+    return render(request, "messaging/credit_movements.html", context)
+
+
+@requires(Role.VIEWER)
+@require_http_methods(["GET"])
+def credit_export(request: AccountRequest) -> HttpResponseBase:
+    """The movements as filtered, as CSV, streamed."""
+    chosen = _chosen(request.account, request.GET)
+    entries = movements_of(account=request.account, **_filters(chosen))
+    return StreamingHttpResponse(
+        movements_csv(account=request.account, entries=entries),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="credits.csv"'},
+    )
+
+
+def _chosen(account: Account, params: QueryDict) -> dict[str, Any]:
+    """What the URL asks for; what is not understood asks for nothing."""
+    zone = ZoneInfo(account.timezone)
+    who = params.get("who", "")
+    members = {str(one.user_id): one.user for one in team_list(account)} if who else {}
+    until = _day(params.get("to", ""))
+    return {
+        "batch_id": _number(params.get("batch", "")),
+        "kind": params["kind"] if params.get("kind") in KINDS else "",
+        "who": members.get(who),
+        "since": _midnight(_day(params.get("from", "")), zone),
+        "until": _midnight(until + timedelta(days=1) if until else None, zone),
+    }
+
+
+def _filters(chosen: dict[str, Any]) -> dict[str, Any]:
+    kinds = KINDS[chosen["kind"]][1] if chosen["kind"] else ()
+    return {**{name: chosen[name] for name in ("batch_id", "who", "since", "until")}, "kinds": kinds}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return day if day and date(2000, 1, 1) <= day <= date(2100, 1, 1) else None
+
+
+def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return datetime.combine(day, time.min, tzinfo=zone) if day else None

@@ -122,6 +122,76 @@ def test_only_adjustments_take_a_sign(credits: int) -> None:
     assert _columns(account) == (100, 0) == _ledger(account)
 
 
+def test_money_paid_back_takes_what_is_left_of_the_credits() -> None:
+    account = _account(0)
+    services.credits_grant(
+        account=account, credits=100, kind=CreditKind.PURCHASE, key="order", actor=None
+    )
+    _reserve(account, 70, "reserve")
+
+    for _ in range(2):
+        services.credits_refund(
+            account=account, credits=50, key="refund", actor=None, note="Card payment paid back"
+        )
+
+    entry = CreditEntry.objects.get(account=account, kind="refund")
+    assert (entry.available, entry.balance_after) == (-30, 0)
+    assert entry.note == "Card payment paid back; 20 more were borne by the platform"
+    assert _columns(account) == (0, 70) == _ledger(account)
+
+
+def test_what_came_in_is_left_or_held_or_used() -> None:
+    account = _account(100)
+    _reserve(account, 80, "reserve")
+    services.credits_settle(account=account, batch_id=7, credits=50, key="settle")
+    services.credits_release(account=account, batch_id=7, credits=10, key="release")
+    services.credits_adjust(account=account, batch_id=7, credits=-5, key="adjust")
+    services.credits_refund(account=account, credits=15, key="refund", actor=None)
+
+    books = selectors.credit_books(account)
+
+    assert books == selectors.Books(issued=85, available=20, held=20, used=45)
+    assert books.out_of_balance == 0
+    assert selectors.credits_issued(account) == 85
+
+
+@pytest.mark.parametrize(
+    ("kind", "available", "held"),
+    [
+        ("grant", 5, 5),
+        ("refund", 5, 0),
+        ("reserve", -5, 4),
+        ("settle", 1, -5),
+        ("release", 5, -4),
+        ("adjust", 0, 1),
+        ("gift", 5, 0),
+    ],
+)
+def test_the_database_holds_each_kind_to_its_pockets(kind: str, available: int, held: int) -> None:
+    account = _account(100)
+
+    with pytest.raises(IntegrityError, match="credit_entry_legs"), transaction.atomic():
+        CreditEntry.objects.create(
+            account=account,
+            kind=kind,
+            available=available,
+            held=held,
+            balance_after=100,
+            idempotency_key="forged",
+        )
+
+
+def test_a_movement_is_never_changed_or_deleted() -> None:
+    account = _account(100)
+    entries = CreditEntry.objects.filter(account=account)
+
+    for forge in (lambda: entries.update(available=200), entries.delete):
+        with pytest.raises(IntegrityError, match="never changed or deleted"), transaction.atomic():
+            forge()
+
+    assert _columns(account) == (100, 0) == _ledger(account)
+
+
 def test_a_grant_is_one_of_the_kinds_that_add() -> None:
     account = _account(0)
 

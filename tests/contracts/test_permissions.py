@@ -107,6 +107,7 @@ ROLES = {
     "audit_log": ADMIN,
     "credits": VIEWER,
     "credit_movements": VIEWER,
+    "credit_export": VIEWER,
     "team": VIEWER,
     "team_invite": ADMIN,
     "team_role": ADMIN,

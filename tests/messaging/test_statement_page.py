@@ -1,6 +1,9 @@
 """The credit statement: one row a send, in words, with its movements behind it."""
 
+import csv
+import io
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import services
 from accounts.models import Account, User
+from common.phone import display
 from contacts.models import Contact
 from messaging.choices import BatchKind
 from messaging.models import Batch, Message, SenderNumber
@@ -116,3 +120,66 @@ def test_sends_of_others_are_not_in_it(
 
     assert len(rows(browser)) == 1
     assert "Cheese" not in browser.get("/settings/credits/").content.decode()
+
+
+def movements(browser: Client, **params: str) -> list[tuple[str, int, str]]:
+    """(kind, credits, what it was) of the movements that a filter leaves, newest first."""
+    lines = browser.get("/settings/credits/movements/", params).context["lines"]
+    return [(one.entry.kind, one.entry.available, one.title) for one in lines]
+
+
+@pytest.fixture
+def moved(account: Account, sender: SenderNumber, alice: User, bob: User) -> Batch:
+    """A blast of Alice's, a program's text, and a gift that Bob entered long ago."""
+    gift = services.credits_grant(
+        account=account, credits=5, kind="grant", key="gift", actor=bob, note="=cmd|' /C calc'!A0"
+    )
+    type(gift).objects.filter(pk=gift.pk).update(created_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    blast = make(account, sender, BatchKind.BLAST, name="Roses", size=2, created_by=alice)
+    move(account, blast, reserved=4, used=3, back=1)
+    move(account, make(account, sender, BatchKind.API), reserved=1, used=1, back=0)
+    return blast
+
+
+def test_movements_are_found_by_kind_person_day_and_send(
+    moved: Batch, alice: User, bob: User, browser: Client
+):
+    everything = movements(browser)
+
+    assert len(everything) == 8
+    assert movements(browser, kind="in") == [
+        ("grant", 5, "Granted by staff"),
+        ("trial", 100_000, "Trial credits"),
+    ]
+    assert movements(browser, kind="release") == [("release", 1, "Roses")]
+    assert movements(browser, who=str(bob.pk)) == [("grant", 5, "Granted by staff")]
+    assert {title for _, _, title in movements(browser, who=str(alice.pk))} == {"Roses"}
+    assert movements(browser, **{"from": "2026-03-01", "to": "2026-03-01"}) == [
+        ("grant", 5, "Granted by staff")
+    ]
+    assert len(movements(browser, batch=str(moved.pk))) == 4
+    nonsense = {"kind": "x", "who": "x", "from": "2026-99-99", "to": "9999-12-31", "batch": "x"}
+    assert movements(browser, **nonsense) == everything
+
+
+def test_movements_as_a_file_are_those_of_the_page(moved: Batch, browser: Client):
+    answer = browser.get("/settings/credits/movements.csv", {"kind": "settle"})
+    every = browser.get("/settings/credits/movements.csv")
+
+    def read(answer: Any) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
+
+    head, *lines = read(answer)
+    assert head[2:] == [
+        "movement", "credits", "held", "left_after", "send", "send_number", "who", "note"
+    ]  # fmt: skip
+    single = Batch.objects.get(kind=BatchKind.API)
+    assert [line[2:9] for line in lines] == [
+        ["Used", "0", "-1", "100001", f"Text by a program to {display(PHONE)}"]
+        + [str(single.pk), "a program"],
+        ["Used", "0", "-1", "100001", "Roses", str(moved.pk), "Alice Adams"],
+        ["Used", "0", "-2", "100001", "Roses", str(moved.pk), "Alice Adams"],
+    ]
+    assert [line[9] for line in read(every) if line[2] == "Granted by staff"] == [
+        "'=cmd|' /C calc'!A0"
+    ]
