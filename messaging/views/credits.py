@@ -93,7 +93,7 @@ def _chosen(account: Account, params: QueryDict) -> dict[str, Any]:
 
 def _filters(chosen: dict[str, Any]) -> dict[str, Any]:
     kinds = KINDS[chosen["kind"]][1] if chosen["kind"] else ()
-    return {**{name: chosen[name] for name in ("batch_id", "who", "since", "until")}, "kinds": kinds}
+    return {name: chosen[name] for name in ("batch_id", "who", "since", "until")} | {"kinds": kinds}
 
 
 def _number(text: str) -> int | None:
