@@ -22,20 +22,64 @@ DROP FUNCTION accounts_creditentry_append_only();
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0005_keep_bodies_days'),
+        ("accounts", "0005_keep_bodies_days"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='creditentry',
-            name='kind',
-            field=models.CharField(choices=[('trial', 'Trial credits'), ('purchase', 'Purchase'), ('grant', 'Granted by staff'), ('reserve', 'Reserved for a send'), ('settle', 'Used'), ('release', 'Released, not used'), ('adjust', "Adjusted to the carrier's count"), ('refund', 'Paid back')], max_length=12),
+            model_name="creditentry",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("trial", "Trial credits"),
+                    ("purchase", "Purchase"),
+                    ("grant", "Granted by staff"),
+                    ("reserve", "Reserved for a send"),
+                    ("settle", "Used"),
+                    ("release", "Released, not used"),
+                    ("adjust", "Adjusted to the carrier's count"),
+                    ("refund", "Paid back"),
+                ],
+                max_length=12,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='creditentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('available__gt', 0), ('held', 0), ('kind__in', ['trial', 'purchase', 'grant'])), models.Q(('available__lte', 0), ('held', 0), ('kind', 'refund')), models.Q(('available__lt', 0), ('held', django.db.models.expressions.CombinedExpression(models.F('available'), '*', models.Value(-1))), ('kind', 'reserve')), models.Q(('available', 0), ('held__lt', 0), ('kind', 'settle')), models.Q(('available__gt', 0), ('held', django.db.models.expressions.CombinedExpression(models.F('available'), '*', models.Value(-1))), ('kind', 'release')), models.Q(('held', 0), ('kind', 'adjust')), _connector='OR'), name='credit_entry_legs'),
+            model_name="creditentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("available__gt", 0),
+                        ("held", 0),
+                        ("kind__in", ["trial", "purchase", "grant"]),
+                    ),
+                    models.Q(("available__lte", 0), ("held", 0), ("kind", "refund")),
+                    models.Q(
+                        ("available__lt", 0),
+                        (
+                            "held",
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("available"), "*", models.Value(-1)
+                            ),
+                        ),
+                        ("kind", "reserve"),
+                    ),
+                    models.Q(("available", 0), ("held__lt", 0), ("kind", "settle")),
+                    models.Q(
+                        ("available__gt", 0),
+                        (
+                            "held",
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("available"), "*", models.Value(-1)
+                            ),
+                        ),
+                        ("kind", "release"),
+                    ),
+                    models.Q(("held", 0), ("kind", "adjust")),
+                    _connector="OR",
+                ),
+                name="credit_entry_legs",
+            ),
         ),
         migrations.RunSQL(APPEND_ONLY, CHANGEABLE),
         migrations.AddIndex(

@@ -173,7 +173,8 @@ def test_movements_as_a_file_are_those_of_the_page(moved: Batch, browser: Client
     assert head[2:] == [
         "movement", "credits", "held", "left_after", "send", "send_number", "who", "note"
     ]  # fmt: skip
-    single, to_carol = Batch.objects.get(kind=BatchKind.API), f"Text by a program to {display(PHONE)}"
+    single = Batch.objects.get(kind=BatchKind.API)
+    to_carol = f"Text by a program to {display(PHONE)}"
     assert [line[2:9] for line in lines] == [
         ["Used", "0", "-1", "100001", to_carol, str(single.pk), "a program"],
         ["Used", "0", "-1", "100001", "Roses", str(moved.pk), "Alice Adams"],
