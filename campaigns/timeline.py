@@ -15,9 +15,8 @@ from common.clock import now
 from common.templatetags.ui import num
 from common.templatetags.ui import zone as zone_name
 from messaging.selectors import Activity
-from messaging.selectors.activity import Unit
+from messaging.selectors.activity import MINUTES_LAST, Unit
 
-_BY_MINUTE = timedelta(hours=3)
 _LENGTH: Mapping[Unit, timedelta] = {
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),
@@ -38,7 +37,7 @@ _ROUGHLY = ((1440, "a day", "days"), (60, "an hour", "hours"), (1, "a minute", "
 
 def unit_for(launched_at: datetime) -> Unit:
     """How finely a blast's report tells time: minutes on its first hours, then hours."""
-    return "minute" if now() - launched_at < _BY_MINUTE else "hour"
+    return "minute" if now() - launched_at < MINUTES_LAST else "hour"
 
 
 def over_time(

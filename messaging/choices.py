@@ -57,6 +57,19 @@ class Reason(TextChoices):
     OTHER = "other", "Other"
 
 
+class Happened(TextChoices):
+    """What is counted over time; final states under their own names (`messaging.activity`)."""
+
+    ACCEPTED = "accepted", "Accepted"  # the carrier took it
+    DELIVERED = "delivered", "Delivered"
+    UNDELIVERED = "undelivered", "Not delivered"
+    FAILED = "failed", "Failed"
+    REFUSED = "refused", "Refused"
+    CLICKED = "clicked", "Clicked"  # a person's first click
+    REPLIED = "replied", "Replied"  # first reply, other than with opt-out words
+    OPTED_OUT = "opted_out", "Left"
+
+
 class BatchKind(TextChoices):
     """What asked for the messages."""
 

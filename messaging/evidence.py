@@ -19,7 +19,8 @@ from django.db import connection, transaction
 from accounts.models import Account
 from accounts.services import credits_settle
 from common.clock import now
-from messaging.choices import EventEnd, MessageState, Outcome, Reason
+from messaging.activity import ActivityMoves, activity_move, minute_of
+from messaging.choices import EventEnd, Happened, MessageState, Outcome, Reason
 from messaging.gateways.base import Answer, Endpoint, Gateway, Listed
 from messaging.gateways.transport import Transport
 from messaging.hints import hint_send
@@ -231,7 +232,7 @@ def _plain(text: str) -> str:
 def _accept(doubt: Doubt, listed: Listed) -> bool:
     """The carrier has it.
 
-    Locks: message, tally, account.
+    Locks: message, tally, activity, account.
     """
     message = Message.objects.select_for_update(no_key=True).get(pk=doubt.message_id)
     attempt = Attempt.objects.get(pk=doubt.attempt_id)
@@ -241,8 +242,11 @@ def _accept(doubt: Doubt, listed: Listed) -> bool:
     attempt.save(update_fields=["carrier_id", "outcome"])
     if message.state != MessageState.UNKNOWN or message.attempts != doubt.n:
         return False
-    moves = TallyMoves()
+    moves, activity = TallyMoves(), ActivityMoves()
     batch_id = doubt.batch_id
+    if message.accepted_at is None:
+        taken = minute_of(listed.created_at)
+        activity.happened(batch_id, message.our_number, Happened.ACCEPTED, taken)
     moves.leave(batch_id, message.state, message.reason, message.segments, message.credits)
     message.state, message.rank = MessageState.ACCEPTED, rank(MessageState.ACCEPTED)
     message.accepted_at = message.accepted_at or listed.created_at
@@ -252,6 +256,7 @@ def _accept(doubt: Doubt, listed: Listed) -> bool:
     moves.enter(batch_id, message.state, message.reason, message.segments, message.credits)
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
+        activity_move(cursor, activity.deltas)
     if owed:
         credits_settle(
             account=Account(pk=doubt.account_id),
@@ -276,16 +281,17 @@ def _absent(doubt: Doubt, looked_at: datetime) -> bool:
 def _open_again(doubt: Doubt) -> bool:
     """Proven not accepted: the next attempt may be made.
 
-    Locks: batch, chunk, message, tally.
+    Locks: batch, chunk, message, tally, activity.
     """
     with connection.cursor() as cursor:
         lock_for_reopening(cursor, [doubt.message_id])
         if not _is_in_doubt(doubt):
             return False
         Attempt.objects.filter(pk=doubt.attempt_id).update(outcome=Outcome.RETRYABLE)
-        moves = TallyMoves()
-        reopen(cursor, [doubt.message_id], moves)
+        moves, activity = TallyMoves(), ActivityMoves()
+        reopen(cursor, [doubt.message_id], moves, activity)
         tally_move(cursor, moves.deltas)
+        activity_move(cursor, activity.deltas)
     hint_send()
     return True
 
@@ -294,20 +300,24 @@ def _open_again(doubt: Doubt) -> bool:
 def _give_up(doubt: Doubt) -> bool:
     """Proven not accepted, once too often.
 
-    Locks: message, tally.
+    Locks: message, tally, activity.
     """
     message = Message.objects.select_for_update(no_key=True).get(pk=doubt.message_id)
     if not _is_in_doubt(doubt):
         return False
     Attempt.objects.filter(pk=doubt.attempt_id).update(outcome=Outcome.REJECTED)
-    moves = TallyMoves()
+    moves, activity = TallyMoves(), ActivityMoves()
     moves.leave(doubt.batch_id, message.state, message.reason, message.segments, message.credits)
     message.state, message.rank = MessageState.REFUSED, rank(MessageState.REFUSED)
     message.reason, message.segments, message.final_at = Reason.PROVIDER, 0, now()
     message.save(update_fields=["state", "rank", "reason", "segments", "final_at"])
     moves.enter(doubt.batch_id, message.state, message.reason)
+    activity.happened(
+        doubt.batch_id, message.our_number, message.state, minute_of(message.final_at)
+    )
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
+        activity_move(cursor, activity.deltas)
     return True
 
 

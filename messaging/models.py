@@ -18,6 +18,7 @@ from messaging.choices import (
     EventEnd,
     EventKind,
     GatewayName,
+    Happened,
     MessageState,
     Outcome,
     Priority,
@@ -504,3 +505,29 @@ class BatchTotals(models.Model):
     opted_out = models.BigIntegerField(default=0)
     retried_segments = models.BigIntegerField(default=0)
     retried_credits = models.BigIntegerField(default=0)
+
+
+class BatchActivity(models.Model):
+    """Kept count of what happened to a blast's messages in one slot of time, per sending number.
+
+    A slot is a minute in about the first three hours after the launch, a quarter of an hour
+    afterwards. Every message counts at most once for each `what`, at its own `accepted_at`,
+    `final_at`, `human_click_at`, `replied_at` or `opted_out_at`; always equals a recount.
+    """
+
+    batch = models.ForeignKey(
+        Batch, on_delete=models.CASCADE, related_name="activity", db_index=False
+    )
+    account_id = models.BigIntegerField()
+    our_number = models.CharField(max_length=16)
+    what = models.CharField(max_length=11, choices=Happened.choices)
+    slot_at = models.DateTimeField()
+    people = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "our_number", "what", "slot_at"], name="activity_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "slot_at"], name="activity_by_time")]

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 
+from messaging.activity import COUNTED_SQL
+
 
 class Difference(NamedTuple):
     """A kept total that is not what the rows say."""
@@ -86,6 +88,20 @@ WHERE c.kept <> c.counted
 ORDER BY 2, 3
 """
 
+_ACTIVITY_SQL: Final = f"""
+WITH kept AS (
+    SELECT batch_id, account_id, our_number, what, slot_at, people FROM messaging_batchactivity
+    WHERE %(batch)s::bigint IS NULL OR batch_id = %(batch)s
+), counted AS ({COUNTED_SQL})
+SELECT 'messaging_batchactivity',
+    format('batch %%s %%s %%s %%s', batch_id, our_number, what,
+        to_char(slot_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+    'people', coalesce(k.people, 0), coalesce(n.people, 0)
+FROM kept k FULL JOIN counted n USING (batch_id, account_id, our_number, what, slot_at)
+WHERE coalesce(k.people, 0) <> coalesce(n.people, 0)
+ORDER BY 2
+"""
+
 _LINKS_SQL: Final = """
 WITH recipients AS (
     SELECT c.link_id, c.recipient_no, count(*) AS total,
@@ -150,7 +166,7 @@ WHERE c.kept <> c.counted AND %(batch)s::bigint IS NULL
 ORDER BY 2, 3
 """
 
-RECOUNTS: Final = (_TALLY_SQL, _TOTALS_SQL, _LINKS_SQL, _MARKS_SQL, _CREDITS_SQL)
+RECOUNTS: Final = (_TALLY_SQL, _TOTALS_SQL, _ACTIVITY_SQL, _LINKS_SQL, _MARKS_SQL, _CREDITS_SQL)
 
 
 def differences(*, batch_id: int | None = None) -> list[Difference]:

@@ -8,17 +8,20 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from messaging.choices import BatchState, ChunkState, MessageState, Reason
+from messaging.activity import ENDS, ActivityMoves
+from messaging.choices import BatchState, ChunkState, Happened, MessageState, Reason
 from messaging.tally import TallyMoves
 
 
-def reopen(cursor: Any, message_ids: Sequence[int], moves: TallyMoves) -> int:
+def reopen(
+    cursor: Any, message_ids: Sequence[int], moves: TallyMoves, activity: ActivityMoves
+) -> int:
     """Return messages to `pending`; in a canceled batch they become skipped instead.
 
     Args:
         cursor: Of the caller's transaction, in which the messages are locked already.
         message_ids: Messages of any batches, in states from which they may be opened again.
-        moves: Takes the moves; the caller writes them.
+        moves, activity: Take the moves; the caller writes them.
 
     Returns:
         How many are pending again.
@@ -36,7 +39,9 @@ def reopen(cursor: Any, message_ids: Sequence[int], moves: TallyMoves) -> int:
         FROM messaging_message old, messaging_batch b
         WHERE m.id = ANY(%s) AND old.id = m.id AND b.id = m.batch_id
         RETURNING m.batch_id, m.recipient_no, m.state, m.reason,
-                  old.state, old.reason, old.segments, old.credits
+                  old.state, old.reason, old.segments, old.credits, m.our_number,
+                  floor(extract(epoch FROM old.accepted_at) / 60)::bigint,
+                  floor(extract(epoch FROM old.final_at) / 60)::bigint
         """,
         [
             BatchState.CANCELED,
@@ -50,7 +55,11 @@ def reopen(cursor: Any, message_ids: Sequence[int], moves: TallyMoves) -> int:
         ],
     )
     places: list[tuple[int, int]] = []
-    for batch_id, no, state, reason, old_state, old_reason, segments, credits in cursor.fetchall():
+    for batch_id, no, state, reason, *before in cursor.fetchall():
+        old_state, old_reason, segments, credits, our_number, accepted, ended = before
+        activity.happened(batch_id, our_number, Happened.ACCEPTED, accepted, -1)
+        if old_state in ENDS:
+            activity.happened(batch_id, our_number, old_state, ended, -1)
         moves.leave(batch_id, old_state, old_reason, segments, credits)
         moves.enter(batch_id, state, reason)
         if state == MessageState.PENDING:

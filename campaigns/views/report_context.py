@@ -43,7 +43,6 @@ SHOWS: Final = (
     ("waiting", "Waiting"),
 )
 _POLL_S: Final[Mapping[str, int]] = {"running": 2, "paused": 10, "settling": 5}
-_HALF_MOST: Final = 100_000
 _USUAL_DAYS: Final = 90
 _USUAL_BLASTS: Final = 20
 
@@ -137,7 +136,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
             launched_at=batch.launched_at,
             unit=unit,
             zone=account.timezone,
-            half_delivered=_half_delivered(batch, figures, phase),
+            half_delivered=_half_delivered(batch, phase),
         ),
     }
 
@@ -175,9 +174,9 @@ def _awaiting(figures: Figures) -> int:
     return figures.accepted - final
 
 
-def _half_delivered(batch: Batch, figures: Figures, phase: str) -> timedelta | None:
-    """How soon half of the deliveries had come; not looked up while they do, or for very many."""
-    if phase == "running" or figures.delivered > _HALF_MOST:
+def _half_delivered(batch: Batch, phase: str) -> timedelta | None:
+    """How soon half of the deliveries had come; not looked up while they do."""
+    if phase == "running":
         return None
     return half_delivered_after(batch.pk, since=batch.launched_at)
 

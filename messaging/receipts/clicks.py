@@ -12,6 +12,8 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from messaging.activity import ActivityMoves, activity_move
+from messaging.choices import Happened
 from messaging.totals import totals_move, totals_moves
 from tracking.choices import Verdict
 from tracking.verdicts import RULES_VERSION, Hit, Judgement, Why, classify
@@ -120,11 +122,13 @@ WITH recipients AS (
     UPDATE messaging_message m
     SET first_click_at = n.first_at, human_click_at = n.human_at, clicks = n.hits
     FROM counted n WHERE m.id = n.id
-    RETURNING n.batch_id,
+    RETURNING n.batch_id, m.our_number,
         (n.first_at IS NOT NULL)::int - (n.old_hit IS NOT NULL)::int AS hit,
-        (n.human_at IS NOT NULL)::int - (n.old_click IS NOT NULL)::int AS clicked
+        floor(extract(epoch FROM n.old_click) / 60)::bigint AS old_minute,
+        floor(extract(epoch FROM n.human_at) / 60)::bigint AS minute
 )
-SELECT batch_id, sum(hit)::bigint, sum(clicked)::bigint FROM marked GROUP BY batch_id
+SELECT batch_id, our_number, old_minute, minute, sum(hit)::bigint, count(*)
+FROM marked GROUP BY 1, 2, 3, 4
 """
 
 _LINKS_SQL = """
@@ -223,7 +227,7 @@ def judgements_write(cursor: CursorWrapper, judged: Sequence[Judged]) -> None:
         cursor: Of a transaction.
         judged: Each hit once; also hits that had another verdict before.
 
-    Locks: messages by id, totals by batch, links by id; then the hits.
+    Locks: messages by id, totals by batch, links by id; then the hits, and activity by key.
     """
     pairs = {
         "links": [one.link_id for one in judged],
@@ -242,16 +246,20 @@ def judgements_write(cursor: CursorWrapper, judged: Sequence[Judged]) -> None:
         },
     )
     after = _counts(cursor, pairs)
-    moves = totals_moves()
+    moves, activity = totals_moves(), ActivityMoves()
     cursor.execute(_MARK_SQL, pairs)
-    for batch_id, hit, clicked in cursor.fetchall():
+    for batch_id, our_number, old_minute, minute, hit, people in cursor.fetchall():
         moves[batch_id]["hit"] += hit
-        moves[batch_id]["clicked"] += clicked
+        clicked = (minute is not None) - (old_minute is not None)
+        moves[batch_id]["clicked"] += clicked * people
+        activity.happened(batch_id, our_number, Happened.CLICKED, old_minute, -people)
+        activity.happened(batch_id, our_number, Happened.CLICKED, minute, people)
     for batch_id, total, human in _move_links(cursor, before, after):
         if batch_id is not None:
             moves[batch_id]["clicks_total"] += total
             moves[batch_id]["clicks_human"] += human
     totals_move(cursor, moves)
+    activity_move(cursor, activity.deltas)
 
 
 Counts = dict[tuple[int, int], tuple[int, int]]  # (link, recipient) to (hits, of people)

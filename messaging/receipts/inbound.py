@@ -17,7 +17,8 @@ from contacts.choices import ConsentSource
 from contacts.models import Contact
 from contacts.selectors import opted_out
 from contacts.services import consent_grant, consent_revoke
-from messaging.choices import Direction, MessageState
+from messaging.activity import ActivityMoves, activity_move, minute_of
+from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
 from messaging.keywords import Keyword, KeywordKind, classify
 from messaging.models import CarrierAccount, Message, SenderNumber
@@ -54,7 +55,8 @@ def inbound_file(
     Raises:
         SetAside: it is not addressed to a number of this carrier account, or not from a phone.
 
-    Locks: the message it answers, its batch's totals, the contact, the conversation, the account.
+    Locks: the message it answers, its batch's totals and activity, the contact, the conversation,
+        the account.
     Side effects: consent, automatic answers, signal `message_received`.
     """
     sender = _sender(carrier_account, text)
@@ -143,8 +145,14 @@ def _attribute(message: Message, *, leaves: bool) -> None:
     mark, total = ("opted_out_at", "opted_out") if leaves else ("replied_at", "replied")
     first = Message.objects.filter(pk=answered.pk, **{f"{mark}__isnull": True})
     if first.update(**{mark: message.created_at}):
+        activity = ActivityMoves()
+        what = Happened.OPTED_OUT if leaves else Happened.REPLIED
+        activity.happened(
+            answered.batch_id, answered.our_number, what, minute_of(message.created_at)
+        )
         with connection.cursor() as cursor:
             totals_move(cursor, {answered.batch_id: {total: 1}})
+            activity_move(cursor, activity.deltas)
 
 
 def _consent(message: Message, keyword: Keyword) -> bool:

@@ -23,11 +23,13 @@ from django.db.backends.utils import CursorWrapper
 
 from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
+from messaging.activity import ENDS, ActivityMoves, activity_move
 from messaging.choices import (
     ChunkState,
     Direction,
     EventEnd,
     EventKind,
+    Happened,
     MessageState,
     Outcome,
     Reason,
@@ -66,7 +68,8 @@ WITH judged AS MATERIALIZED (
     SELECT e.id AS event_id, e.message_id, e.attempt_n, e.carrier_account_id,
         NULLIF(e.carrier_id, '') AS carrier_id, {_STATE} AS state, {_RANK} AS rank, e.reason,
         e.code, e.received_at AS at,
-        m.place, m.state AS old_state, m.reason AS old_reason, m.rank AS old_rank,
+        m.place, m.our_number, m.state AS old_state, m.reason AS old_reason, m.rank AS old_rank,
+        m.accepted_at IS NULL AS is_news,
         a.id AS attempt_id, a.carrier_id AS known_id,
         CASE
             WHEN e.account_ref IS DISTINCT FROM p.external_id
@@ -99,7 +102,8 @@ WITH judged AS MATERIALIZED (
     ) e
     LEFT JOIN messaging_carrieraccount p ON p.id = e.carrier_account_id
     LEFT JOIN LATERAL (
-        SELECT ctid AS place, id, batch_id, recipient_no, state, reason, rank, attempts
+        SELECT ctid AS place, id, batch_id, recipient_no, our_number, state, reason, rank,
+            attempts, accepted_at
         FROM messaging_message
         WHERE id = e.message_id AND direction = '{Direction.OUT.value}' OFFSET 0
     ) m ON true
@@ -143,16 +147,18 @@ WITH judged AS MATERIALIZED (
         final_at = CASE WHEN b.rank = {RANKS[MessageState.DELIVERED]} THEN b.at END
     FROM best b
     WHERE m.ctid = b.place AND b.rank > b.old_rank
-    RETURNING m.id, m.batch_id, b.old_state, b.old_reason, m.state, m.reason, m.segments, m.credits
+    RETURNING m.id, m.batch_id, b.old_state, b.old_reason, m.state, m.reason, m.our_number,
+        floor(extract(epoch FROM b.at) / 60)::bigint AS minute, b.is_news, m.segments, m.credits
 ), again AS (
     INSERT INTO messaging_carriereventqueue (event_id, kind)
     SELECT event_id, '{EventKind.STATUS.value}'
     FROM best b WHERE b.rank > b.old_rank AND NOT EXISTS (SELECT FROM moved WHERE id = b.message_id)
 )
-SELECT batch_id, old_state, old_reason, state, reason, count(*), sum(segments), sum(credits)
-FROM moved GROUP BY 1, 2, 3, 4, 5
+SELECT batch_id, old_state, old_reason, state, reason, our_number, minute, is_news,
+    count(*), sum(segments), sum(credits)
+FROM moved GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 UNION ALL
-SELECT event_id, '{_EARLY}', '', '', '', 0, 0, 0 FROM judged WHERE error = '{_EARLY}'
+SELECT event_id, '{_EARLY}', '', '', '', '', 0, false, 0, 0, 0 FROM judged WHERE error = '{_EARLY}'
 """
 
 # Whoever records a window holds its chunk while it inserts the attempts that are inserted here too.
@@ -182,7 +188,7 @@ def statuses_apply(*, limit: int = BATCH) -> int:
             had taken is in the queue again.
 
     Locks: queue rows (skipping locked ones), chunks by id (of early ones), messages by id, tallies
-        by key.
+        and activity by key.
     Side effects: opt-outs that the carrier reports revoke consent.
     """
     while True:
@@ -241,26 +247,37 @@ def _apply_or_set_aside(
 
 def _apply(cursor: CursorWrapper, events: list[int], *, chunks_locked: bool) -> list[int]:
     """Apply events that take effect; returns the early ones, untouched, of unlocked chunks."""
-    moves = TallyMoves()
-    early = _judge(cursor, events, moves, chunks_locked=chunks_locked)
+    moves, activity = TallyMoves(), ActivityMoves()
+    early = _judge(cursor, events, moves, activity, chunks_locked=chunks_locked)
     tally_move(cursor, moves.deltas)
+    activity_move(cursor, activity.deltas)
     if any(reason == Reason.OPTED_OUT for _, _, reason in moves.deltas):
         _revoke_consents(events)
     return early
 
 
 def _judge(
-    cursor: CursorWrapper, events: list[int], moves: TallyMoves, *, chunks_locked: bool
+    cursor: CursorWrapper,
+    events: list[int],
+    moves: TallyMoves,
+    activity: ActivityMoves,
+    *,
+    chunks_locked: bool,
 ) -> list[int]:
     """Apply events that take effect; returns those whose attempt nobody has recorded yet."""
     cursor.execute(_JUDGE, {"events": _literal(events), "chunks_locked": chunks_locked})
     early = []
-    for key, old_state, old_reason, state, reason, messages, segments, credits in cursor:
+    for key, old_state, old_reason, state, reason, our_number, minute, is_news, *counts in cursor:
         if old_state == _EARLY:
             early.append(key)
             continue
+        messages, segments, credits = counts
         moves.leave(key, old_state, old_reason, segments, credits, messages=messages)
         moves.enter(key, state, reason, segments, credits, messages=messages)
+        if is_news:
+            activity.happened(key, our_number, Happened.ACCEPTED, minute, messages)
+        if state in ENDS:
+            activity.happened(key, our_number, state, minute, messages)
     return early
 
 

@@ -1,4 +1,7 @@
-"""What happened when: deliveries, clicks and replies over time, for the pictures of reports."""
+"""What happened when: deliveries, clicks and replies over time, for the pictures of reports.
+
+Reads kept counts (`BatchActivity`), a few thousand rows for the largest blast; never messages.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,32 +15,24 @@ Unit = Literal["minute", "hour", "day"]
 
 # Ninety bars is what a chart shows without crowding.
 _MOST_SLOTS = 90
+# After a launch, so long at least slots are kept by the minute.
+MINUTES_LAST = timedelta(hours=2, minutes=45)
 _UNIT_S: dict[Unit, int] = {"minute": 60, "hour": 3600, "day": 86_400}
 
 _SQL = """
-SELECT slot, sum(delivered)::bigint, sum(clicked)::bigint, sum(replied)::bigint
-FROM (
-    SELECT date_trunc(%(unit)s, final_at, %(zone)s) AS slot,
-        count(*) AS delivered, 0 AS clicked, 0 AS replied
-    FROM messaging_message WHERE batch_id = ANY(%(batches)s) AND state = 'delivered'
-    GROUP BY 1
-    UNION ALL
-    SELECT date_trunc(%(unit)s, human_click_at, %(zone)s), 0, count(*), 0
-    FROM messaging_message WHERE batch_id = ANY(%(batches)s) AND human_click_at IS NOT NULL
-    GROUP BY 1
-    UNION ALL
-    SELECT date_trunc(%(unit)s, replied_at, %(zone)s), 0, 0, count(*)
-    FROM messaging_message WHERE batch_id = ANY(%(batches)s) AND replied_at IS NOT NULL
-    GROUP BY 1
-) AS happened
-WHERE slot IS NOT NULL
-GROUP BY slot ORDER BY slot
+SELECT date_trunc(%(unit)s, slot_at, %(zone)s) AS slot,
+    coalesce(sum(people) FILTER (WHERE what = 'delivered'), 0)::bigint,
+    coalesce(sum(people) FILTER (WHERE what = 'clicked'), 0)::bigint,
+    coalesce(sum(people) FILTER (WHERE what = 'replied'), 0)::bigint
+FROM messaging_batchactivity
+WHERE batch_id = ANY(%(batches)s) AND what IN ('delivered', 'clicked', 'replied') AND people > 0
+GROUP BY 1 ORDER BY 1
 """
 
 _SPAN_SQL = """
-SELECT min(b.launched_at), max(greatest(m.final_at, m.human_click_at, m.replied_at))
-FROM messaging_batch b JOIN messaging_message m ON m.batch_id = b.id
-WHERE b.id = ANY(%s)
+SELECT min(b.launched_at), max(a.slot_at)
+FROM messaging_batch b JOIN messaging_batchactivity a ON a.batch_id = b.id
+WHERE b.id = ANY(%s) AND a.what IN ('delivered', 'clicked', 'replied') AND a.people > 0
 """
 
 _WAITS_SQL = """
@@ -47,8 +42,13 @@ HAVING bool_and(state = 'ready' AND not_before > clock_timestamp() + interval '1
 """
 
 _HALF_SQL = """
-SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY final_at)
-FROM messaging_message WHERE batch_id = %s AND state = 'delivered' AND final_at IS NOT NULL
+SELECT min(slot_at) FROM (
+    SELECT slot_at, sum(sum(people)) OVER (ORDER BY slot_at) AS so_far,
+        sum(sum(people)) OVER () AS whole
+    FROM messaging_batchactivity WHERE batch_id = %s AND what = 'delivered'
+    GROUP BY slot_at
+) AS slots
+WHERE whole > 0 AND so_far * 2 >= whole
 """
 
 
@@ -73,7 +73,9 @@ def activity_over_time(
         unit: Length of a slot; else the shortest that gives no more than ninety.
 
     Returns:
-        Slots in which something happened, oldest first, `at` in `zone`; gaps are left out.
+        Slots in which something happened, oldest first, `at` in `zone`; gaps are left out. By the
+        minute in about the first three hours after a launch; later a quarter of an hour is kept as
+        one, and stands at its beginning.
     """
     if not batch_ids:
         return []
@@ -88,14 +90,17 @@ def activity_over_time(
 
 
 def half_delivered_after(batch_id: int, *, since: datetime) -> timedelta | None:
-    """How long after `since` half of a batch's deliveries had arrived; None without any.
+    """By how long after `since` half of a batch's deliveries had arrived; None without any.
 
-    Reads all messages of the batch: for batches of up to some 100,000. One query.
+    To the end of the slot it happened in (docs/adr/0014-activity-in-slots.md). One query.
     """
     with connection.cursor() as cursor:
         cursor.execute(_HALF_SQL, [batch_id])
         (half,) = cursor.fetchone()
-    return None if half is None else max(half - since, timedelta())
+    if half is None:
+        return None
+    length = timedelta(minutes=1 if half - since < MINUTES_LAST else 15)
+    return max(half + length - since, timedelta(minutes=1))
 
 
 def _unit(first: datetime | None, last: datetime | None) -> Unit:

@@ -20,7 +20,8 @@ from accounts.services import credits_settle_many
 from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
-from messaging.choices import ChunkState, MessageState
+from messaging.activity import ActivityMoves, activity_move, minute_of
+from messaging.choices import ChunkState, Happened, MessageState
 from messaging.content import SEPARATOR
 from messaging.sending.batches import BatchInfo
 from messaging.sending.exchange import Exchange, Told
@@ -43,7 +44,7 @@ def record(exchange: Exchange) -> None:
     Raises:
         OperationalError, InterfaceError: PostgreSQL was away for longer than two minutes.
 
-    Locks: contacts (of who left, by phone), chunks by id, messages, tally, account.
+    Locks: contacts (of who left, by phone), chunks by id, messages, tally, activity, account.
     """
     window = exchange.prepared.window
     at = now()
@@ -91,11 +92,12 @@ def _record(
     with connection.cursor() as cursor:
         held = _lock_chunks(cursor, token, progress)
         _insert_attempts(cursor, token, attempts)
-        moves = TallyMoves()
+        moves, activity = TallyMoves(), ActivityMoves()
         settled: Counter[tuple[int, int]] = Counter()
-        _move_messages(cursor, rows, moves, settled)
+        _move_messages(cursor, rows, moves, activity, settled)
         _release_chunks(cursor, token, [one for one in progress if one.lease.chunk_id in held])
         tally_move(cursor, moves.deltas)
+        activity_move(cursor, activity.deltas)
     by_account: dict[int, dict[int, int]] = {}
     for (account_id, batch_id), credits in settled.items():
         by_account.setdefault(account_id, {})[batch_id] = credits
@@ -174,6 +176,7 @@ def _move_messages(
     cursor: Any,
     rows: list[MessageRow],
     moves: TallyMoves,
+    activity: ActivityMoves,
     settled: Counter[tuple[int, int]],
 ) -> None:
     """Move messages, at once where they stand as they were claimed, one by one where not."""
@@ -221,28 +224,30 @@ def _move_messages(
     )
     moved = {row[0] for row in cursor.fetchall()}
     others = [row for row in rows if row.id not in moved] if len(moved) < len(rows) else []
-    _count(rows, moved, moves, settled)
+    _count(rows, moved, moves, activity, settled)
     if others:
-        _move_one_by_one(cursor, others, moves, settled)
+        _move_one_by_one(cursor, others, moves, activity, settled)
 
 
 def _count(
     rows: list[MessageRow],
     moved: set[int],
     moves: TallyMoves,
+    activity: ActivityMoves,
     settled: Counter[tuple[int, int]],
 ) -> None:
     """Count what went from pending to where it stands now; most rows went the same way."""
-    ways: dict[tuple[BatchInfo, str, str], list[int]] = {}
+    ways: dict[tuple[BatchInfo, str, str, int], list[int]] = {}
     for row in rows:
         if row.id in moved and row.state != MessageState.PENDING:
-            way = ways.setdefault((row.batch, row.state, row.reason), [0, 0, 0])
+            way = ways.setdefault((row.batch, row.state, row.reason, int(row.at) // 60), [0, 0, 0])
             way[0] += 1
             way[1] += row.segments
             way[2] += row.credits
-    for (batch, state, reason), (messages, segments, credits) in ways.items():
+    for (batch, state, reason, minute), (messages, segments, credits) in ways.items():
         moves.leave(batch.id, MessageState.PENDING, "", messages=messages)
         moves.enter(batch.id, state, reason, segments, credits, messages=messages)
+        activity.happened(batch.id, batch.our_number, state, minute, messages)
         if credits:
             settled[batch.account_id, batch.id] += credits
 
@@ -251,6 +256,7 @@ def _move_one_by_one(
     cursor: Any,
     rows: list[MessageRow],
     moves: TallyMoves,
+    activity: ActivityMoves,
     settled: Counter[tuple[int, int]],
 ) -> None:
     """Messages that something else moved since they were claimed: a callback, or a judge."""
@@ -297,6 +303,10 @@ def _move_one_by_one(
         batch = row.batch
         moves.leave(batch.id, state, reason, segments, credits)
         moves.enter(batch.id, new_state, new_reason, new_segments, new_credits)
+        if is_taken and accepted_at is None:
+            activity.happened(batch.id, batch.our_number, Happened.ACCEPTED, minute_of(at))
+        if moving and new_state == MessageState.REFUSED:
+            activity.happened(batch.id, batch.our_number, new_state, minute_of(at))
         if new_credits > credits:
             settled[batch.account_id, batch.id] += new_credits - credits
 

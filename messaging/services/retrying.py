@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account, User
 from accounts.services import audit_record, credits_reserve
+from messaging.activity import ActivityMoves, activity_move
 from messaging.breaker import watch_anew
 from messaging.budget import Budget, budgets_hold, budgets_of
 from messaging.choices import BatchState
@@ -56,7 +57,8 @@ def batch_retry(
         BudgetPassed: a budget does not.
         EmailUnverified, AccountSuspended, SenderNotUsable.
 
-    Locks: batch, chunks, messages by id, tally, totals, account (in the order of docs/locks.md).
+    Locks: batch, chunks, messages by id, tally, totals, activity, account (in the order of
+        docs/locks.md).
     Side effects: after commit, hints to the send queue.
     """
     current = batch_locked(account, batch)
@@ -72,10 +74,11 @@ def batch_retry(
             raise NothingToRetry
         credits = _cost(cursor, current, ids) if current.credits_reserved else 0
         spent = _close_attempts(cursor, ids)
-        moves = TallyMoves()
-        reopen(cursor, ids, moves)
+        moves, activity = TallyMoves(), ActivityMoves()
+        reopen(cursor, ids, moves, activity)
         tally_move(cursor, moves.deltas)
         totals_move(cursor, {current.pk: spent})
+        activity_move(cursor, activity.deltas)
     budgets_hold(account, budgets_of(account, *budgets), credits)
     current.retries += 1
     current.credits_reserved += credits

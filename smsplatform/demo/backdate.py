@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from messaging.activity import activity_rewrite
 from messaging.models import Batch
 
 SEND_STRETCH = 20.0
@@ -93,3 +94,4 @@ def batch_backdate(*, batch: Batch, told: datetime) -> None:
         }
         for statement in _statements():
             cursor.execute(statement, values)
+    activity_rewrite([batch.pk])

@@ -8,6 +8,7 @@ from accounts.models import Account, User
 from campaigns import services
 from campaigns.models import Blast
 from common.clock import now
+from messaging.activity import activity_rewrite
 from messaging.choices import BatchState, MessageState
 from messaging.models import Batch, BatchTally, BatchTotals, Message
 
@@ -72,3 +73,4 @@ def _recount(batch_id: int) -> None:
         replied=rows.filter(replied_at__isnull=False).count(),
         opted_out=rows.filter(opted_out_at__isnull=False).count(),
     )
+    activity_rewrite([batch_id])

@@ -15,6 +15,7 @@ from carriersim.client import Client
 from common.clock import now
 from common.errors import NotFound
 from contacts.models import Contact, OptOut
+from messaging.activity import activity_rewrite
 from messaging.carrier_codes import reason
 from messaging.choices import BatchState, ChunkState, MessageState
 from messaging.errors import AccountSuspended, BatchOver, NothingToRetry
@@ -46,6 +47,7 @@ def come_back(message: Message, state: MessageState, code: str) -> None:
     moves.enter(message.batch_id or 0, state, message.reason, message.segments, message.credits)
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
+    activity_rewrite([message.batch_id or 0])
 
 
 @pytest.fixture

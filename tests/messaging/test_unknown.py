@@ -10,6 +10,7 @@ from django.db import connection
 from accounts.models import Account
 from carriersim.client import Client
 from common.clock import now
+from messaging.activity import ActivityMoves
 from messaging.choices import BatchState, ChunkState, EventKind
 from messaging.evidence import unknown_look_up
 from messaging.judge import leases_judge
@@ -386,7 +387,7 @@ def test_what_is_opened_again_while_its_chunk_is_out_is_not_forgotten(
     exchange = Exchange(prepare(claim_soon()))
     moves = TallyMoves()
     with connection.cursor() as cursor:
-        reopen(cursor, [message.pk], moves)
+        reopen(cursor, [message.pk], moves, ActivityMoves())
 
     record(exchange)  # a window that made no request
     Chunk.objects.update(not_before=now() - timedelta(seconds=1))

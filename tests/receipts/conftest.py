@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import Account
 from common.clock import now
+from messaging.activity import activity_rewrite
 from messaging.choices import (
     BatchKind,
     ChunkState,
@@ -114,6 +115,7 @@ def make_batch(account: Account, sender: SenderNumber) -> MakeBatch:
             segments=size if attempted else 0,
             credits=size if attempted else 0,
         )
+        activity_rewrite([batch.pk])
         return messages
 
     return make

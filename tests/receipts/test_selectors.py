@@ -8,6 +8,7 @@ from django.db import connection
 
 from accounts.models import Account
 from contacts.models import Contact
+from messaging.activity import activity_rewrite
 from messaging.choices import Direction, EventKind, MessageState, Reason
 from messaging.models import BatchTally, BatchTotals, CarrierEvent, Message
 from messaging.receipts.statuses import statuses_apply
@@ -251,6 +252,7 @@ def test_activity_is_told_in_the_accounts_own_hours(make_batch: MakeBatch) -> No
     Message.objects.filter(batch_id=batch_id or 0).update(created_at=at)
     messages[0].batch.launched_at = at  # type: ignore[union-attr]
     messages[0].batch.save()  # type: ignore[union-attr]
+    activity_rewrite([batch_id or 0])
 
     by_hour = activity_over_time([batch_id or 0], zone="America/New_York")
     by_day = activity_over_time([batch_id or 0], zone="America/New_York", unit="day")
