@@ -36,9 +36,14 @@ class Content:
         """Take a compiled template, or a literal text; `domain` is an account's own for links."""
         self.template = template
         self._literal = literal
+        self._domain = domain
         self._link_base = link_base(domain)
         self.link_length = len(self._link_base) + CODE_LENGTH
         self._sample = ["x" * self.link_length] * len(template.links) if template else []
+
+    def reworded(self, template: Template) -> "Content":
+        """Another text under the same domain."""
+        return Content(template, domain=self._domain)
 
     def sample(self, merge: Merge) -> str:
         """The text with stand-ins for short links: right in length and encoding, for counting."""

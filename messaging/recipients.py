@@ -29,6 +29,7 @@ from messaging.segments import (
     UCS2_SINGLE,
     is_gsm,
 )
+from messaging.shapes import shape_of
 
 _COLUMNS: Final = frozenset({"first_name", "last_name", "email", "phone"})
 _READ: Final = ("id", "account_id", "deleted_at", "custom", "line_type", "consent", *_COLUMNS)
@@ -57,23 +58,78 @@ def people(
     Raises:
         EmptyAudience: the queryset is provably empty.
     """
-    try:
-        chosen, chosen_params = audience.values(*_READ).query.sql_with_params()
-    except EmptyResultSet as empty:
-        raise EmptyAudience from empty
+    everybody = _everybody(account, audience, is_sorted=True)
     merge, reason = _merge(template), _reason(account, sender, template, link_length)
-    # Not "id IN (audience)": joined with itself, contacts come out quadratic while the planner's
-    # statistics do not know the account yet, as just after an import.
     return Sql(
         f"""
         SELECT row_number() OVER (ORDER BY c.id) AS no, c.id, c.phone,
                {merge.text} AS merge, {reason.text} AS reason
-        FROM (SELECT DISTINCT ON (a.id) a.* FROM ({chosen}) a
-              WHERE a.account_id = %s AND a.deleted_at IS NULL ORDER BY a.id) c
-        LEFT JOIN contacts_optout o ON o.account_id = %s AND o.phone = c.phone
+        FROM {everybody.text}
         """,
-        [*merge.params, *reason.params, *chosen_params, account.pk, account.pk],
+        [*merge.params, *reason.params, *everybody.params],
     )
+
+
+def people_by_shape(
+    *,
+    account: Account,
+    sender: SenderNumber | None,
+    template: Template,
+    link_length: int,
+    audience: QuerySet[Contact],
+) -> Sql:
+    """The same people, counted: reason, people, the first one's id, and a shape of each field.
+
+    Fields are in the order of their names. Nothing is sorted or numbered, so that PostgreSQL may
+    count a million people in parallel, in a fifth of the time.
+
+    Raises:
+        EmptyAudience: the queryset is provably empty.
+    """
+    everybody = _everybody(account, audience, is_sorted=False)
+    reason = _reason(account, sender, template, link_length)
+    values = [_value(name) for name in sorted(template.names)]
+    columns = [shape_of(value.text) for value in values]
+    shapes = "".join(f", {column}" for column in columns)
+    params = [
+        param
+        for value, column in zip(values, columns, strict=True)
+        for _ in range(column.count(value.text))
+        for param in value.params
+    ]
+    keys = ", ".join(str(place) for place in (1, *range(4, 4 + len(values))))
+    return Sql(
+        f"SELECT {reason.text} AS reason, count(*), min(c.id){shapes} FROM {everybody.text} "
+        f"GROUP BY {keys}",
+        [*reason.params, *params, *everybody.params],
+    )
+
+
+def _everybody(account: Account, audience: QuerySet[Contact], *, is_sorted: bool) -> Sql:
+    """The audience as `c`, each once, beside a possible opt-out as `o`."""
+    try:
+        chosen, params = audience.values(*_READ).query.sql_with_params()
+    except EmptyResultSet as empty:
+        raise EmptyAudience from empty
+    # Not "id IN (audience)": joined with itself, contacts come out quadratic while the planner's
+    # statistics do not know the account yet, as just after an import.
+    once = (
+        f"(SELECT DISTINCT ON (a.id) a.* FROM ({chosen}) a "
+        "WHERE a.account_id = %s AND a.deleted_at IS NULL ORDER BY a.id)"
+        if is_sorted or _may_repeat(audience)
+        else f"(SELECT a.* FROM ({chosen}) a WHERE a.account_id = %s AND a.deleted_at IS NULL)"
+    )
+    return Sql(
+        f"{once} c LEFT JOIN contacts_optout o ON o.account_id = %s AND o.phone = c.phone",
+        [*params, account.pk, account.pk],
+    )
+
+
+def _may_repeat(audience: QuerySet[Contact]) -> bool:
+    """Whether a contact could come twice: only where its table is not the only one read."""
+    query = audience.query
+    tables = [alias for alias in query.alias_map if query.alias_refcount[alias]]
+    return bool(query.combinator) or len(tables) + len(query.extra_tables) > 1
 
 
 def _value(name: str) -> Sql:

@@ -297,10 +297,10 @@ def _require_sendable(account: Account, blast: Blast) -> int:
     if estimate.texted_now == 0:
         raise NobodyTextable(people=estimate.people)
     account.refresh_from_db(fields=["credit_balance"])
-    if estimate.credits > account.credit_balance and estimate.exact:
+    if estimate.credits > account.credit_balance:
         raise InsufficientCredits(needed=estimate.credits, balance=account.credit_balance)
     for budget in budgets_of(account, *_budgets(blast.campaign)):
         left = budget.left()
-        if estimate.credits > left and estimate.exact:
+        if estimate.credits > left:
             raise BudgetPassed(budget=budget.name, needed=estimate.credits, left=max(left, 0))
     return estimate.credits

@@ -4,13 +4,15 @@ Owns what may be asked for; carrying it out is the send engine's (`messaging.sen
 """
 
 from messaging.services.control import batch_cancel, batch_pause, batch_resume
-from messaging.services.estimating import Estimate, estimate
+from messaging.services.estimating import Audience, Estimate, audience_count, estimate
 from messaging.services.launch import batch_launch
 from messaging.services.retrying import batch_retry
 from messaging.services.single import message_send, reason_not_texted, sender_default
 
 __all__ = [
+    "Audience",
     "Estimate",
+    "audience_count",
     "batch_cancel",
     "batch_launch",
     "batch_pause",

@@ -1,11 +1,13 @@
 """What a text would cost and whom it would reach, before anybody decides to send it.
 
-Owns the counts beside the composer. They come from the same query as the launch, so that what was
-announced is what happens.
+Owns the counts beside the composer. Reasons come from the same rules as the launch, and every text
+of the audience is counted with its own values and a short link of the real length, so that what was
+announced is what happens and what is settled.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -13,18 +15,49 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from contacts.models import Contact
 from contacts.selectors import merge_fields
+from messaging.choices import Reason
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.models import SenderNumber
 from messaging.pricing import credits_for
-from messaging.recipients import people
+from messaging.recipients import people_by_shape
 from messaging.rendering import compile_body
-from messaging.segments import count, segments
+from messaging.segments import count
 from messaging.services.single import sender_default
+from messaging.shapes import Counted, Shape, counted
 from tracking.selectors import link_settings
 
-# So many people are counted one by one; of larger audiences these stand for the rest.
-SAMPLE: Final = 5000
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A field that some people have no value for.
+
+    Attributes:
+        name: The field.
+        left_out: People who are not texted because of it.
+        fallback: People who are texted and read its fallback.
+    """
+
+    name: str
+    left_out: int
+    fallback: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Contact ids of people whose texts are worth a look; None where there is nobody.
+
+    Attributes:
+        shortest: Of all who are texted.
+        longest: Of all who are texted.
+        dearest: Who takes the most segments.
+        blank: Who has a blank field: somebody who is left out, else who reads a fallback.
+    """
+
+    shortest: int | None = None
+    longest: int | None = None
+    dearest: int | None = None
+    blank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +71,10 @@ class Estimate:
         segments: Segments in all.
         credits: Credits in all.
         encoding: ``GSM-7`` or ``UCS-2``, of the dearest text.
-        exact: Whether every text was counted; else segments and credits are scaled up.
         max_segments: Segments of the longest text.
+        exact: Always true: every text is counted.
+        blanks: Fields that some have no value for, by name.
+        examples: Whose text to look at.
     """
 
     people: int
@@ -48,8 +83,35 @@ class Estimate:
     segments: int
     credits: int
     encoding: str
-    exact: bool
     max_segments: int
+    exact: bool = True
+    blanks: list[Blank] = field(default_factory=list)
+    examples: Examples = field(default_factory=Examples)
+
+
+class Audience:
+    """An audience counted for one body, to be told about, and to hold other wordings against.
+
+    Attributes:
+        content: What it was counted for.
+        shapes: Its people, by what makes their texts alike.
+        estimate: What launching the body would come to.
+    """
+
+    def __init__(self, content: Content, shapes: Sequence[Shape]) -> None:
+        self.content = content
+        self.shapes = shapes
+        self.estimate = _told(content, counted(content, shapes))
+
+    def credits(self, body: str) -> int:
+        """What another wording with the same fields would cost the same people, in credits.
+
+        Raises:
+            TemplateError: it cannot be sent as it is.
+        """
+        content = self.content.reworded(compile_body(body))
+        texted = (one for one in counted(content, self.shapes) if not one.reason)
+        return sum(one.shape.people * credits_for(one.segments) for one in texted)
 
 
 def estimate(
@@ -59,10 +121,24 @@ def estimate(
     audience: QuerySet[Contact],
     sender: SenderNumber | None = None,
 ) -> Estimate:
-    """Count a body against an audience. Two queries over the audience; writes nothing.
+    """Count a body against an audience, exactly. One query over the audience; writes nothing.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
+    """
+    return audience_count(account=account, body=body, audience=audience, sender=sender).estimate
+
+
+def audience_count(
+    *,
+    account: Account,
+    body: str,
+    audience: QuerySet[Contact],
+    sender: SenderNumber | None = None,
+) -> Audience:
+    """As `estimate`, with what other wordings of the body can be held against.
+
+    Memory grows with the number of different shapes, hundreds as a rule, not with the audience.
     """
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
@@ -73,7 +149,7 @@ def estimate(
         except NoSender:
             sender = None
     try:
-        chosen = people(
+        chosen = people_by_shape(
             account=account,
             sender=sender,
             template=template,
@@ -81,40 +157,65 @@ def estimate(
             audience=audience,
         )
     except EmptyAudience:
-        return _result(content, {}, [])
+        return Audience(content, [])
+    names = sorted(template.names)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT reason, count(*) FROM ({chosen.text}) p GROUP BY 1", chosen.params)
-        counts: dict[str, int] = dict(cursor.fetchall())
-        merges: list[dict[str, str] | None] = [None]
-        if template.names and counts.get(""):
-            cursor.execute(
-                f"SELECT {_pairs(content)} FROM ({chosen.text}) p WHERE reason = '' LIMIT %s",
-                [*sorted(template.names), *chosen.params, SAMPLE],
-            )
-            names = sorted(template.names)
-            merges = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return _result(content, counts, [content.sample(merge) for merge in merges])
+        cursor.execute(chosen.text, chosen.params)
+        shapes = [
+            Shape(reason, people, contact_id, dict(zip(names, values, strict=True)))
+            for reason, people, contact_id, *values in cursor
+        ]
+    return Audience(content, shapes)
 
 
-def _pairs(content: Content) -> str:
-    template = content.template
-    return ", ".join("merge ->> %s" for _ in template.names) if template else "NULL"
-
-
-def _result(content: Content, counts: dict[str, int], texts: list[str]) -> Estimate:
-    sizes = [segments(text) for text in texts] or [segments(content.sample(None))]
-    texted = counts.pop("", 0)
-    varies = content.template is not None and bool(content.template.names)
-    is_exact = not varies or len(sizes) >= texted
-    total = sum(sizes) if varies and is_exact else -(-sum(sizes) * texted // len(sizes))
-    dearest = max(texts or [content.sample(None)], key=segments)
+def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
+    not_texted: Counter[str] = Counter()
+    for one in counts:
+        if one.reason:
+            not_texted[one.reason] += one.shape.people
+    texted = [one for one in counts if not one.reason]
+    people = sum(one.shape.people for one in texted)
+    dearest = max(texted, key=lambda one: one.segments, default=None)
+    seen = count(dearest.text if dearest else content.sample(None))
     return Estimate(
-        people=texted + sum(counts.values()),
-        texted_now=texted,
-        not_texted=counts,
-        segments=total if texted else 0,
-        credits=credits_for(total) if texted else 0,
-        encoding=count(dearest).encoding,
-        exact=is_exact,
-        max_segments=max(sizes),
+        people=people + not_texted.total(),
+        texted_now=people,
+        not_texted=dict(not_texted),
+        segments=sum(one.shape.people * one.segments for one in texted),
+        credits=sum(one.shape.people * credits_for(one.segments) for one in texted),
+        encoding=seen.encoding,
+        max_segments=seen.segments,
+        blanks=_blanks(content, counts),
+        examples=_examples(texted, dearest, counts),
     )
+
+
+def _blanks(content: Content, counts: Sequence[Counted]) -> list[Blank]:
+    names = sorted(content.template.names) if content.template else []
+    left_out: Counter[str] = Counter()
+    fallback: Counter[str] = Counter()
+    for one in counts:
+        for name in one.blank:
+            if not one.reason:
+                fallback[name] += one.shape.people
+            elif one.reason == Reason.BLANK_FIELD:
+                left_out[name] += one.shape.people
+    return [
+        Blank(name, left_out[name], fallback[name])
+        for name in names
+        if left_out[name] or fallback[name]
+    ]
+
+
+def _examples(
+    texted: Sequence[Counted], dearest: Counted | None, counts: Sequence[Counted]
+) -> Examples:
+    if dearest is None:
+        shortest = longest = None
+    else:
+        shortest = min(texted, key=lambda one: len(one.text))
+        longest = max(texted, key=lambda one: len(one.text))
+    left_out = (one for one in counts if one.blank and one.reason == Reason.BLANK_FIELD)
+    blank = next(left_out, None) or next((one for one in texted if one.blank), None)
+    ids = [one and one.shape.contact_id for one in (shortest, longest, dearest, blank)]
+    return Examples(*ids)

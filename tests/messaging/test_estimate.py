@@ -1,13 +1,21 @@
+from random import Random
+
 import pytest
 
 from accounts.models import Account
-from contacts.models import Contact, OptOut
+from carriersim.client import Client
+from contacts.models import Contact, CustomField, Group, GroupMember, OptOut
+from messaging.content import Content
 from messaging.models import Batch, Message
-from messaging.rendering import TemplateError
-from messaging.services import estimate
-from tests.messaging.conftest import Launch, People, states
+from messaging.rendering import TemplateError, compile_body
+from messaging.segments import segments
+from messaging.services import audience_count, estimate
+from messaging.services.estimating import Blank
+from tests.messaging.conftest import Launch, People, send_all, states
 
 pytestmark = pytest.mark.django_db
+
+NAMES = ("first_name", "last_name")
 
 
 def everybody(account: Account):
@@ -37,28 +45,133 @@ def test_it_announces_what_the_launch_then_does(launch: Launch, people: People, 
     assert batch.credits_reserved == found.credits
 
 
-def test_a_text_without_fields_is_counted_exactly_for_any_audience(
-    people: People, account: Account, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Tulips 🌷 today",
+        "Hi {{first_name|there}}, " + "x" * 140,
+        "{{first_name}} {{last_name|}}: 20% off [today] only, https://shop.example/sale",
+        "Grüezi {{last_name|Nachbar}}{{first_name|}} 🌷 " + "ж" * 50,
+        "{{last_name|}}\u0301 e{{first_name|}}\u0301, " + "a" * 62 + "👩\u200d👩\u200d👧",
+        "{{first_name|}}{{last_name|}}",
+        "{{first_name}}" + "x" * 1586,
+    ],
+)
+def test_every_text_is_counted_with_its_own_values(account: Account, body: str):
+    chance = Random(7)
+    alphabet = [*"Anné ØΔ-'x^€[~` \t’\u3000", *"ëжŁ的ひ한שםن", "👩\u200d🚀", "🇨🇭", "e\u0301", "ก็"]
+    Contact.objects.bulk_create(
+        Contact(
+            account=account,
+            phone=f"+1415{2_000_000 + i}",
+            first_name="".join(chance.choices(alphabet, k=chance.randint(0, 9))),
+            last_name="".join(chance.choices(alphabet, k=chance.randint(0, 9))),
+        )
+        for i in range(400)
+    )
+    template = compile_body(body)
+    content = Content(template)
+    sizes = [
+        (contact.pk, len(text), segments(text))
+        for contact in everybody(account)
+        if not template.blank_fields(values := {f: getattr(contact, f) for f in NAMES})
+        and len(text := content.sample(values)) <= 1600
+        and text.strip()
+    ]
+
+    found = estimate(account=account, body=body, audience=everybody(account))
+
+    assert found.people == 400
+    assert found.texted_now == len(sizes)
+    assert found.segments == found.credits == sum(size for _, _, size in sizes)
+    assert found.max_segments == max(size for _, _, size in sizes)
+    told = {pk: (length, size) for pk, length, size in sizes}
+    assert found.examples.shortest is not None
+    assert found.examples.longest is not None
+    assert found.examples.dearest is not None
+    assert told[found.examples.shortest][0] == min(length for length, _ in told.values())
+    assert told[found.examples.longest][0] == max(length for length, _ in told.values())
+    assert told[found.examples.dearest][1] == found.max_segments
+
+
+def test_what_was_announced_for_ten_thousand_mixed_people_is_what_is_settled(
+    launch: Launch, people: People, sim: Client, account: Account
 ):
-    monkeypatch.setattr("messaging.services.estimating.SAMPLE", 3)
-    people(10)
-
-    found = estimate(account=account, body="Tulips 🌷", audience=everybody(account))
-
-    assert (found.segments, found.exact, found.encoding) == (10, True, "UCS-2")
-
-
-def test_of_a_large_audience_a_part_stands_for_the_rest(
-    people: People, account: Account, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("messaging.services.estimating.SAMPLE", 4)
-    people(10)
-
-    found = estimate(
-        account=account, body="{{first_name}}" + "x" * 160, audience=everybody(account)
+    names = ["Ann", "José", "Zoë", "Maximiliane", "小明", "Ölaf 🌷", "{Bo}", "Łukasz", "", " "]
+    cities = ["Bern", "São Paulo", "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch", ""]
+    phones = [f"+1415{3_000_000 + i}" for i in range(10_000)]
+    Contact.objects.bulk_create(
+        Contact(
+            account=account,
+            phone=phone,
+            first_name=names[i % 10],
+            last_name="x" * (i % 40),
+            custom={"city": cities[i % 4]} if i % 3 else {},
+            line_type="landline" if i % 500 == 0 else "mobile",
+        )
+        for i, phone in enumerate(phones)
+    )
+    CustomField.objects.create(account=account, key="city", label="City")
+    body = (
+        "Hi {{first_name|there}} {{last_name|}}, our shop in {{custom.city}} has {fresh} tulips "
+        "for all who come by today: see https://shop.example/sale, reply STOP to end"
     )
 
-    assert (found.texted_now, found.segments, found.exact) == (10, 20, False)
+    found = estimate(account=account, body=body, audience=everybody(account))
+    batch = launch(body=body)
+    send_all(timeout_s=60)
+
+    batch.refresh_from_db()
+    texted = Message.objects.filter(batch=batch, state="accepted")
+    assert (found.people, found.texted_now) == (10_000, texted.count())
+    assert found.credits == batch.credits_settled == sum(texted.values_list("credits", flat=True))
+    assert states(batch) == {
+        ("accepted", ""): found.texted_now,
+        **{("skipped", reason): people for reason, people in found.not_texted.items()},
+    }
+    assert set(found.not_texted) == {"landline", "blank_field"}
+    assert len(set(texted.values_list("segments", flat=True))) >= 3
+
+
+def test_blank_fields_are_told_with_what_becomes_of_their_people(people: People, account: Account):
+    people(5, last_name="Lee")
+    people(3, first_name="")
+    [blank] = people(1, last_name="  ")
+    body = "Hi {{first_name|there}} {{last_name}} {{first_name|}}"
+
+    found = estimate(account=account, body=body, audience=everybody(account))
+
+    assert found.blanks == [Blank("first_name", 3, 0), Blank("last_name", 4, 0)]
+    assert found.examples.blank is not None
+    assert found.examples.blank < blank.pk
+    told = estimate(account=account, body="Hi {{first_name|there}}", audience=everybody(account))
+    assert told.blanks == [Blank("first_name", 0, 3)]
+
+
+def test_another_wording_is_held_against_the_same_people(people: People, account: Account):
+    people(7)
+    people(3, first_name="Zoë")
+    body = "It’s here, {{first_name}}: " + "x" * 60
+
+    counted = audience_count(account=account, body=body, audience=everybody(account))
+
+    assert counted.estimate.credits == 20
+    assert counted.credits(body.replace("’", "'")) == 13
+
+
+def test_somebody_whom_the_audience_joins_twice_is_counted_once(people: People, account: Account):
+    both = people(2)
+    for name in ("A", "B"):
+        group = Group.objects.create(account=account, name=name)
+        GroupMember.objects.bulk_create(
+            GroupMember(account=account, group=group, contact=contact) for contact in both
+        )
+    joined = everybody(account).filter(group_members__group__name__in=["A", "B"])
+
+    found = estimate(account=account, body="Hi {{first_name}}", audience=joined)
+
+    assert joined.count() == 4
+    assert (found.people, found.credits) == (2, 2)
 
 
 def test_nobody_is_counted_as_nobody(account: Account):
