@@ -136,7 +136,7 @@ class EstimateSerializer(serializers.Serializer):
     segments = serializers.IntegerField(help_text="Of all texts together.")
     max_segments = serializers.IntegerField(help_text="Of the longest text.")
     credits = serializers.IntegerField()
-    exact = serializers.BooleanField(help_text="Always true: every text is counted with its own values.")
+    exact = serializers.BooleanField(help_text="Always true: every text is counted.")
     advice = AdviceSerializer(many=True)
 
 

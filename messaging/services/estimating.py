@@ -210,12 +210,12 @@ def _blanks(content: Content, counts: Sequence[Counted]) -> list[Blank]:
 def _examples(
     texted: Sequence[Counted], dearest: Counted | None, counts: Sequence[Counted]
 ) -> Examples:
-    if dearest is None:
-        shortest = longest = None
-    else:
-        shortest = min(texted, key=lambda one: len(one.text))
-        longest = max(texted, key=lambda one: len(one.text))
+    shortest = min(texted, key=lambda one: len(one.text), default=None)
+    longest = max(texted, key=lambda one: len(one.text), default=None)
     left_out = (one for one in counts if one.blank and one.reason == Reason.BLANK_FIELD)
     blank = next(left_out, None) or next((one for one in texted if one.blank), None)
-    ids = [one and one.shape.contact_id for one in (shortest, longest, dearest, blank)]
-    return Examples(*ids)
+    return Examples(*map(_contact_id, (shortest, longest, dearest, blank)))
+
+
+def _contact_id(one: Counted | None) -> int | None:
+    return one.shape.contact_id if one else None
