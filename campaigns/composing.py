@@ -4,13 +4,14 @@ Owns putting the pieces together (rendering, segments, the audience's estimate).
 of the pieces, so the page can never promise what the launch would not do.
 """
 
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.db.models import QuerySet
+
 from accounts.models import Account
+from campaigns.oddities import OddCharacter, Piece, odd_characters, pieces, priced, saved
 from campaigns.selectors import blast_advice
 from common.errors import DomainError
 from contacts.fields import CUSTOM_PREFIX
@@ -18,34 +19,15 @@ from contacts.models import Contact
 from contacts.selectors import audience, merge_fields
 from messaging import segments
 from messaging.advice import Advice
-from messaging.graphemes import clusters
 from messaging.models import Batch
 from messaging.reasons import Words, skipped_words
-from messaging.rendering import Template, compile_body
-from messaging.services import Estimate, estimate
+from messaging.rendering import BODY_LIMIT, Template, compile_body
+from messaging.services import Audience, Estimate, audience_count
 from tracking.codes import CODE_LENGTH
 from tracking.selectors import batch_domain, link_base, link_settings
 
 # Stands for a recipient's own code while counting and showing; as long as a real one.
 SAMPLE_CODE: Final = "aB3dE5gH7jK9mN2pQ4rS"[:CODE_LENGTH]
-
-
-@dataclass(frozen=True)
-class OddCharacter:
-    """A character that makes the whole text dearer, and what could stand in its place."""
-
-    char: str
-    name: str
-    times: int
-    replacement: str | None
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of the text as written; `is_odd` pieces force the dearer encoding."""
-
-    text: str
-    is_odd: bool
 
 
 @dataclass(frozen=True)
@@ -58,12 +40,35 @@ class NotTexted:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Somebody whose text is worth a look.
+
+    `words` say why; `segments` is None for who is not texted.
+    """
+
+    contact: Contact
+    words: str
+    segments: int | None
+
+
+@dataclass(frozen=True)
+class BlankField:
+    """A field that some have no value for, by the name people know."""
+
+    name: str
+    label: str
+    left_out: int
+    fallback: int
+
+
+@dataclass(frozen=True)
 class Composed:
     """A draft as it would go out now.
 
     `text` is what `seen_by` (somebody of the audience, or None) would read. `error` says why it
     cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a text,
-    or with an error.
+    or with an error. `saved` are the credits that replacing odd characters would save; `smart`
+    those that smart encoding saves or would save.
     """
 
     text: str
@@ -76,6 +81,11 @@ class Composed:
     error: str = ""
     people: int = 0
     advice: list[Advice] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    blanks: list[BlankField] = field(default_factory=list)
+    saved: int = 0
+    is_smart: bool = False
+    smart: int = 0
 
     @property
     def replacements(self) -> dict[str, str]:
@@ -87,44 +97,83 @@ class Composed:
         """Whether replacing would bring the cheaper encoding back."""
         return bool(self.odd) and all(odd.replacement is not None for odd in self.odd)
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether smart encoding replaces the odd characters of what is shown."""
+        return any(piece.sent is not None for piece in self.pieces)
 
-def compose(*, account: Account, body: str, group_ids: Sequence[int]) -> Composed:
+
+def compose(
+    *,
+    account: Account,
+    body: str,
+    group_ids: Sequence[int],
+    smart_encoding: bool = False,
+    seen_id: int | None = None,
+) -> Composed:
     """Count and show a draft. Never raises for what somebody is still typing.
 
-    Queries: one for the fields, one for the person shown, one for the links' domain, one for
-    the advice, those of the estimate.
+    Args:
+        account: The tenant.
+        body: As typed.
+        group_ids: Who gets it.
+        smart_encoding: Whether look-alikes are replaced where that is cheaper.
+        seen_id: The contact of the audience whose text is shown; else the first one.
+
+    Queries: one for the fields, two for the people shown, one for the links' domain, one for the
+    advice, those of the estimate.
     """
     body = body.replace("\r\n", "\n")
     people = audience(account=account, group_ids=group_ids)
     if not body.strip():
         return Composed("", None, segments.count(""), people=people.count() if group_ids else 0)
-    sample = people.order_by("pk").first() if group_ids else None
+    fields = {merge.name: merge.label for merge in merge_fields(account=account)}
     try:
         template = compile_body(body)
-        template.validate([merge.name for merge in merge_fields(account=account)])
-    except DomainError as error:
-        odd = _odd(segments.count(body))
-        return Composed(
-            body, None, segments.count(body), odd, _pieces(body, odd), error=error.message
+        template.validate(fields)
+        counted = (
+            audience_count(
+                account=account, body=body, audience=people, smart_encoding=smart_encoding
+            )
+            if group_ids
+            else None
         )
-    text = _as_seen(template, sample, link_settings(account).domain)
-    counted = segments.count(text)
-    odd = _odd(counted)
-    try:
-        told = estimate(account=account, body=body, audience=people) if group_ids else None
     except DomainError as error:
-        return Composed(text, sample, counted, odd, _pieces(body, odd), error=error.message)
+        odd = odd_characters(body)
+        return Composed(
+            body,
+            None,
+            segments.count(body),
+            odd,
+            pieces(body, odd, is_replaced=False),
+            error=error.message,
+        )
+    seen_by = _seen_by(people, seen_id) if group_ids else None
+    plain = _as_seen(template, seen_by, link_settings(account).domain)
+    text = segments.cheaper(plain, limit=BODY_LIMIT) if smart_encoding else plain
+    odd = odd_characters(template.render({}, [""] * len(template.links)))
+    told = counted.estimate if counted else None
     return Composed(
         text,
-        sample,
-        counted,
-        odd,
-        _pieces(body, odd),
+        seen_by,
+        segments.count(text),
+        priced(body, odd, counted) if counted else odd,
+        pieces(body, odd, is_replaced=text != plain),
         told,
         _not_texted(told.not_texted) if told else [],
         people=told.people if told else 0,
         advice=blast_advice(account=account, body=body),
+        looks=_looks(counted, people) if counted else [],
+        blanks=_blanks(told, fields) if told else [],
+        saved=saved(body, odd, counted) if counted else 0,
+        is_smart=smart_encoding,
+        smart=counted.smart_saves() if counted and told and told.texted_now else 0,
     )
+
+
+def _seen_by(people: QuerySet[Contact], seen_id: int | None) -> Contact | None:
+    chosen = people.filter(pk=seen_id).first() if seen_id else None
+    return chosen or people.order_by("pk").first()
 
 
 def _as_seen(template: Template, contact: Contact | None, domain: str | None) -> str:
@@ -137,7 +186,8 @@ def _as_seen(template: Template, contact: Contact | None, domain: str | None) ->
 
 def shown(batch: Batch) -> str:
     """A launched text for the phone in its report: fallbacks and the names of fields stand in."""
-    return _as_seen(compile_body(batch.body), None, batch_domain(batch.pk))
+    text = _as_seen(compile_body(batch.body), None, batch_domain(batch.pk))
+    return segments.cheaper(text, limit=BODY_LIMIT) if batch.smart_encoding else text
 
 
 def contact_values(contact: Contact) -> dict[str, str | None]:
@@ -155,29 +205,30 @@ def contact_values(contact: Contact) -> dict[str, str | None]:
     }
 
 
-def _odd(counted: segments.SegmentCount) -> list[OddCharacter]:
-    times = Counter(forcing.char for forcing in counted.forcing)
-    replacements = {forcing.char: forcing.replacement for forcing in counted.forcing}
+def _looks(counted: Audience, people: QuerySet[Contact]) -> list[Look]:
+    """The people of the estimate's examples, each once, with all that is said of them."""
+    examples = counted.estimate.examples
+    said: dict[int, list[str]] = {}
+    if examples.shortest != examples.longest:
+        for contact_id, word in ((examples.shortest, "shortest"), (examples.longest, "longest")):
+            if contact_id is not None:
+                said.setdefault(contact_id, []).append(word)
+    if examples.dearest is not None and counted.estimate.max_segments > 1 and said:
+        said.setdefault(examples.dearest, []).append("dearest")
+    if examples.blank is not None:
+        said.setdefault(examples.blank, []).append("a blank field")
+    contacts = people.in_bulk(list(said))
     return [
-        OddCharacter(char, _name(char), count, replacements[char])
-        for char, count in times.most_common()
+        Look(contacts[pk], " · ".join(words).capitalize(), counted.segments_of(pk))
+        for pk, words in said.items()
+        if pk in contacts
     ]
 
 
-def _name(char: str) -> str:
-    return unicodedata.name(char[0], "character").lower().replace("mark", "").strip()
-
-
-def _pieces(body: str, odd: Sequence[OddCharacter]) -> list[Piece]:
-    chars = {one.char for one in odd}
-    found: list[Piece] = []
-    for cluster in clusters(body) if chars else [body]:
-        is_odd = cluster in chars
-        if found and not is_odd and not found[-1].is_odd:
-            found[-1] = Piece(found[-1].text + cluster, False)
-        else:
-            found.append(Piece(cluster, is_odd))
-    return found
+def _blanks(told: Estimate, labels: Mapping[str, str]) -> list[BlankField]:
+    return [
+        BlankField(one.name, labels[one.name], one.left_out, one.fallback) for one in told.blanks
+    ]
 
 
 def _not_texted(counts: Mapping[str, int]) -> list[NotTexted]:

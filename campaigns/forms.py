@@ -74,6 +74,7 @@ class BlastForm(forms.Form):
         SenderNumber.objects.none(), required=False, label="And from"
     )
     body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
+    smart_encoding = forms.BooleanField(required=False)
     when = forms.ChoiceField(choices=WHEN, required=False, initial="now")
     give_up_hours = forms.TypedChoiceField(
         choices=GIVE_UP, coerce=int, required=False, label="Whoever has to wait"
@@ -110,6 +111,7 @@ class BlastForm(forms.Form):
             "when": "later" if blast.scheduled_at else "now",
             "scheduled_at": blast.scheduled_at,
             "give_up_hours": blast.give_up_hours,
+            "smart_encoding": blast.smart_encoding,
         }
 
     @property

@@ -68,6 +68,9 @@ class Blast(models.Model):
     give_up_hours = models.PositiveSmallIntegerField(
         default=0, help_text="Hours from its start in which to text people; 0 for no limit."
     )
+    smart_encoding = models.BooleanField(
+        default=False, help_text="Look-alikes are replaced in texts that become cheaper by it."
+    )
     estimated_credits = models.BigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     sent_by = models.ForeignKey(

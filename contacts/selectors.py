@@ -10,6 +10,7 @@ from typing import NamedTuple
 import phonenumbers
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
 from accounts.models import Account
@@ -30,6 +31,7 @@ from contacts.models import (
 # Spelled like the index `contact_search`, or PostgreSQL does not use it.
 _SEARCHED = SearchVector("first_name", "last_name", "phone", "email", config="simple")
 _TERM = re.compile(r"[^\s'\\&|!():*<>\0]+")
+_BLANK = r"^\s*$"
 _PHONE_LIKE = re.compile(r"[0-9+()./ -]{3,}")
 
 
@@ -81,6 +83,19 @@ def contacts_list(
     if consent in Consent.values:
         contacts = contacts.filter(consent=consent)
     return contacts
+
+
+def contacts_blank(
+    contacts: QuerySet[Contact], *, account: Account, name: str
+) -> QuerySet[Contact]:
+    """Those who have no value for a merge field; nobody where there is no such field."""
+    if name in LABELS and name != "timezone":
+        return contacts.filter(**{f"{name}__regex": _BLANK})
+    key = name.removeprefix(CUSTOM_PREFIX)
+    if key == name or not custom_fields(account=account).filter(key=key).exists():
+        return contacts.none()
+    valued = contacts.alias(blank_value=KeyTextTransform(key, "custom"))
+    return valued.filter(Q(blank_value=None) | Q(blank_value__regex=_BLANK))
 
 
 def contacts_count(*, account: Account) -> int:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Final
 
 from messaging.models import Batch
-from messaging.rendering import Template, compile_body
+from messaging.rendering import BODY_LIMIT, Template, compile_body
+from messaging.segments import cheaper
 from tracking.codes import CODE_LENGTH, encode_many
 from tracking.models import Link
 from tracking.selectors import batch_domain, link_base
@@ -28,28 +29,43 @@ class Content:
     Attributes:
         template: The compiled body, or None when it is sent as it stands.
         link_length: Characters a short link takes, the same for everybody.
+        is_smart: Whether look-alikes are replaced in texts that become cheaper by it.
     """
 
     def __init__(
-        self, template: Template | None, literal: str = "", *, domain: str | None = None
+        self,
+        template: Template | None,
+        literal: str = "",
+        *,
+        domain: str | None = None,
+        is_smart: bool = False,
     ) -> None:
         """Take a compiled template, or a literal text; `domain` is an account's own for links."""
         self.template = template
+        self.is_smart = is_smart
         self._literal = literal
         self._domain = domain
         self._link_base = link_base(domain)
         self.link_length = len(self._link_base) + CODE_LENGTH
         self._sample = ["x" * self.link_length] * len(template.links) if template else []
 
-    def reworded(self, template: Template) -> "Content":
-        """Another text under the same domain."""
-        return Content(template, domain=self._domain)
+    def reworded(
+        self, template: Template | None = None, *, is_smart: bool | None = None
+    ) -> "Content":
+        """Another text in the same way, or the same text in another."""
+        return Content(
+            template or self.template,
+            self._literal,
+            domain=self._domain,
+            is_smart=self.is_smart if is_smart is None else is_smart,
+        )
 
     def sample(self, merge: Merge) -> str:
         """The text with stand-ins for short links: right in length and encoding, for counting."""
         if self.template is None:
             return self._literal
-        return self.template.render(merge or {}, self._sample)
+        text = self.template.render(merge or {}, self._sample)
+        return cheaper(text, limit=BODY_LIMIT) if self.is_smart else text
 
     def codes(self, numbers: Sequence[int], link_ids: Sequence[int]) -> list[Codes]:
         """The codes of recipients' short links, by ordinal.
@@ -73,7 +89,8 @@ class Content:
         if template is None:
             return [self._literal] * len(merges)
         urls = _urls(self._link_base, codes)
-        return list(map(template.render, (merge or {} for merge in merges), urls))
+        texts = list(map(template.render, (merge or {} for merge in merges), urls))
+        return [cheaper(text, limit=BODY_LIMIT) for text in texts] if self.is_smart else texts
 
     def wires(self, merges: Sequence[Merge], codes: Sequence[Codes], encode: Encode) -> list[str]:
         """The same texts as a gateway writes them into its requests.
@@ -84,6 +101,8 @@ class Content:
         template = self.template
         if template is None:
             return [encode(self._literal)] * len(merges)
+        if self.is_smart:
+            return [encode(text) for text in self.texts(merges, codes)]
         urls = _urls(encode(self._link_base), codes)
         render = _twin(template, encode).render
         wires = map(render, (_encoded(merge, encode) for merge in merges), urls)
@@ -117,7 +136,9 @@ def content_of(batch: Batch) -> Content:
     """The content of a stored batch. One query if it is a template."""
     if not batch.is_template:
         return Content(None, batch.body)
-    return Content(compile_body(batch.body), domain=batch_domain(batch.pk))
+    return Content(
+        compile_body(batch.body), domain=batch_domain(batch.pk), is_smart=batch.smart_encoding
+    )
 
 
 def link_ids(batch_id: int) -> list[int]:

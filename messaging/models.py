@@ -126,6 +126,9 @@ class Batch(models.Model):
     is_template = models.BooleanField(
         default=True, help_text="Merge fields are filled and links shortened; else sent as it is."
     )
+    smart_encoding = models.BooleanField(
+        default=False, help_text="Look-alikes are replaced in texts that become cheaper by it."
+    )
     sender = models.ForeignKey(SenderNumber, on_delete=models.PROTECT, related_name="+")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.RUNNING)

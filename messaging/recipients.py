@@ -77,11 +77,12 @@ def people_by_shape(
     template: Template,
     link_length: int,
     audience: QuerySet[Contact],
+    by_value: bool = False,
 ) -> Sql:
     """The same people, counted: reason, people, the first one's id, and a shape of each field.
 
-    Fields are in the order of their names. Nothing is sorted or numbered, so that PostgreSQL may
-    count a million people in parallel, in a fifth of the time.
+    Fields are in the order of their names; with `by_value` each value is its own shape. Nothing is
+    sorted or numbered, so that PostgreSQL may count a million people in parallel.
 
     Raises:
         EmptyAudience: the queryset is provably empty.
@@ -89,7 +90,7 @@ def people_by_shape(
     everybody = _everybody(account, audience, is_sorted=False)
     reason = _reason(account, sender, template, link_length)
     values = [_value(name) for name in sorted(template.names)]
-    columns = [shape_of(value.text) for value in values]
+    columns = [value.text if by_value else shape_of(value.text) for value in values]
     shapes = "".join(f", {column}" for column in columns)
     params = [
         param

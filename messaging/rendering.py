@@ -16,9 +16,11 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from common.errors import Invalid
+from messaging.graphemes import has_joiners
 
 BODY_LIMIT: Final = 1600  # Twilio error 21617
 NAME_LIMIT: Final = 80
@@ -126,6 +128,19 @@ class Template:
                 if not value or value.isspace():
                     found.append(field.name)
         return found
+
+    @property
+    def composes_values(self) -> bool:
+        """Whether the end of a value may become one character with what follows it.
+
+        So it is where a field touches another one, or a text with combining characters.
+        """
+        fixed = "".join(part for part in self._parts if isinstance(part, str))
+        touching = any(
+            isinstance(one, Field) and isinstance(other, Field)
+            for one, other in pairwise(self._parts)
+        )
+        return touching or has_joiners(fixed)
 
     def validate(self, known_fields: Collection[str]) -> None:
         """Check that every field exists.

@@ -54,6 +54,7 @@ class BlastSerializer(serializers.ModelSerializer):
             "state_reason",
             "scheduled_at",
             "give_up_hours",
+            "smart_encoding",
             "estimated_credits",
             "batch",
             "created_at",
@@ -106,6 +107,9 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
         max_value=GIVE_UP_LIMIT_HOURS,
         help_text="Leave out whoever has not been texted so many hours after its start; 0: nobody.",
     )
+    smart_encoding = serializers.BooleanField(
+        required=False, help_text="Replace look-alikes in texts that become cheaper by it."
+    )
 
 
 class LaunchSerializer(StrictFields, serializers.Serializer):
@@ -124,6 +128,14 @@ class AdviceSerializer(serializers.Serializer):
     fix = serializers.CharField(help_text="What to do about it.")
 
 
+class BlankSerializer(serializers.Serializer):
+    """A field that some people have no value for."""
+
+    name = serializers.CharField()
+    left_out = serializers.IntegerField(help_text="People who are not texted because of it.")
+    fallback = serializers.IntegerField(help_text="People who are texted and read its fallback.")
+
+
 class EstimateSerializer(serializers.Serializer):
     """What a blast would do if it went out now."""
 
@@ -137,6 +149,7 @@ class EstimateSerializer(serializers.Serializer):
     max_segments = serializers.IntegerField(help_text="Of the longest text.")
     credits = serializers.IntegerField()
     exact = serializers.BooleanField(help_text="Always true: every text is counted.")
+    blanks = BlankSerializer(many=True)
     advice = AdviceSerializer(many=True)
 
 

@@ -172,6 +172,7 @@ class BlastViewSet(
             audience=audience(
                 account=account, group_ids=[group.pk for group in blast.groups.all()]
             ),
+            smart_encoding=blast.smart_encoding,
         )
         advice = selectors.blast_advice(account=account, body=blast.body)
         return Response(EstimateSerializer({**asdict(told), "advice": advice}).data)
@@ -217,7 +218,7 @@ class BlastViewSet(
     def _draft(self, data: dict[str, Any]) -> dict[str, Any]:
         """The fields of a draft as services take them."""
         account = calling_account(self.request)
-        plain = ("name", "body", "give_up_hours")
+        plain = ("name", "body", "give_up_hours", "smart_encoding")
         draft: dict[str, Any] = {name: data[name] for name in plain if name in data}
         if "groups" in data:
             draft["group_ids"] = data["groups"]

@@ -42,6 +42,7 @@ def blast_create(
     sender: SenderNumber | None = None,
     more_senders: Sequence[SenderNumber] = (),
     give_up_hours: int = 0,
+    smart_encoding: bool = False,
 ) -> Blast:
     """Make a draft. Without a name it is called after its first words.
 
@@ -63,6 +64,7 @@ def blast_create(
         body=body,
         sender=sender,
         give_up_hours=_give_up_hours(give_up_hours),
+        smart_encoding=smart_encoding,
         created_by=actor,
     )
     blast.groups.set(groups)
@@ -84,6 +86,7 @@ def blast_update(
     more_senders: Sequence[SenderNumber] | None = None,
     campaign: Campaign | None = None,
     give_up_hours: int | None = None,
+    smart_encoding: bool | None = None,
 ) -> Blast:
     """Rewrite a draft; what is None stays. A blast that could not be sent becomes a draft again.
 
@@ -106,6 +109,8 @@ def blast_update(
     blast.sender = sender or blast.sender
     if give_up_hours is not None:
         blast.give_up_hours = _give_up_hours(give_up_hours)
+    if smart_encoding is not None:
+        blast.smart_encoding = smart_encoding
     blast.state, blast.state_reason = BlastState.DRAFT, ""
     blast.updated_at = now()
     blast.save()
@@ -137,6 +142,7 @@ def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Bl
         sender=sender if sender and sender.released_at is None else None,
         more_senders=list(blast.more_senders.filter(released_at=None)),
         give_up_hours=blast.give_up_hours,
+        smart_encoding=blast.smart_encoding,
     )
 
 

@@ -165,6 +165,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                         .order_by("pk")
                     ),
                     budgets=_budgets(blast.campaign),
+                    smart_encoding=blast.smart_encoding,
                     request_key=f"blast:{blast.pk}",
                     priority=(Priority.BULK_FIRST if blast.campaign.goes_first else Priority.BULK),
                     expires_at=(
@@ -293,6 +294,7 @@ def _require_sendable(account: Account, blast: Blast) -> int:
         account=account,
         body=blast.body,
         audience=audience(account=account, group_ids=group_ids),
+        smart_encoding=blast.smart_encoding,
     )
     if estimate.texted_now == 0:
         raise NobodyTextable(people=estimate.people)

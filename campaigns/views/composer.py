@@ -149,6 +149,7 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "sender": data["sender"],
         "more_senders": list(data["more_senders"]),
         "give_up_hours": data["give_up_hours"] or 0,
+        "smart_encoding": data["smart_encoding"],
     }
     if blast is None:
         return services.blast_create(**values)
@@ -176,7 +177,14 @@ def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
     senders = list(selectors.senders_list(account=request.account))
     chosen = str(form["sender"].value() or "")
     sender = next((one for one in senders if str(one.pk) == chosen), next(iter(senders), None))
-    composed = compose(account=request.account, body=form["body"].value() or "", group_ids=groups)
+    seen = request.POST.get("seen", "")
+    composed = compose(
+        account=request.account,
+        body=form["body"].value() or "",
+        group_ids=groups,
+        smart_encoding=bool(form["smart_encoding"].value()),
+        seen_id=int(seen) if seen.isdecimal() and len(seen) < 19 else None,
+    )
     return {
         "composed": composed,
         "chosen_groups": groups,

@@ -191,7 +191,10 @@ def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
         "groups": groups,
         "sender": blast.sender or senders.first(),
         "composed": compose(
-            account=request.account, body=blast.body, group_ids=[group.pk for group in groups]
+            account=request.account,
+            body=blast.body,
+            group_ids=[group.pk for group in groups],
+            smart_encoding=blast.smart_encoding,
         ),
         "phase": phase_of(blast),
         "is_now": _is_now(blast),

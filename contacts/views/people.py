@@ -23,7 +23,7 @@ PAGE_SIZE = 50
 @requires(Role.VIEWER)
 @require_GET
 def contact_list(request: AccountRequest) -> HttpResponse:
-    """Live contacts, newest first: `q`, `group`, `consent` in the URL."""
+    """Live contacts, newest first: `q`, `group`, `consent`, `blank` (a merge field) in the URL."""
     account, params = request.account, request.GET
     search = params.get("q", "").strip()
     group = params["group"] if params.get("group", "").isdecimal() else ""
@@ -31,6 +31,9 @@ def contact_list(request: AccountRequest) -> HttpResponse:
     found = selectors.contacts_list(
         account=account, search=search, group=int(group) if group else None, consent=consent
     )
+    blank = params.get("blank", "")
+    if blank:
+        found = selectors.contacts_blank(found, account=account, name=blank)
     context = {
         "page": keyset_page(found, params, size=PAGE_SIZE),
         "q": search,
@@ -39,7 +42,10 @@ def contact_list(request: AccountRequest) -> HttpResponse:
         "groups": selectors.groups_named(account=account),
         "consents": Consent.choices,
         "total": selectors.contacts_count(account=account),
-        "is_filtered": bool(search or group or consent),
+        "blank": next((m for m in selectors.merge_fields(account=account) if m.name == blank), None)
+        if blank
+        else None,
+        "is_filtered": bool(search or group or consent or blank),
     }
     return render(request, "contacts/list.html", context)
 

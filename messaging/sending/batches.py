@@ -50,7 +50,8 @@ def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Bat
                    n.carrier_account_id, ca.gateway, ca.external_id, ca.secret_encrypted,
                    ca.api_base_url, ca.is_simulated, b.kind, b.ignores_quiet_hours,
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
-                   b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at
+                   b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at,
+                   b.smart_encoding
             FROM unnest(%s::bigint[], %s::bigint[]) AS pair(batch_id, sender_id)
             JOIN messaging_batch b ON b.id = pair.batch_id
             JOIN accounts_account a ON a.id = b.account_id
@@ -88,8 +89,9 @@ def _info(
     cap_texts: int,
     cap_days: int,
     expires_at: datetime | None,
+    smart_encoding: bool,
 ) -> BatchInfo:
-    content, link_ids = _content(batch_id, body, is_template)
+    content, link_ids = _content(batch_id, body, is_template, smart_encoding)
     return BatchInfo(
         id=batch_id,
         account_id=account_id,
@@ -119,10 +121,12 @@ def _info(
 
 
 @lru_cache(maxsize=256)
-def _content(batch_id: int, body: str, is_template: bool) -> tuple[Content, tuple[int, ...]]:
+def _content(
+    batch_id: int, body: str, is_template: bool, is_smart: bool
+) -> tuple[Content, tuple[int, ...]]:
     if not is_template:
         return Content(None, body), ()
-    content = Content(compile_body(body), domain=batch_domain(batch_id))
+    content = Content(compile_body(body), domain=batch_domain(batch_id), is_smart=is_smart)
     return content, tuple(link_ids(batch_id))
 
 

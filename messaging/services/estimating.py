@@ -101,7 +101,8 @@ class Audience:
     def __init__(self, content: Content, shapes: Sequence[Shape]) -> None:
         self.content = content
         self.shapes = shapes
-        self.estimate = _told(content, counted(content, shapes))
+        self._counted = counted(content, shapes)
+        self.estimate = _told(content, self._counted)
 
     def credits(self, body: str) -> int:
         """What another wording with the same fields would cost the same people, in credits.
@@ -109,7 +110,21 @@ class Audience:
         Raises:
             TemplateError: it cannot be sent as it is.
         """
-        content = self.content.reworded(compile_body(body))
+        return self._credits(self.content.reworded(compile_body(body)))
+
+    def smart_saves(self) -> int:
+        """Credits that smart encoding saves, or would save where it is off."""
+        other = self._credits(self.content.reworded(is_smart=not self.content.is_smart))
+        return abs(other - self.estimate.credits)
+
+    def segments_of(self, contact_id: int) -> int | None:
+        """Segments of one of the examples; None for who is not texted."""
+        for one in self._counted:
+            if one.shape.contact_id == contact_id:
+                return None if one.reason else one.segments
+        return None
+
+    def _credits(self, content: Content) -> int:
         texted = (one for one in counted(content, self.shapes) if not one.reason)
         return sum(one.shape.people * credits_for(one.segments) for one in texted)
 
@@ -120,13 +135,20 @@ def estimate(
     body: str,
     audience: QuerySet[Contact],
     sender: SenderNumber | None = None,
+    smart_encoding: bool = False,
 ) -> Estimate:
     """Count a body against an audience, exactly. One query over the audience; writes nothing.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
     """
-    return audience_count(account=account, body=body, audience=audience, sender=sender).estimate
+    return audience_count(
+        account=account,
+        body=body,
+        audience=audience,
+        sender=sender,
+        smart_encoding=smart_encoding,
+    ).estimate
 
 
 def audience_count(
@@ -135,6 +157,7 @@ def audience_count(
     body: str,
     audience: QuerySet[Contact],
     sender: SenderNumber | None = None,
+    smart_encoding: bool = False,
 ) -> Audience:
     """As `estimate`, with what other wordings of the body can be held against.
 
@@ -142,7 +165,7 @@ def audience_count(
     """
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
-    content = Content(template, domain=link_settings(account).domain)
+    content = Content(template, domain=link_settings(account).domain, is_smart=smart_encoding)
     if sender is None:
         try:
             sender = sender_default(account)
@@ -155,6 +178,7 @@ def audience_count(
             template=template,
             link_length=content.link_length,
             audience=audience,
+            by_value=template.composes_values,
         )
     except EmptyAudience:
         return Audience(content, [])
@@ -175,7 +199,7 @@ def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
             not_texted[one.reason] += one.shape.people
     texted = [one for one in counts if not one.reason]
     people = sum(one.shape.people for one in texted)
-    dearest = max(texted, key=lambda one: one.segments, default=None)
+    dearest = min(texted, key=lambda one: (-one.segments, one.shape.contact_id), default=None)
     seen = count(dearest.text if dearest else content.sample(None))
     return Estimate(
         people=people + not_texted.total(),
@@ -210,10 +234,11 @@ def _blanks(content: Content, counts: Sequence[Counted]) -> list[Blank]:
 def _examples(
     texted: Sequence[Counted], dearest: Counted | None, counts: Sequence[Counted]
 ) -> Examples:
-    shortest = min(texted, key=lambda one: len(one.text), default=None)
-    longest = max(texted, key=lambda one: len(one.text), default=None)
-    left_out = (one for one in counts if one.blank and one.reason == Reason.BLANK_FIELD)
-    blank = next(left_out, None) or next((one for one in texted if one.blank), None)
+    # Of several alike the earliest contact, so that the page does not show another one each time.
+    shortest = min(texted, key=lambda one: (len(one.text), one.shape.contact_id), default=None)
+    longest = min(texted, key=lambda one: (-len(one.text), one.shape.contact_id), default=None)
+    blanks = [one for one in counts if one.blank and one.reason in ("", Reason.BLANK_FIELD)]
+    blank = min(blanks, key=lambda one: (not one.reason, one.shape.contact_id), default=None)
     return Examples(*map(_contact_id, (shortest, longest, dearest, blank)))
 
 

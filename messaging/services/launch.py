@@ -53,6 +53,7 @@ def batch_launch(
     expires_at: datetime | None = None,
     also_from: Sequence[SenderNumber] = (),
     budgets: Sequence[Budget] = (),
+    smart_encoding: bool = False,
 ) -> Batch:
     """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
 
@@ -71,6 +72,7 @@ def batch_launch(
         expires_at: When to give up on whoever has not been texted; None for never.
         also_from: More of the account's numbers to spread the batch over (`messaging.pooling`).
         budgets: What it may not pass, beside the account's own budget of the month.
+        smart_encoding: Replace look-alikes in texts that become cheaper by it.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
@@ -98,11 +100,12 @@ def batch_launch(
         request_key=request_key,
         priority=priority,
         expires_at=expires_at,
+        smart_encoding=smart_encoding,
     )
     if not is_new:
         return batch
     link_rules = link_settings(account)
-    content = Content(template, domain=link_rules.domain)
+    content = Content(template, domain=link_rules.domain, is_smart=smart_encoding)
     counts, sizes, bound = _messages_insert(batch, senders, template, content, audience)
     batch.size = sum(counts.values())
     if not batch.size:

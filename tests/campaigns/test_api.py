@@ -60,6 +60,7 @@ def test_a_blast_from_draft_to_report(
         "max_segments": 1,
         "credits": 5,
         "exact": True,
+        "blanks": [{"name": "first_name", "left_out": 0, "fallback": 1}],
         "advice": [
             {
                 "code": "no_opt_out",

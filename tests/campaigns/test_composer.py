@@ -12,7 +12,7 @@ from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.models import Blast, Campaign
 from common.clock import now
-from contacts.models import Group
+from contacts.models import Contact, Group
 from messaging.models import Batch, SenderNumber
 from tests.campaigns.conftest import people
 
@@ -79,6 +79,97 @@ def test_characters_that_cost_more_are_marked_with_their_replacement(
     assert told.is_replaceable
     assert [piece.text for piece in told.pieces if piece.is_odd] == ["’", "“", "”", "—", "’"]
     assert "".join(piece.text for piece in told.pieces) == "It’s “new” — it’s here"
+
+
+def test_each_odd_character_has_its_price_over_the_audience(account: Account, group: Group) -> None:
+    body = "It’s 🎉: {{first_name|there}} " + "x" * 70
+
+    told = compose(account=account, body=body, group_ids=[group.pk])
+    plain = compose(account=account, body=body.replace(" 🎉", ""), group_ids=[group.pk])
+
+    assert [(odd.char, odd.credits) for odd in told.odd] == [("’", 5), ("🎉", 5)]
+    assert told.saved == 0
+    assert (plain.saved, plain.smart, plain.is_smart) == (5, 5, False)
+
+
+def test_smart_encoding_shows_what_it_replaces(account: Account, group: Group) -> None:
+    body = "It’s {{first_name|there}}, “new” " + "x" * 60
+
+    told = compose(account=account, body=body, group_ids=[group.pk], smart_encoding=True)
+
+    assert told.text == 'It\'s Ann, "new" ' + "x" * 60
+    assert (told.count.encoding, told.smart) == ("GSM-7", 5)
+    assert [(piece.text, piece.sent) for piece in told.pieces if piece.is_odd] == [
+        ("’", "'"),
+        ("“", '"'),
+        ("”", '"'),
+    ]
+    assert told.estimate is not None
+    assert told.estimate.credits == 5
+
+
+def test_the_switch_is_kept_with_the_draft_and_its_copy(
+    browse: Browse, alice: User, typed: dict[str, Any]
+) -> None:
+    client = browse(alice)
+
+    client.post("/blasts/new", {**typed, "smart_encoding": "on"})
+
+    blast = Blast.objects.get()
+    assert blast.smart_encoding
+    assert re.search(
+        r'name="smart_encoding" checked', client.get(f"/blasts/{blast.pk}/edit").content.decode()
+    )
+    client.post(f"/blasts/{blast.pk}/again")
+    assert Blast.objects.latest("pk").smart_encoding
+    client.post(f"/blasts/{blast.pk}/edit", typed)
+    assert not Blast.objects.get(pk=blast.pk).smart_encoding
+
+
+def test_real_people_to_look_at(account: Account, group: Group) -> None:
+    dear = Contact.objects.get(first_name="Cleo")
+    Contact.objects.filter(pk=dear.pk).update(first_name="Zoë")
+    Contact.objects.filter(first_name="Dan").update(first_name="Maximiliane")
+    body = "Hi {{first_name}}, " + "x" * 70
+
+    told = compose(account=account, body=body, group_ids=[group.pk], seen_id=dear.pk)
+
+    assert [(look.contact.first_name, look.words, look.segments) for look in told.looks] == [
+        ("Ann", "Shortest", 1),
+        ("Maximiliane", "Longest", 1),
+        ("Zoë", "Dearest", 2),
+        ("", "A blank field", None),
+    ]
+    assert told.text.startswith("Hi Zoë, ")
+    assert [(one.label, one.left_out, one.fallback) for one in told.blanks] == [
+        ("First name", 1, 0)
+    ]
+
+
+def test_nobody_of_another_account_is_looked_at(
+    account: Account, other_account: Account, group: Group
+) -> None:
+    people(other_account, "Cheese people", ("Zoe", "Yan"))
+    zoe = Contact.objects.get(first_name="Zoe")
+
+    told = compose(account=account, body="Hi {{first_name}}", group_ids=[group.pk], seen_id=zoe.pk)
+
+    assert told.text == "Hi Ann"
+
+
+def test_blanks_are_told_with_a_way_to_these_people(
+    browse: Browse, alice: User, group: Group, typed: dict[str, Any]
+) -> None:
+    client = browse(alice)
+
+    page = client.post("/blasts/count", typed).content.decode()
+
+    assert "No first name 1 read the fallback" in words(page)
+    assert f'href="/contacts/?blank=first_name&amp;group={group.pk}"' in page
+    found = words(client.get(f"/contacts/?blank=first_name&group={group.pk}").content.decode())
+    assert "Only people without “First name”." in found
+    assert "Cleo" not in found
+    assert "Nobody matches" in client.get("/contacts/?blank=nonsense").content.decode()
 
 
 def test_an_emoji_cannot_be_replaced(account: Account, group: Group) -> None:

@@ -8,7 +8,7 @@ from contacts.models import Contact, CustomField, Group, GroupMember, OptOut
 from messaging.content import Content
 from messaging.models import Batch, Message
 from messaging.rendering import TemplateError, compile_body
-from messaging.segments import segments
+from messaging.segments import is_gsm, segments
 from messaging.services import audience_count, estimate
 from messaging.services.estimating import Blank
 from tests.messaging.conftest import Launch, People, send_all, states
@@ -45,9 +45,11 @@ def test_it_announces_what_the_launch_then_does(launch: Launch, people: People, 
     assert batch.credits_reserved == found.credits
 
 
+@pytest.mark.parametrize("smart", [False, True])
 @pytest.mark.parametrize(
     "body",
     [
+        "It’s {{first_name|…}}, “{{last_name}}” " + "x" * 60,
         "Tulips 🌷 today",
         "Hi {{first_name|there}}, " + "x" * 140,
         "{{first_name}} {{last_name|}}: 20% off [today] only, https://shop.example/sale",
@@ -57,7 +59,7 @@ def test_it_announces_what_the_launch_then_does(launch: Launch, people: People, 
         "{{first_name}}" + "x" * 1586,
     ],
 )
-def test_every_text_is_counted_with_its_own_values(account: Account, body: str):
+def test_every_text_is_counted_with_its_own_values(account: Account, body: str, smart: bool):
     chance = Random(7)
     alphabet = [*"Anné ØΔ-'x^€[~` \t’\u3000", *"ëжŁ的ひ한שםن", "👩\u200d🚀", "🇨🇭", "e\u0301", "ก็"]
     Contact.objects.bulk_create(
@@ -70,7 +72,7 @@ def test_every_text_is_counted_with_its_own_values(account: Account, body: str):
         for i in range(400)
     )
     template = compile_body(body)
-    content = Content(template)
+    content = Content(template, is_smart=smart)
     sizes = [
         (contact.pk, len(text), segments(text))
         for contact in everybody(account)
@@ -79,7 +81,7 @@ def test_every_text_is_counted_with_its_own_values(account: Account, body: str):
         and text.strip()
     ]
 
-    found = estimate(account=account, body=body, audience=everybody(account))
+    found = estimate(account=account, body=body, audience=everybody(account), smart_encoding=smart)
 
     assert found.people == 400
     assert found.texted_now == len(sizes)
@@ -94,12 +96,13 @@ def test_every_text_is_counted_with_its_own_values(account: Account, body: str):
     assert told[found.examples.dearest][1] == found.max_segments
 
 
-def test_what_was_announced_for_ten_thousand_mixed_people_is_what_is_settled(
-    launch: Launch, people: People, sim: Client, account: Account
+@pytest.mark.parametrize("smart", [False, True])
+def test_what_was_announced_to_many_mixed_people_is_what_is_settled(
+    launch: Launch, sim: Client, account: Account, smart: bool
 ):
-    names = ["Ann", "José", "Zoë", "Maximiliane", "小明", "Ölaf 🌷", "{Bo}", "Łukasz", "", " "]
+    names = ["Ann", "D’Arcy", "Zoë", "Maximiliane", "小明", "Ölaf 🌷", "{Bo}", "Łukasz", "", " "]
     cities = ["Bern", "São Paulo", "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch", ""]
-    phones = [f"+1415{3_000_000 + i}" for i in range(10_000)]
+    phones = [f"+1415{3_000_000 + i}" for i in range(10_000 if smart else 2_000)]
     Contact.objects.bulk_create(
         Contact(
             account=account,
@@ -113,24 +116,49 @@ def test_what_was_announced_for_ten_thousand_mixed_people_is_what_is_settled(
     )
     CustomField.objects.create(account=account, key="city", label="City")
     body = (
-        "Hi {{first_name|there}} {{last_name|}}, our shop in {{custom.city}} has {fresh} tulips "
-        "for all who come by today: see https://shop.example/sale, reply STOP to end"
+        "Hi {{first_name|there}} {{last_name|}}, it’s spring: our shop in {{custom.city}} has "
+        "{fresh} tulips for all who come by today: see https://shop.example/sale, reply STOP to end"
     )
 
-    found = estimate(account=account, body=body, audience=everybody(account))
-    batch = launch(body=body)
+    found = estimate(account=account, body=body, audience=everybody(account), smart_encoding=smart)
+    batch = launch(body=body, smart_encoding=smart)
     send_all(timeout_s=60)
 
     batch.refresh_from_db()
     texted = Message.objects.filter(batch=batch, state="accepted")
-    assert (found.people, found.texted_now) == (10_000, texted.count())
+    assert (found.people, found.texted_now) == (len(phones), texted.count())
     assert found.credits == batch.credits_settled == sum(texted.values_list("credits", flat=True))
     assert states(batch) == {
         ("accepted", ""): found.texted_now,
         **{("skipped", reason): people for reason, people in found.not_texted.items()},
     }
     assert set(found.not_texted) == {"landline", "blank_field"}
-    assert len(set(texted.values_list("segments", flat=True))) >= 3
+    assert len(set(texted.values_list("segments", flat=True))) >= 2
+    sent = {row["to"]: row["body"] for row in sim.messages()}
+    for message in texted[:500]:
+        assert sent[message.phone] == message.body
+        is_plain = "’" not in message.body
+        assert is_plain is (smart and is_gsm(message.body))
+
+
+def test_smart_encoding_changes_only_texts_that_it_makes_cheaper(
+    launch: Launch, people: People, sim: Client, account: Account
+):
+    people(1, first_name="Ann")
+    people(1, first_name="Zoë")
+    people(1, first_name="D’Arcy")
+    body = "It’s {{first_name}}: " + "x" * 70
+
+    found = estimate(account=account, body=body, audience=everybody(account), smart_encoding=True)
+    launch(body=body, smart_encoding=True)
+    send_all()
+
+    assert found.credits == 4
+    assert sorted(row["body"][:12] for row in sim.messages()) == [
+        "It's Ann: xx",
+        "It's D'Arcy:",
+        "It’s Zoë: xx",
+    ]
 
 
 def test_blank_fields_are_told_with_what_becomes_of_their_people(people: People, account: Account):
@@ -157,6 +185,7 @@ def test_another_wording_is_held_against_the_same_people(people: People, account
 
     assert counted.estimate.credits == 20
     assert counted.credits(body.replace("’", "'")) == 13
+    assert counted.smart_saves() == 7
 
 
 def test_somebody_whom_the_audience_joins_twice_is_counted_once(people: People, account: Account):

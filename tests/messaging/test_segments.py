@@ -145,3 +145,22 @@ def test_every_replacement_is_gsm() -> None:
     for char, plain in segments._REPLACEMENTS.items():
         assert segments.is_gsm(plain), char
         assert not segments.is_gsm(char), char
+
+
+@given(hard_text)
+def test_what_is_cheaper_is_what_smart_encoding_makes_of_it(text: str) -> None:
+    encoded = segments.smart_encode(text).text
+    saves = segments.segments(encoded) < segments.segments(text)
+
+    assert segments.cheaper(text, limit=10_000) == (encoded if saves else text)
+
+
+def test_a_look_alike_is_replaced_only_where_that_saves_a_segment() -> None:
+    short, long = "It’s here", "It’s here" + "x" * 62
+
+    assert segments.cheaper(short, limit=1600) == short
+    assert segments.cheaper(long, limit=1600) == long.replace("’", "'")
+    assert segments.cheaper(long + " 🌷", limit=1600) == long + " 🌷"
+    assert segments.cheaper("…" * 69 + "aa", limit=1600) == "…" * 69 + "aa"
+    assert segments.cheaper("…" * 600, limit=1600) == "…" * 600
+    assert segments.cheaper("5\u212b" + "…" + "x" * 68, limit=1600) == "5Å..." + "x" * 68
