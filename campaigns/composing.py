@@ -149,8 +149,9 @@ def compose(
             error=error.message,
         )
     seen_by = _seen_by(people, seen_id) if group_ids else None
-    plain = _as_seen(template, seen_by, link_settings(account).domain)
-    text = segments.cheaper(plain, limit=BODY_LIMIT) if smart_encoding else plain
+    links = _sample_links(template, link_settings(account).domain)
+    plain = as_read(template, seen_by, links)
+    text = as_read(template, seen_by, links, is_smart=smart_encoding)
     odd = odd_characters(template.render({}, [""] * len(template.links)))
     told = counted.estimate if counted else None
     return Composed(
@@ -176,18 +177,36 @@ def _seen_by(people: QuerySet[Contact], seen_id: int | None) -> Contact | None:
     return chosen or people.order_by("pk").first()
 
 
-def _as_seen(template: Template, contact: Contact | None, domain: str | None) -> str:
-    """The text for `contact`; without one, or with blank fields, the fields' names stand in."""
+def as_read(
+    template: Template,
+    contact: Contact | None,
+    links: Sequence[str] = (),
+    *,
+    is_smart: bool = False,
+) -> str:
+    """The text for `contact`; without one, or with blank fields, the fields' names stand in.
+
+    Args:
+        template: The draft.
+        contact: Who reads it.
+        links: Short links, one each; none leaves the addresses as written.
+        is_smart: Whether look-alikes are replaced where that is cheaper.
+    """
     values = contact_values(contact) if contact else {}
     values |= {name: f"[{name}]" for name in template.blank_fields(values)}
-    links = [link_base(domain) + SAMPLE_CODE] * len(template.links)
-    return template.render(values, links)
+    text = template.render(values, links)
+    return segments.cheaper(text, limit=BODY_LIMIT) if is_smart else text
+
+
+def _sample_links(template: Template, domain: str | None) -> list[str]:
+    return [link_base(domain) + SAMPLE_CODE] * len(template.links)
 
 
 def shown(batch: Batch) -> str:
     """A launched text for the phone in its report: fallbacks and the names of fields stand in."""
-    text = _as_seen(compile_body(batch.body), None, batch_domain(batch.pk))
-    return segments.cheaper(text, limit=BODY_LIMIT) if batch.smart_encoding else text
+    template = compile_body(batch.body)
+    links = _sample_links(template, batch_domain(batch.pk))
+    return as_read(template, None, links, is_smart=batch.smart_encoding)
 
 
 def contact_values(contact: Contact) -> dict[str, str | None]:

@@ -117,3 +117,13 @@ class ScheduleTooFar(Invalid):
     def __init__(self, *, limit: timedelta) -> None:
         sentence = f"Choose a time within the next {limit.days} days. The draft is kept."
         super().__init__(sentence, fields={"scheduled_at": sentence})
+
+
+class TestPhoneUnverified(Conflict):
+    """A test goes only to a phone that somebody of the account proved to hold."""
+
+    __test__ = False  # not pytest's
+    code = "test_phone_unverified"
+    message = (
+        "A test goes only to a phone of yours. Verify it under Settings, Numbers, then send again."
+    )

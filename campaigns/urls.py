@@ -13,6 +13,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/archive", campaigns.campaign_archive, name="campaign_archive"),
     path("blasts/new", composer.blast_create, name="blast_create"),
     path("blasts/count", composer.blast_count, name="blast_count"),
+    path("blasts/test", composer.blast_test, name="blast_test"),
     path("blasts/batch/<int:batch_pk>/", reports.batch_report, name="batch_report"),
     path("blasts/<int:pk>/", reports.blast_report, name="blast_report"),
     path("blasts/<int:pk>/edit", composer.blast_edit, name="blast_edit"),

@@ -26,6 +26,7 @@ from campaigns.services.launching import (
     blasts_launch_due,
 )
 from campaigns.services.retargeting import blast_group
+from campaigns.services.testing import blast_test
 
 __all__ = [
     "blast_cancel",
@@ -38,6 +39,7 @@ __all__ = [
     "blast_resume",
     "blast_retry",
     "blast_schedule",
+    "blast_test",
     "blast_undo",
     "blast_update",
     "blasts_launch_due",

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
+from accounts.selectors import verified_numbers
 from campaigns import selectors, services
 from campaigns.choices import BlastState
 from campaigns.composing import compose
@@ -17,7 +18,7 @@ from campaigns.errors import BlastNotEditable
 from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
-from contacts.selectors import merge_fields
+from contacts.selectors import contact_get, merge_fields
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED)
 
@@ -59,6 +60,29 @@ def blast_count(request: AccountRequest) -> HttpResponse:
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
     return render(request, "campaigns/_count.html", _counted(request, form))
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_test(request: AccountRequest) -> HttpResponse:
+    """Text what the form holds to oneself, as the person chosen there reads it; a fragment."""
+    form = BlastForm(request.POST, account=request.account)
+    form.is_valid()
+    seen_id = _seen_id(request)
+    context: dict[str, Any] = {}
+    try:
+        context["message"] = services.blast_test(
+            account=request.account,
+            actor=request.user,
+            body=form["body"].value() or "",
+            phone=request.POST.get("test_phone", ""),
+            contact=contact_get(account=request.account, contact_id=seen_id) if seen_id else None,
+            sender=form.cleaned_data.get("sender"),
+            smart_encoding=form.cleaned_data.get("smart_encoding", False),
+        )
+    except DomainError as error:
+        context["error"] = error.message
+    return render(request, "campaigns/_tested.html", context)
 
 
 @requires(Role.MARKETER)
@@ -177,13 +201,12 @@ def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
     senders = list(selectors.senders_list(account=request.account))
     chosen = str(form["sender"].value() or "")
     sender = next((one for one in senders if str(one.pk) == chosen), next(iter(senders), None))
-    seen = request.POST.get("seen", "")
     composed = compose(
         account=request.account,
         body=form["body"].value() or "",
         group_ids=groups,
         smart_encoding=bool(form["smart_encoding"].value()),
-        seen_id=int(seen) if seen.isdecimal() and len(seen) < 19 else None,
+        seen_id=_seen_id(request),
     )
     return {
         "composed": composed,
@@ -191,5 +214,12 @@ def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
         "chosen_senders": [str(value) for value in form["more_senders"].value() or []],
         "sender": sender,
         "balance": request.account.credit_balance,
+        "test_phones": verified_numbers(request.account).filter(verified_at__isnull=False),
         "later": form["when"].value() == "later",
     }
+
+
+def _seen_id(request: AccountRequest) -> int | None:
+    """The contact that was chosen to see the text as."""
+    seen = request.POST.get("seen", "")
+    return int(seen) if seen.isdecimal() and len(seen) < 19 else None

@@ -44,6 +44,7 @@ ROLES = {
     "campaign_archive": MARKETER,
     "blast_create": MARKETER,
     "blast_count": MARKETER,
+    "blast_test": MARKETER,
     "blast_report": VIEWER,
     "batch_report": VIEWER,
     "blast_edit": MARKETER,

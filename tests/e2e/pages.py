@@ -101,6 +101,7 @@ ACTIONS = frozenset(
         "blast_resume",
         "blast_retry",
         "blast_send",
+        "blast_test",
         "blast_undo",
         "campaign_archive",
         "contact_delete",
