@@ -23,6 +23,14 @@ class Role(TextChoices):
     VIEWER = "viewer", "Viewer"  # reads
 
 
+class TemplateRule(TextChoices):
+    """Whose blasts must be, word for word, a template that an admin approved."""
+
+    FREE = "free", "Nobody: everybody writes freely"
+    MARKETERS = "marketers", "Marketers; admins write freely"
+    EVERYBODY = "everybody", "Everybody, programs too"
+
+
 class Scope(TextChoices):
     """What an API key may do."""
 

@@ -163,6 +163,7 @@ class AccountForm(forms.ModelForm):
             "cap_days",
             "monthly_budget_credits",
             "keep_bodies_days",
+            "template_rule",
         ]
         labels = {
             "name": "Business name",
@@ -175,12 +176,14 @@ class AccountForm(forms.ModelForm):
             "start_words": "Your own words for START",
             "monthly_budget_credits": "Credits blasts may use in a month",
             "keep_bodies_days": "Keep the texts of messages for (days)",
+            "template_rule": "Who may send only approved templates",
         }
         help_texts = {
             "monthly_budget_credits": "A blast that could pass it does not start. 0: no limit.",
             "keep_bodies_days": (
                 "At least 30; then the words are removed for good, and figures stay. 0: for ever."
             ),
+            "template_rule": "Admins approve templates under Campaigns, Templates.",
             "brand": "People who text STOP or HELP read it.",
             "quiet_start": "In the recipient's own time zone.",
             "quiet_end": "In the recipient's own time zone.",
@@ -197,6 +200,14 @@ class AccountForm(forms.ModelForm):
             "quiet_end": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
             "help_text": forms.Textarea(attrs={"rows": 3}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["template_rule"].required = False
+
+    def clean_template_rule(self) -> str:
+        """What is left out stays as it is."""
+        return self.cleaned_data["template_rule"] or self.instance.template_rule
 
 
 class ProfileForm(forms.Form):

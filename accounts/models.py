@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from accounts.choices import AccountStatus, CreditKind, Role
+from accounts.choices import AccountStatus, CreditKind, Role, TemplateRule
 from common.clock import now
 
 
@@ -103,6 +103,12 @@ class Account(models.Model):
     )
     keep_bodies_days = models.PositiveSmallIntegerField(
         default=0, help_text="Texts of messages are removed after so many days; 0 for never."
+    )
+    template_rule = models.CharField(
+        max_length=10,
+        choices=TemplateRule.choices,
+        default=TemplateRule.FREE,
+        help_text="Whose blasts must be approved templates.",
     )
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     is_platform = models.BooleanField(

@@ -11,3 +11,10 @@ class BlastState(TextChoices):
     LAUNCHED = "launched", "Sent"
     CANCELED = "canceled", "Canceled"
     FAILED = "failed", "Could not be sent"
+
+
+class TextKind(TextChoices):
+    """What a saved text is for."""
+
+    TEMPLATE = "template", "Template"  # a whole text, to begin a blast with
+    SNIPPET = "snippet", "Snippet"  # a few words, to put into one

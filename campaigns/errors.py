@@ -127,3 +127,16 @@ class TestPhoneUnverified(Conflict):
     message = (
         "A test goes only to a phone of yours. Verify it under Settings, Numbers, then send again."
     )
+
+
+class TemplateNotApproved(Conflict):
+    """The account's rule lets only approved templates out."""
+
+    code = "template_not_approved"
+    message = (
+        "Here only approved templates are sent, word for word. Start from one under Templates, or"
+        " save this text as a template and ask an admin to approve it. The draft is kept."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(fields={"body": self.message})

@@ -7,6 +7,7 @@ from django import forms
 
 from accounts.models import Account
 from campaigns import selectors
+from campaigns.choices import TextKind
 from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
 from campaigns.services.campaigns import BUDGET_LIMIT
@@ -50,6 +51,15 @@ class GroupsField(forms.ModelMultipleChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         """The group's name; its size stands beside it in the template."""
         return str(obj.name)
+
+
+def show_refusal(form: forms.Form, fields: dict[str, str], message: str) -> None:
+    """Put a refusal beside the fields it is about, or above the form."""
+    known = {name: words for name, words in fields.items() if name in form.fields}
+    for name, words in known.items():
+        form.add_error(name, words)
+    if not known:
+        form.add_error(None, message)
 
 
 class BlastForm(forms.Form):
@@ -132,8 +142,17 @@ class BlastForm(forms.Form):
 
     def show_error(self, fields: dict[str, str], message: str) -> None:
         """Put a service's refusal beside the fields it is about, or above the form."""
-        known = {name: words for name, words in fields.items() if name in self.fields}
-        for name, words in known.items():
-            self.add_error(name, words)
-        if not known:
-            self.add_error(None, message)
+        show_refusal(self, fields, message)
+
+
+class SavedTextForm(forms.Form):
+    """A template or a snippet."""
+
+    kind = forms.ChoiceField(choices=TextKind.choices, label="What it is")
+    name = forms.CharField(max_length=80, label="Name")
+    folder = forms.CharField(max_length=60, required=False, label="Folder")
+    body = forms.CharField(max_length=DRAFT_LIMIT, strip=False, label="Text")
+
+    def show_error(self, fields: dict[str, str], message: str) -> None:
+        """Put a service's refusal beside the fields it is about, or above the form."""
+        show_refusal(self, fields, message)

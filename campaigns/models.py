@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Account, User
-from campaigns.choices import BlastState
+from campaigns.choices import BlastState, TextKind
 from common.clock import now
 from contacts.models import Group
 from messaging.models import Batch, SenderNumber
@@ -91,6 +91,29 @@ class Blast(models.Model):
                 condition=Q(state=BlastState.SCHEDULED),
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedText(models.Model):
+    """Words kept for later: a template, or a snippet.
+
+    `approved_at` is of these words: changing them takes it back.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="saved_texts")
+    kind = models.CharField(max_length=8, choices=TextKind.choices, default=TextKind.TEMPLATE)
+    folder = models.CharField(max_length=60, blank=True)
+    name = models.CharField(max_length=80)
+    body = models.TextField()
+    approved_at = models.DateTimeField(null=True, blank=True)
+    approved_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
 
     def __str__(self) -> str:
         return self.name

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from accounts.models import Account
 from campaigns.choices import BlastState
-from campaigns.models import Blast, Campaign
+from campaigns.models import Blast, Campaign, SavedText
 from campaigns.reports import FAILED_STATES
 from messaging.advice import Advice, advise
 from messaging.choices import BatchState, MessageState
@@ -187,6 +187,20 @@ def senders_list(*, account: Account) -> QuerySet[SenderNumber]:
     return SenderNumber.objects.filter(account=account, released_at=None).order_by(
         "-is_default", "id"
     )
+
+
+def texts_list(*, account: Account, folder: str = "") -> QuerySet[SavedText]:
+    """Saved texts by folder and name; only those of `folder` where it is given. One query."""
+    texts = SavedText.objects.filter(account=account).select_related("approved_by")
+    if folder:
+        texts = texts.filter(folder=folder)
+    return texts.order_by("folder", "kind", "name", "id")
+
+
+def text_folders(*, account: Account) -> list[str]:
+    """Names of the folders in use. One query."""
+    folders = SavedText.objects.filter(account=account).exclude(folder="")
+    return list(folders.order_by("folder").values_list("folder", flat=True).distinct())
 
 
 def campaign_counts(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, composer, overview, reports
+from campaigns.views import campaigns, composer, overview, reports, texts
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -11,6 +11,11 @@ urlpatterns = [
     path("campaigns/<int:pk>/", campaigns.campaign_report, name="campaign_report"),
     path("campaigns/<int:pk>/edit", campaigns.campaign_edit, name="campaign_edit"),
     path("campaigns/<int:pk>/archive", campaigns.campaign_archive, name="campaign_archive"),
+    path("templates/", texts.text_list, name="text_list"),
+    path("templates/new", texts.text_create, name="text_create"),
+    path("templates/<int:pk>/edit", texts.text_edit, name="text_edit"),
+    path("templates/<int:pk>/approve", texts.text_approve, name="text_approve"),
+    path("templates/<int:pk>/delete", texts.text_delete, name="text_delete"),
     path("blasts/new", composer.blast_create, name="blast_create"),
     path("blasts/count", composer.blast_count, name="blast_count"),
     path("blasts/test", composer.blast_test, name="blast_test"),

@@ -40,6 +40,7 @@ SETTINGS = (
     "cap_days",
     "monthly_budget_credits",
     "keep_bodies_days",
+    "template_rule",
 )
 CAP_TEXTS_LIMIT = 100
 CAP_DAYS_LIMIT = 90

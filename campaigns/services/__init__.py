@@ -27,6 +27,7 @@ from campaigns.services.launching import (
 )
 from campaigns.services.retargeting import blast_group
 from campaigns.services.testing import blast_test
+from campaigns.services.texts import text_approve, text_delete, text_save
 
 __all__ = [
     "blast_cancel",
@@ -47,4 +48,7 @@ __all__ = [
     "campaign_change",
     "campaign_create",
     "campaign_restore",
+    "text_approve",
+    "text_delete",
+    "text_save",
 ]

@@ -56,7 +56,7 @@ def blast_create(
     if campaign.archived_at is not None:
         raise CampaignArchived
     groups = _groups(account, group_ids)
-    body = _body(body)
+    body = body_cleaned(body)
     blast = Blast.objects.create(
         account=account,
         campaign=campaign,
@@ -104,7 +104,7 @@ def blast_update(
         if campaign.archived_at is not None:
             raise CampaignArchived
         blast.campaign = campaign
-    blast.body = blast.body if body is None else _body(body)
+    blast.body = blast.body if body is None else body_cleaned(body)
     blast.name = blast.name if name is None else _name(name, blast.body)
     blast.sender = sender or blast.sender
     if give_up_hours is not None:
@@ -193,7 +193,12 @@ def _name(name: str, body: str) -> str:
     return name
 
 
-def _body(body: str) -> str:
+def body_cleaned(body: str) -> str:
+    """A text as it is kept: with plain line ends, however long a draft may be.
+
+    Raises:
+        Invalid: over 10,000 characters.
+    """
     if len(body) > DRAFT_LIMIT:
         sentence = f"A draft holds up to {DRAFT_LIMIT:,} characters; a text goes out with 1,600."
         raise Invalid(f"{sentence} Nothing was changed.", fields={"body": sentence})

@@ -29,6 +29,7 @@ from campaigns.errors import (
 )
 from campaigns.models import Blast, Campaign
 from campaigns.services.blasts import locked
+from campaigns.services.texts import approval_require
 from common.clock import now
 from common.errors import Conflict, DomainError, NotFound
 from common.jobs import enqueue
@@ -62,6 +63,7 @@ def blast_schedule(
         EmailUnverified: the actor has not confirmed an address.
         InsufficientCredits: the balance does not cover it.
         BudgetPassed: the campaign's budget, or the account's of this month, does not.
+        TemplateNotApproved: the account lets only approved templates out.
         DomainError: messaging refuses the text (unknown merge field, too long) or has no sender.
 
     Locks: the blast's row. Side effects: a hint to launch it, after commit.
@@ -78,6 +80,7 @@ def blast_schedule(
         raise NotFound
     if checked.state not in (BlastState.DRAFT, BlastState.FAILED):
         raise BlastNotEditable
+    approval_require(account=account, actor=actor, body=checked.body)
     credits = _require_sendable(account, checked)
     due_at = at or moment + timedelta(seconds=settings.UNDO_S)
     with transaction.atomic():
@@ -148,6 +151,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
             return False
         try:
             with transaction.atomic():
+                approval_require(account=blast.account, actor=blast.sent_by, body=blast.body)
                 blast.batch = messaging.batch_launch(
                     account=blast.account,
                     actor=blast.sent_by,

@@ -190,6 +190,8 @@ def _page(
         "campaigns": form.field("campaign").queryset,
         "senders": selectors.senders_list(account=request.account),
         "merge_fields": merge_fields(account=request.account),
+        "saved_texts": selectors.texts_list(account=request.account),
+        "template_rule": request.account.template_rule,
         **_counted(request, form),
     }
     return render(request, "campaigns/composer.html", context, status=status)

@@ -1,4 +1,4 @@
-/* The composer's small conveniences: inserting merge fields, replacing odd characters, naming a new
+/* The composer's small conveniences: inserting merge fields and saved texts, replacing odd characters, naming a new
    campaign, finding a group. Counting and cost come from the server (hx-post on the form). */
 (() => {
   "use strict";
@@ -26,6 +26,16 @@
       const name = field.dataset.insert;
       const words = name === "first_name" ? "{{first_name|there}}" : `{{${name}}}`;
       insert(words, text.selectionStart, text.selectionEnd);
+      return;
+    }
+    const words = event.target.closest("[data-words]");
+    if (words) {
+      insert(words.dataset.words, text.selectionStart, text.selectionEnd);
+      return;
+    }
+    const whole = event.target.closest("[data-text]");
+    if (whole) {
+      insert(whole.dataset.text, 0, text.value.length);
       return;
     }
     const replace = event.target.closest("[data-replace]");

@@ -11,7 +11,7 @@ from accounts import services
 from accounts.choices import Role
 from accounts.models import Account, ApiKey, Invitation, Membership, User, VerifiedNumber
 from campaigns.choices import BlastState
-from campaigns.models import Blast, Campaign
+from campaigns.models import Blast, Campaign, SavedText
 from common.clock import now
 from common.crypto import encrypt
 from contacts.choices import ConsentSource, ImportStatus
@@ -47,6 +47,7 @@ class World:
     api_key: ApiKey
     verified: VerifiedNumber
     opt_out: OptOut
+    text: SavedText
 
     def ids(self) -> dict[str, int]:
         """Field name to primary key."""
@@ -148,6 +149,7 @@ def world_create(account: Account, owner: User) -> World:
         opt_out=OptOut.objects.create(
             account=account, phone="+12025550172", source=ConsentSource.FREE_TEXT
         ),
+        text=SavedText.objects.create(account=account, name="Sale", body="Hello", folder="Shop"),
     )
 
 

@@ -23,7 +23,7 @@ from accounts.services import (
 )
 from campaigns import services as campaigns
 from campaigns.choices import BlastState
-from campaigns.models import Blast, Campaign
+from campaigns.models import Blast, Campaign, SavedText
 from common.clock import now
 from contacts.choices import ConsentSource, ImportStatus
 from contacts.models import Contact, ContactImport, Group
@@ -104,6 +104,7 @@ def shop_at_work(stack: Stack) -> Shop:
             **_message_places(account),
             "campaign_report": [{"pk": campaign.pk}],
             "campaign_edit": [{"pk": campaign.pk}],
+            "text_edit": [{"pk": _saved_text(account, owner).pk}],
             "blast_report": [
                 {"pk": blast.pk} for blast in blasts if blast.state != BlastState.DRAFT
             ],
@@ -255,6 +256,17 @@ def _conversations(stack: Stack, account: Account, owner: User) -> list[Conversa
     )
     settle(stack)
     return [answered, closed, unread, stopped]
+
+
+def _saved_text(account: Account, owner: User) -> SavedText:
+    """An approved template in a folder, and a snippet."""
+    campaigns.text_save(
+        account=account, actor=owner, name="Stop", body="Reply STOP to end", kind="snippet"
+    )
+    text = campaigns.text_save(
+        account=account, actor=owner, name="Last call", folder="Spring", body=_ODD_TEXT
+    )
+    return campaigns.text_approve(account=account, actor=owner, text=text, approved=True)
 
 
 def _message_places(account: Account) -> Places:

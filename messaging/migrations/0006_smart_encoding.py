@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0004_texts_removed"),
+        ("messaging", "0005_batch_activity"),
     ]
 
     operations = [
