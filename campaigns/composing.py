@@ -68,7 +68,7 @@ class Composed:
     `text` is what `seen_by` (somebody of the audience, or None) would read. `error` says why it
     cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a text,
     or with an error. `saved` are the credits that replacing odd characters would save; `smart`
-    those that smart encoding saves or would save.
+    those that smart encoding saves or would save. `links` are its addresses, as written.
     """
 
     text: str
@@ -86,6 +86,7 @@ class Composed:
     saved: int = 0
     is_smart: bool = False
     smart: int = 0
+    links: tuple[str, ...] = ()
 
     @property
     def replacements(self) -> dict[str, str]:
@@ -169,6 +170,7 @@ def compose(
         saved=saved(body, odd, counted) if counted else 0,
         is_smart=smart_encoding,
         smart=counted.smart_saves() if counted and told and told.texted_now else 0,
+        links=template.links,
     )
 
 

@@ -18,6 +18,8 @@ from messaging.choices import BatchState, MessageState
 from messaging.models import Batch, Message, SenderNumber
 from messaging.rendering import compile_body
 from messaging.selectors import Figures, batch_figures, figures_sum, messages_list
+from tracking.destinations import destinations_known
+from tracking.models import Destination
 
 # What the carrier took, whatever became of it afterwards.
 ACCEPTED_STATES = (
@@ -261,7 +263,7 @@ def _launched_at(blast: Blast) -> datetime:
 
 
 def blast_advice(*, account: Account, body: str) -> list[Advice]:
-    """What to think about before `body` goes out from `account`. One query.
+    """What to think about before `body` goes out from `account`. Two queries.
 
     Until the account's first blast has gone, its readers are taken for new ones.
 
@@ -269,4 +271,25 @@ def blast_advice(*, account: Account, body: str) -> list[Advice]:
         TemplateError: the body cannot be sent at all.
     """
     is_first = not Blast.objects.filter(account=account, state=BlastState.LAUNCHED).exists()
-    return advise(body=body, brand=account.brand or account.name, is_first=is_first)
+    found = advise(body=body, brand=account.brand or account.name, is_first=is_first)
+    links = compile_body(body).links
+    known = destinations_known(account=account, urls=links) if links else []
+    return found + [advice for advice in map(_page_advice, known) if advice]
+
+
+def _page_advice(page: Destination) -> Advice | None:
+    """What was found when the page was asked last; nothing where it is fine or never was."""
+    if page.problem == "slow":
+        return Advice(
+            "slow_destination",
+            f"{page.url} took {page.elapsed_ms / 1000:.1f} seconds to answer.",
+            "Many leave after three. Have it made faster, or link to a lighter page.",
+        )
+    if page.problem:
+        said = f"answers with error {page.status}" if page.status else "does not answer"
+        return Advice(
+            "dead_destination",
+            f"{page.url} {said}.",
+            "Open it yourself, and mend the address or the page before anybody taps it.",
+        )
+    return None

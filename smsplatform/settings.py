@@ -246,6 +246,7 @@ CELERY_BEAT_SCHEDULE = {
         "messaging.reconcile_due": 30,
         "inbox.catch_up": 5,
         "contacts.import_sweep": 10,
+        "tracking.check_destinations": 30,
         "messaging.retention_sweep": 3600,
     }.items()
 }

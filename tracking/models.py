@@ -93,3 +93,32 @@ class Click(models.Model):
             models.Index(fields=["id"], name="click_pending", condition=Q(verdict=Verdict.PENDING)),
             models.Index(fields=["ip_hash", "at"], name="click_by_address"),
         ]
+
+
+class Destination(models.Model):
+    """What came of asking an address that stands in an account's draft; kept for a day.
+
+    `checked_at` before `asked_at`, or none, means that it waits to be asked.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the address.")
+    url = models.URLField(max_length=2000)
+    asked_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True, blank=True)
+    status = models.PositiveSmallIntegerField(default=0)
+    elapsed_ms = models.PositiveIntegerField(default=0)
+    problem = models.CharField(max_length=10, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "digest"], name="destination_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is yet to be asked."""
+        return self.checked_at is None or self.checked_at < self.asked_at

@@ -24,7 +24,7 @@ from tracking.utm import with_utm
 
 DESTINATION_LIMIT: Final = 2000
 EXPIRY_DAYS_LIMIT: Final = 3650
-_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 _NO_DOMAIN: Final = "Type a domain of yours as go.your-shop.com, without https:// and slashes."
 _PRIVATE_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa")
@@ -203,8 +203,8 @@ def _is_private(host: str) -> bool:
 
     On an installation that itself is tried out on one machine, that machine may be linked to.
     """
-    if host in _THIS_MACHINE:
-        return (urlsplit(settings.LINK_URL).hostname or "") not in _THIS_MACHINE
+    if host in THIS_MACHINE:
+        return (urlsplit(settings.LINK_URL).hostname or "") not in THIS_MACHINE
     if host.endswith(_PRIVATE_NAMES):
         return True
     try:
@@ -218,7 +218,7 @@ def _is_ours(host: str, port: int) -> bool:
     for url in (settings.LINK_URL, settings.EDGE_URL, settings.PUBLIC_URL):
         ours = urlsplit(url)
         if host == (ours.hostname or "").lower() and (
-            host not in _THIS_MACHINE or port == _port(ours, ours.port)
+            host not in THIS_MACHINE or port == _port(ours, ours.port)
         ):
             return True
     return False

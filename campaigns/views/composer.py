@@ -19,6 +19,7 @@ from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 from contacts.selectors import contact_get, merge_fields
+from tracking.destinations import destinations_ask, destinations_known
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED)
 
@@ -59,7 +60,7 @@ def blast_count(request: AccountRequest) -> HttpResponse:
     """What the composer tells while somebody types; an htmx fragment. Stores nothing."""
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
-    return render(request, "campaigns/_count.html", _counted(request, form))
+    return render(request, "campaigns/_count.html", _counted(request, form, is_typing=True))
 
 
 @requires(Role.MARKETER)
@@ -197,8 +198,10 @@ def _page(
     return render(request, "campaigns/composer.html", context, status=status)
 
 
-def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
-    """The count of what the form holds, valid or not."""
+def _counted(
+    request: AccountRequest, form: BlastForm, *, is_typing: bool = False
+) -> dict[str, Any]:
+    """The count of what the form holds, valid or not; has its links asked in the background."""
     groups = [int(value) for value in form["groups"].value() or [] if str(value).isdigit()]
     senders = list(selectors.senders_list(account=request.account))
     chosen = str(form["sender"].value() or "")
@@ -210,7 +213,14 @@ def _counted(request: AccountRequest, form: BlastForm) -> dict[str, Any]:
         smart_encoding=bool(form["smart_encoding"].value()),
         seen_id=_seen_id(request),
     )
+    # An address at the very end is perhaps half typed: another site's.
+    body = (form["body"].value() or "").rstrip()
+    links = [url for url in composed.links if not (is_typing and body.endswith(url))]
+    destinations_ask(account=request.account, urls=links)
     return {
+        "links_wait": any(
+            page.waits for page in destinations_known(account=request.account, urls=links)
+        ),
         "composed": composed,
         "chosen_groups": groups,
         "chosen_senders": [str(value) for value in form["more_senders"].value() or []],
