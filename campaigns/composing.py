@@ -153,7 +153,7 @@ def compose(
     links = _sample_links(template, link_settings(account).domain)
     plain = as_read(template, seen_by, links)
     text = as_read(template, seen_by, links, is_smart=smart_encoding)
-    odd = odd_characters(template.render({}, [""] * len(template.links)))
+    odd = odd_characters(template.fullest([""] * len(template.links)))
     told = counted.estimate if counted else None
     return Composed(
         text,

@@ -195,8 +195,11 @@ def trial_is_restricted(account: Account, sender: SenderNumber | None) -> bool:
 
 
 def rendered_blank(template: Template, link_length: int) -> str:
-    """The text with every field at its fallback and a placeholder of the length of a short link."""
-    return template.render({}, ["x" * link_length] * len(template.links))
+    """The text with every field at its fallback and a placeholder of the length of a short link.
+
+    Both sides of conditions stand in it, so that it is never shorter than what a person reads.
+    """
+    return template.fullest(["x" * link_length] * len(template.links))
 
 
 def _sum_over_fields(template: Template, per_value: str) -> Sql:

@@ -86,7 +86,7 @@ def destinations_check() -> int:
 
 
 def destinations_known(*, account: Account, urls: Sequence[str]) -> list[Destination]:
-    """What is known of addresses, in their order, those that wait included. One query, none for none."""
+    """What is known of addresses, in their order, also while they wait. One query at most."""
     if not urls:
         return []
     digests = [_digest(url) for url in dict.fromkeys(urls)]

@@ -50,6 +50,7 @@ def test_it_announces_what_the_launch_then_does(launch: Launch, people: People, 
     "body",
     [
         "It’s {{first_name|…}}, “{{last_name}}” " + "x" * 60,
+        "{{#if first_name}}Hi {{first_name}} 🌷{{else}}Hello {{last_name|}}{{/if}}, " + "x" * 62,
         "Tulips 🌷 today",
         "Hi {{first_name|there}}, " + "x" * 140,
         "{{first_name}} {{last_name|}}: 20% off [today] only, https://shop.example/sale",

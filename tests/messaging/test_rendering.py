@@ -215,3 +215,71 @@ def test_any_text_compiles_or_is_refused_in_words(body: str) -> None:
         assert len(template.links) <= body.count("://")
 
     assert not refused or refused.endswith((".", "fields."))
+
+
+# --- Conditions ---
+
+CONDITION = "{{#if first_name}}Hi {{first_name}}{{else}}Hello {{last_name|there}}{{/if}}, see us"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"first_name": "Ann"}, "Hi Ann, see us"),
+        ({"first_name": " "}, "Hello there, see us"),
+        ({"last_name": "Lee"}, "Hello Lee, see us"),
+        ({}, "Hello there, see us"),
+    ],
+)
+def test_a_condition_says_what_fits(values: dict[str, str], text: str) -> None:
+    template = compile_body(CONDITION)
+
+    assert template.render(values) == text
+    assert template.encoded(str.upper).render({k: v.upper() for k, v in values.items()}) == (
+        text.upper()
+    )
+    assert template.blank_fields(values) == []
+    assert template.required == frozenset()
+    assert template.names == {"first_name", "last_name"}
+    assert len(template.fullest([])) >= len(template.render({}))
+
+
+def test_links_under_a_condition_keep_their_place() -> None:
+    template = compile_body(
+        "https://a.example {{#if email}}https://b.example {{/if}}https://c.example "
+        "{{#if phone}}x{{/if}}"
+    )
+
+    assert template.links == ("https://a.example", "https://b.example", "https://c.example")
+    assert template.render({"email": "x"}, ["A", "B", "C"]) == "A B C "
+    assert template.render({}, ["A", "B", "C"]) == "A C "
+    assert template.render({"email": "x"}) == (
+        "https://a.example https://b.example https://c.example "
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("{{#if first_name}}Hi", "template_if"),
+        ("Hi {{/if}}", "template_if"),
+        ("Hi {{else}}", "template_if"),
+        ("{{#if first_name}}a{{else}}b{{else}}c{{/if}}", "template_if"),
+        ("{{#if first_name}}{{#if last_name}}x{{/if}}{{/if}}", "template_if"),
+        ("{{#if}}x{{/if}}", "template_field_name"),
+        ("{{#if first_name|x}}x{{/if}}", "template_if"),
+        ("{{#if email}}https://b.example{{/if}}", "template_field_in_link"),
+        ("{{#if first_name}}{{last_name}}{{/if}}", "template_if_field"),
+        ("{{#if first_name}}x{{else}}{{first_name}}{{/if}}", "template_if_field"),
+    ],
+)
+def test_a_condition_that_is_not_well_formed_says_so(body: str, code: str) -> None:
+    with pytest.raises(TemplateError) as refused:
+        compile_body(body)
+
+    assert refused.value.code == code
+
+
+def test_a_condition_on_an_unknown_field_names_it() -> None:
+    with pytest.raises(TemplateError, match="no field called “nick”"):
+        compile_body("Hi {{#if nick}}you{{/if}}").validate({"first_name"})
