@@ -42,8 +42,11 @@ _SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)
 _PHONE_LIKE = re.compile(r"\s*'?[+(]?[0-9][0-9 ().+/-]{5,20}\s*")
 # What a file that is no text begins with, and what to do about it.
 _FOREIGN: Final = (
-    (b"PK\x03\x04", "This is an Excel workbook. In Excel, choose “Save as” and “CSV UTF-8”"),
-    (b"\xd0\xcf\x11\xe0", "This is an Excel workbook. In Excel, choose “Save as” and “CSV UTF-8”"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "This is an Excel workbook of the old kind (.xls), or one with a password. In Excel, choose"
+        " “Save as” and “Excel Workbook (.xlsx)” or “CSV UTF-8”, without a password,",
+    ),
     (b"%PDF", "This is a PDF. Export the list as CSV from where it was made"),
 )
 _BOMS: Final = (
@@ -205,19 +208,6 @@ def delimiter_detect(text: str) -> str:
     if named and named[1] in DELIMITERS:
         return named[1]
     return max(DELIMITERS, key=lambda delimiter: _fit(text, delimiter))
-
-
-def sample(path: Path, encoding: str, delimiter: str) -> list[Record]:
-    """The first 50 records that can be read."""
-    raw, text = open_text(path, encoding)
-    with raw, text:
-        found = []
-        for record in records(text, delimiter):
-            if isinstance(record, Record):
-                found.append(Record(record.line, record.cells, list(record.raw)))
-                if len(found) == _SAMPLE_RECORDS:
-                    break
-        return found
 
 
 def text_head(path: Path, encoding: str) -> str:

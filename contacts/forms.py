@@ -1,6 +1,6 @@
 """Forms of people, groups and imports. They read and shape input; services decide."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -151,15 +151,15 @@ class UploadForm(forms.Form):
     """The file of an import."""
 
     file = forms.FileField(
-        label="CSV file",
+        label="CSV or Excel file",
         allow_empty_file=True,
         error_messages={"required": "Choose a file first."},
-        widget=forms.FileInput(attrs={**_CONTROL, "accept": ".csv,.tsv,.txt,text/csv"}),
+        widget=forms.FileInput(attrs={**_CONTROL, "accept": ".csv,.tsv,.txt,.xlsx,.xlsm,text/csv"}),
     )
 
 
 class RereadForm(forms.Form):
-    """How a file is written, where the guess was wrong."""
+    """How a file is written, where the guess was wrong: a text, or which sheet of a workbook."""
 
     encoding = forms.ChoiceField(
         label="Letters", choices=csvfile.ENCODINGS.items(), widget=forms.Select(attrs=_SELECT)
@@ -169,11 +169,22 @@ class RereadForm(forms.Form):
         choices=csvfile.DELIMITERS.items(),
         widget=forms.Select(attrs=_SELECT),
     )
+    sheet_no = forms.TypedChoiceField(label="Sheet", coerce=int, widget=forms.Select(attrs=_SELECT))
     has_header = forms.BooleanField(
         label="The first row has the names of the columns",
         required=False,
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
+
+    def __init__(self, *args: Any, sheets: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not sheets:
+            del self.fields["sheet_no"]
+            return
+        del self.fields["encoding"], self.fields["delimiter"]
+        field = self.fields["sheet_no"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices = list(enumerate(sheets))
 
 
 class StartForm(forms.Form):

@@ -218,6 +218,9 @@ class ContactImport(models.Model):
     size_bytes = models.BigIntegerField(default=0)
     encoding = models.CharField(max_length=40, blank=True)
     delimiter = models.CharField(max_length=2, blank=True)
+    sheet_no = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Of a workbook, from 0; empty for a text."
+    )
     has_header = models.BooleanField(default=True)
     mapping = models.JSONField(default=list)
     headings_key = models.CharField(

@@ -25,7 +25,12 @@ from contacts.services.people import (
 )
 from contacts.services.reviews import optout_keep, optout_take_back
 from contacts.services.running import import_run
-from contacts.services.uploads import import_create, import_preview, import_reread
+from contacts.services.uploads import (
+    import_create,
+    import_preview,
+    import_reread,
+    import_sheets,
+)
 
 __all__ = [
     "RowResult",
@@ -48,6 +53,7 @@ __all__ = [
     "import_reopen",
     "import_reread",
     "import_run",
+    "import_sheets",
     "import_start",
     "import_sweep",
     "optout_keep",

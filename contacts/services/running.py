@@ -18,13 +18,14 @@ from contacts import csvfile
 from contacts.choices import ConsentSource, ImportStatus, LineType
 from contacts.columns import label
 from contacts.csvfile import Fault, Record
-from contacts.errors import StaleRun
+from contacts.errors import FileUnusable, StaleRun
 from contacts.fields import CUSTOM_PREFIX, FieldError
+from contacts.listfile import open_list
 from contacts.models import ContactImport, ImportRow
 from contacts.rows import CopyBuffer, RowReader
 from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
-from contacts.services.uploads import FILE_GONE, file_path
+from contacts.services.uploads import FILE_GONE, file_path, import_shape
 
 log = logging.getLogger(__name__)
 
@@ -94,14 +95,14 @@ def import_run(import_id: int) -> None:
         log.info("import %s: run %s was canceled or taken over", run.pk, run.run_no)
     except FileNotFoundError:
         import_fail(import_id=run.pk, run_no=run.run_no, error=FILE_GONE)
+    except FileUnusable as error:
+        import_fail(import_id=run.pk, run_no=run.run_no, error=error.message)
 
 
 def _stage(run: ContactImport) -> None:
     """Copy all rows of the file to staging and refusals, a piece a transaction."""
     reader = RowReader(run.mapping, run.account.default_country)
-    raw, text = csvfile.open_text(file_path(run.path), run.encoding)
-    with raw, text:
-        records = csvfile.records(text, run.delimiter)
+    with open_list(file_path(run.path), import_shape(run)) as (records, file):
         if run.has_header:
             next(records, None)
         while True:
@@ -112,7 +113,7 @@ def _stage(run: ContactImport) -> None:
             run.rows_read += rows
             run.rows_refused += refusals.rows
             with transaction.atomic():
-                _heartbeat(run, raw.tell())
+                _heartbeat(run, file.tell())
                 with connection.cursor() as cursor:
                     cursor.copy_expert(_STAGE, people.stream())
                     cursor.copy_expert(_REFUSE, refusals.stream())

@@ -14,9 +14,10 @@ from django.db import transaction
 from accounts.models import Account, User
 from common.errors import NotFound
 from common.ids import secret_token
-from contacts import columns, csvfile
+from contacts import columns, listfile, workbook
 from contacts.choices import ImportStatus
 from contacts.errors import FileUnusable, ImportNotOpen
+from contacts.listfile import Shape
 from contacts.models import ContactImport
 from contacts.selectors import mapping_remembered
 
@@ -45,14 +46,14 @@ def import_create(*, account: Account, actor: User | None, upload: UploadedFile)
         The import, waiting for its columns to be confirmed (`import_start`).
 
     Raises:
-        FileUnusable: too large, empty, no text, or without rows. Nothing is kept.
+        FileUnusable: too large, empty, neither text nor workbook, or without rows. Nothing is kept.
     """
     if (upload.size or 0) > FILE_BYTES_MAX:
         raise FileUnusable(
             f"This file is larger than {FILE_BYTES_MAX >> 20} MB. Split it and import the parts."
             " Nothing was imported."
         )
-    path = f"imports/{account.pk}/{secret_token()}.csv"
+    path = f"imports/{account.pk}/{secret_token()}"
     target = file_path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
@@ -65,9 +66,7 @@ def import_create(*, account: Account, actor: User | None, upload: UploadedFile)
         size_bytes=target.stat().st_size,
     )
     try:
-        encoding = csvfile.encoding_detect(target)
-        delimiter = csvfile.delimiter_detect(csvfile.text_head(target, encoding))
-        _layout_guess(contact_import, encoding, delimiter, None)
+        _layout_guess(contact_import, listfile.detect(target), None)
         contact_import.save()
     except Exception:
         target.unlink(missing_ok=True)
@@ -80,11 +79,20 @@ def import_reread(
     *,
     account: Account,
     import_id: int,
-    encoding: str,
-    delimiter: str,
     has_header: bool,
+    encoding: str = "",
+    delimiter: str = "",
+    sheet_no: int | None = None,
 ) -> ContactImport:
     """Read the beginning of the file in another way and guess its columns anew.
+
+    Args:
+        account: Whose import.
+        import_id: An uploaded import of the account.
+        has_header: Whether the first row names the columns.
+        encoding: Of a text (contacts.csvfile.ENCODINGS); a workbook has none.
+        delimiter: Of a text.
+        sheet_no: Of a workbook: which of its sheets, from 0.
 
     Raises:
         FileUnusable: read like this, the file has no rows.
@@ -92,7 +100,10 @@ def import_reread(
         NotFound: no such import in the account.
     """
     contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
-    _layout_guess(contact_import, encoding, delimiter, has_header)
+    shape = Shape(encoding, delimiter)
+    if contact_import.sheet_no is not None:
+        shape = Shape(sheet_no=contact_import.sheet_no if sheet_no is None else sheet_no)
+    _layout_guess(contact_import, shape, has_header)
     contact_import.save()
     return contact_import
 
@@ -105,7 +116,7 @@ def import_preview(contact_import: ContactImport) -> Preview:
     """
     path = file_path(contact_import.path)
     try:
-        found = csvfile.sample(path, contact_import.encoding, contact_import.delimiter)
+        found = listfile.sample(path, import_shape(contact_import))
     except FileNotFoundError as error:
         raise FileUnusable(FILE_GONE) from error
     rows = [record.cells for record in found]
@@ -119,22 +130,33 @@ def import_preview(contact_import: ContactImport) -> Preview:
     return Preview(headings, samples)
 
 
+def import_sheets(contact_import: ContactImport) -> list[str]:
+    """Names of the sheets of an uploaded workbook; none of any other file, or one that is gone."""
+    path = file_path(contact_import.path)
+    if contact_import.sheet_no is None or not path.exists():
+        return []
+    return [sheet.title for sheet in workbook.sheets(path)]
+
+
+def import_shape(contact_import: ContactImport) -> Shape:
+    """How the uploaded file is read."""
+    return Shape(contact_import.encoding, contact_import.delimiter, contact_import.sheet_no)
+
+
 def file_path(path: str) -> Path:
     """Where an import's file lies."""
     return Path(settings.MEDIA_ROOT) / path
 
 
-def _layout_guess(
-    contact_import: ContactImport, encoding: str, delimiter: str, has_header: bool | None
-) -> None:
-    rows = [
-        record.cells
-        for record in csvfile.sample(file_path(contact_import.path), encoding, delimiter)
-    ]
+def _layout_guess(contact_import: ContactImport, shape: Shape, has_header: bool | None) -> None:
+    rows = [record.cells for record in listfile.sample(file_path(contact_import.path), shape)]
     if not rows:
         raise FileUnusable(
             "No rows could be read from this file. Export the list as CSV and upload that."
             " Nothing was imported."
+            if shape.sheet_no is None
+            else "This sheet has no rows. Nothing was imported. Choose another sheet, or upload"
+            " another file."
         )
     if columns.width(rows) > columns.COLUMNS_MAX:
         raise FileUnusable(
@@ -142,8 +164,7 @@ def _layout_guess(
             " upload it again. Nothing was imported."
         )
     layout = columns.guess(rows, country=contact_import.account.default_country, header=has_header)
-    contact_import.encoding = encoding
-    contact_import.delimiter = delimiter
+    contact_import.encoding, contact_import.delimiter, contact_import.sheet_no = shape
     contact_import.has_header = layout.has_header
     contact_import.mapping = layout.mapping
     contact_import.headings_key = ""

@@ -72,16 +72,16 @@ def import_detail(request: AccountRequest, pk: int) -> HttpResponse:
 @requires(Role.MARKETER)
 @require_POST
 def import_reread(request: AccountRequest, pk: int) -> HttpResponse:
-    """Read the file in another way: letters, separator, heading."""
+    """Read the file in another way: letters and separator or sheet, and the heading."""
     contact_import = _import(request, pk)
-    form = RereadForm(request.POST)
-    if form.is_valid():
-        try:
+    try:
+        form = RereadForm(request.POST, sheets=services.import_sheets(contact_import))
+        if form.is_valid():
             services.import_reread(
                 account=request.account, import_id=contact_import.pk, **form.cleaned_data
             )
-        except DomainError as error:
-            messages.error(request, error.message)
+    except DomainError as error:
+        messages.error(request, error.message)
     return redirect("import_detail", pk)
 
 
@@ -168,6 +168,7 @@ def _columns(
 ) -> HttpResponse:
     try:
         preview = services.import_preview(contact_import)
+        sheets = services.import_sheets(contact_import)
     except FileUnusable as error:
         messages.error(request, error.message)
         return redirect("import_create")
@@ -187,11 +188,13 @@ def _columns(
             for i, heading in enumerate(preview.headings)
         ],
         "reread": RereadForm(
+            sheets=sheets,
             initial={
                 "encoding": contact_import.encoding,
                 "delimiter": contact_import.delimiter,
+                "sheet_no": contact_import.sheet_no,
                 "has_header": contact_import.has_header,
-            }
+            },
         ),
     }
     status = 422 if form.errors else 200

@@ -72,7 +72,7 @@ def _import(page: Any, folder: Path) -> None:
     file.write_text("\n".join([*lines, "Nobody,12345"]))
 
     page.get_by_role("link", name="Import contacts").click()
-    page.get_by_label("CSV file").set_input_files(file)
+    page.get_by_label("CSV or Excel file").set_input_files(file)
     page.get_by_role("button", name="Upload and check").click()
     page.get_by_label("Or make a new group").fill("Spring customers")
     page.get_by_label("How did these people agree").fill("Signed the list at the till")
