@@ -51,6 +51,13 @@ class WayBack(StrEnum):
     SHOP = "shop"  # the shop entered it, and may correct it with proof
 
 
+class ImportPurpose(TextChoices):
+    """What the people of an imported list are there for."""
+
+    CONTACTS = "contacts", "People to text"
+    OPT_OUTS = "opt_outs", "People who must not be texted (opt-outs)"
+
+
 class ImportStatus(TextChoices):
     """Life of a contact import.
 

@@ -9,6 +9,7 @@ from django import forms
 from accounts.models import Account
 from common.errors import DomainError
 from contacts import columns, csvfile, selectors
+from contacts.choices import ImportPurpose
 from contacts.errors import ProofMissing
 from contacts.fields import CUSTOM_PREFIX, CUSTOM_VALUE_LENGTH, LABELS, TEXT_LENGTHS, custom_key
 from contacts.models import Contact, ContactImport, Group
@@ -148,7 +149,14 @@ class GroupForm(forms.Form):
 
 
 class UploadForm(forms.Form):
-    """The file of an import."""
+    """The file of an import, and what its people are there for."""
+
+    purpose = forms.ChoiceField(
+        label="Who is on this list?",
+        choices=ImportPurpose.choices,
+        required=False,
+        widget=forms.Select(attrs=_SELECT),
+    )
 
     file = forms.FileField(
         label="CSV or Excel file",
@@ -219,6 +227,14 @@ class StartForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._columns = len(contact_import.mapping)
+        if contact_import.is_opt_out_list:
+            del self.fields["group"], self.fields["group_name"]
+            self.fields["wording"].label = "Where does this list come from?"
+            self.fields["wording"].help_text = (
+                "For example: unsubscribed at our old provider, exported on 3 May. It is kept with"
+                " each number."
+            )
+            return
         groups = self.fields["group"]
         assert isinstance(groups, forms.ModelChoiceField)
         groups.queryset = selectors.groups_named(account=account)
@@ -228,13 +244,18 @@ class StartForm(forms.Form):
         return [str(self.data.get(f"column_{i}", "")) for i in range(self._columns)]
 
 
-def targets(heading: str, own: Mapping[str, str]) -> list[tuple[str, str]]:
+def targets(
+    heading: str, own: Mapping[str, str], *, phone_only: bool = False
+) -> list[tuple[str, str]]:
     """What a column may be imported as: fields, the account's own ones, and a new one.
 
     Args:
         heading: The column's name.
         own: Key and label of the account's own fields.
+        phone_only: Of an opt-out list nothing else is taken.
     """
+    if phone_only:
+        return [("", "Leave out"), ("phone", columns.TARGETS["phone"])]
     known = {CUSTOM_PREFIX + key: label for key, label in own.items()}
     new = CUSTOM_PREFIX + custom_key(heading)
     choices = [("", "Leave out"), *columns.TARGETS.items(), *known.items()]

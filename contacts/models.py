@@ -17,6 +17,7 @@ from contacts.choices import (
     Consent,
     ConsentKind,
     ConsentSource,
+    ImportPurpose,
     ImportStatus,
     LineType,
     RefusalReason,
@@ -204,6 +205,7 @@ class ContactImport(models.Model):
 
     Once done (or, of a dry run, once checked):
     rows_read = rows_new + rows_updated + rows_unchanged + rows_duplicate + rows_refused.
+    Of an opt-out list rows_new opt out and rows_unchanged had opted out before.
     `mapping` has one entry a column: a field, ``custom.<key>``, or an empty string for "leave out".
     `run_no` counts the claims; a worker whose number is no longer the newest writes nothing.
     """
@@ -213,6 +215,12 @@ class ContactImport(models.Model):
     )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     group = models.ForeignKey(Group, null=True, blank=True, on_delete=models.SET_NULL)
+    purpose = models.CharField(
+        max_length=10,
+        choices=ImportPurpose.choices,
+        default=ImportPurpose.CONTACTS,
+        db_default=ImportPurpose.CONTACTS,
+    )
     filename = models.CharField(max_length=200)
     path = models.CharField(max_length=300, help_text="Under MEDIA_ROOT; empty once removed.")
     size_bytes = models.BigIntegerField(default=0)
@@ -280,6 +288,11 @@ class ContactImport(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    @property
+    def is_opt_out_list(self) -> bool:
+        """Whether its people must not be texted."""
+        return self.purpose == ImportPurpose.OPT_OUTS
 
     @property
     def rows_accepted(self) -> int:

@@ -226,6 +226,7 @@ def mapping_remembered(contact_import: ContactImport) -> list[str] | None:
     done = ContactImport.objects.filter(
         account_id=contact_import.account_id,
         headings_key=contact_import.headings_key,
+        purpose=contact_import.purpose,
         status=ImportStatus.DONE,
     )
     return done.order_by("-pk").values_list("mapping", flat=True).first()

@@ -18,7 +18,7 @@ from common.errors import NotFound
 from common.jobs import enqueue
 from contacts import columns
 from contacts.choices import ImportStatus
-from contacts.errors import GroupNameTaken, ImportNotOpen
+from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import group_create
 from contacts.services.uploads import file_path, import_lock
@@ -52,6 +52,7 @@ def import_start(
         group: A group of the account for everybody in the file.
         group_name: Name of a group to be made for them, instead.
         consent_wording: How these people agreed to be texted; empty leaves their consent as it is.
+            Of an opt-out list: where it comes from.
         dry_run: Stop once every row is counted, with nothing written, until `import_confirm`.
 
     Raises:
@@ -66,6 +67,11 @@ def import_start(
     if group is not None and group.account_id != account.pk:
         raise NotFound
     contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
+    if contact_import.is_opt_out_list and (set(mapping) - {"", "phone"} or group or group_name):
+        raise MappingInvalid(
+            "Of an opt-out list only the phone numbers are taken, and nobody joins a group. Leave"
+            " the other columns out. Nothing was imported yet."
+        )
     name = " ".join(group_name.split())
     if name and Group.objects.filter(account=account, name=name).exists():
         raise GroupNameTaken(name)

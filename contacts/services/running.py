@@ -25,6 +25,7 @@ from contacts.models import ContactImport, ImportRow
 from contacts.rows import CopyBuffer, RowReader
 from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
+from contacts.services.optouts import opt_outs_forecast, opt_outs_merge
 from contacts.services.uploads import FILE_GONE, file_path, import_shape
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,10 @@ def _heartbeat(run: ContactImport, read_bytes: int) -> None:
 def _check(run: ContactImport) -> None:
     """Count what a merge would do, and wait for a person; nothing is in the contacts."""
     people = _gather(run)
-    new, changed = forecast(account=run.account, source=_SOURCE, params={}, grant=_grant(run))
+    if run.is_opt_out_list:
+        new = changed = opt_outs_forecast(account=run.account, source=_SOURCE)
+    else:
+        new, changed = forecast(account=run.account, source=_SOURCE, params={}, grant=_grant(run))
     _count(run, people=people, new=new, changed=changed)
     run.status = ImportStatus.CHECKED
     run.is_staged = True
@@ -169,8 +173,24 @@ def _check(run: ContactImport) -> None:
 @transaction.atomic
 def _merge(run: ContactImport) -> None:
     """Put the staged people into the account, all or none of them."""
-    account = run.account
     people = _gather(run)
+    if run.is_opt_out_list:
+        new = changed = opt_outs_merge(
+            account=run.account,
+            source=_SOURCE,
+            import_id=run.pk,
+            wording=run.consent_wording,
+            moment=now(),
+        )
+    else:
+        new, changed = _contacts_merge(run)
+    _count(run, people=people, new=new, changed=changed)
+    _finish(run)
+
+
+def _contacts_merge(run: ContactImport) -> tuple[int, int]:
+    """(new, new or changed) contacts, with their fields, consent and group."""
+    account = run.account
     keys = [target[len(CUSTOM_PREFIX) :] for target in run.mapping if _is_custom(target)]
     custom_fields_register(account=account, labels={key: label(key) for key in keys})
     ((new, changed),) = merge(
@@ -189,8 +209,7 @@ def _merge(run: ContactImport) -> None:
             source="SELECT phone FROM import_people",
             params={},
         )
-    _count(run, people=people, new=new, changed=changed)
-    _finish(run)
+    return new, changed
 
 
 def _gather(run: ContactImport) -> int:
@@ -222,6 +241,8 @@ def _count(run: ContactImport, *, people: int, new: int, changed: int) -> None:
         cursor.execute(_PEOPLE_KINDS, {"account": run.account_id, "landline": LineType.LANDLINE})
         run.people_opted_out, run.people_landline = cursor.fetchone()
         cursor.execute("DROP TABLE import_people")
+    if run.is_opt_out_list:
+        run.people_opted_out = run.rows_unchanged
 
 
 def _finish(run: ContactImport) -> None:

@@ -15,7 +15,7 @@ from accounts.models import Account, User
 from common.errors import NotFound
 from common.ids import secret_token
 from contacts import columns, listfile, workbook
-from contacts.choices import ImportStatus
+from contacts.choices import ImportPurpose, ImportStatus
 from contacts.errors import FileUnusable, ImportNotOpen
 from contacts.listfile import Shape
 from contacts.models import ContactImport
@@ -32,7 +32,13 @@ class Preview(NamedTuple):
     samples: list[list[str]]
 
 
-def import_create(*, account: Account, actor: User | None, upload: UploadedFile) -> ContactImport:
+def import_create(
+    *,
+    account: Account,
+    actor: User | None,
+    upload: UploadedFile,
+    purpose: ImportPurpose = ImportPurpose.CONTACTS,
+) -> ContactImport:
     """Keep an uploaded file and guess how it is written and what its columns are.
 
     Columns go where those of the account's last finished import with these headings went.
@@ -41,6 +47,7 @@ def import_create(*, account: Account, actor: User | None, upload: UploadedFile)
         account: Whose contacts the file holds.
         actor: Who uploaded it.
         upload: The file, read in chunks.
+        purpose: Whether its people are to be texted, or must not be.
 
     Returns:
         The import, waiting for its columns to be confirmed (`import_start`).
@@ -61,6 +68,7 @@ def import_create(*, account: Account, actor: User | None, upload: UploadedFile)
     contact_import = ContactImport(
         account=account,
         created_by=actor,
+        purpose=purpose,
         filename=PurePath(upload.name or "contacts.csv").name.replace("\0", "")[:200],
         path=path,
         size_bytes=target.stat().st_size,
@@ -172,6 +180,10 @@ def _layout_guess(contact_import: ContactImport, shape: Shape, has_header: bool 
         names = columns.headings_of(rows, has_header=True, columns=len(layout.mapping))
         contact_import.headings_key = columns.headings_key(names)
         contact_import.mapping = mapping_remembered(contact_import) or layout.mapping
+    if contact_import.is_opt_out_list:
+        contact_import.mapping = [
+            target if target == "phone" else "" for target in contact_import.mapping
+        ]
 
 
 def import_lock(account: Account, import_id: int, status: ImportStatus) -> ContactImport:

@@ -14,7 +14,7 @@ from common.csvout import csv_lines
 from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
-from contacts.choices import ImportStatus, RefusalReason
+from contacts.choices import ImportPurpose, ImportStatus, RefusalReason
 from contacts.errors import FileUnusable
 from contacts.forms import RereadForm, StartForm, UploadForm, refuse, targets
 from contacts.models import ContactImport
@@ -40,7 +40,10 @@ def import_create(request: AccountRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             contact_import = services.import_create(
-                account=request.account, actor=request.user, upload=form.cleaned_data["file"]
+                account=request.account,
+                actor=request.user,
+                upload=form.cleaned_data["file"],
+                purpose=ImportPurpose(form.cleaned_data["purpose"] or ImportPurpose.CONTACTS),
             )
         except DomainError as error:
             form.add_error("file", error.message)
@@ -100,8 +103,8 @@ def import_start(request: AccountRequest, pk: int) -> HttpResponse:
                 actor=request.user,
                 import_id=pk,
                 mapping=form.mapping(),
-                group=form.cleaned_data["group"],
-                group_name=form.cleaned_data["group_name"],
+                group=form.cleaned_data.get("group"),
+                group_name=form.cleaned_data.get("group_name", ""),
                 consent_wording=form.cleaned_data["wording"],
                 dry_run=True,
             )
@@ -182,7 +185,7 @@ def _columns(
                 "no": i,
                 "heading": heading,
                 "samples": preview.samples[i],
-                "targets": targets(heading, own),
+                "targets": targets(heading, own, phone_only=contact_import.is_opt_out_list),
                 "target": mapping[i],
             }
             for i, heading in enumerate(preview.headings)
