@@ -145,14 +145,15 @@ class _Reader(ExcelReader):
         self.archive.part_bytes_max = SHEET_BYTES_MAX
         self.archive.since_row = 0
         self.archive.row_bytes_max = ROW_BYTES_MAX
+        book: Any = self.wb  # its formats are no part of the declared types
         with self.archive.open(target) as part:
             yield from WorkSheetParser(
                 part,
                 self.shared_strings,
                 data_only=True,
-                epoch=self.wb.epoch,
-                date_formats=self.wb._date_formats,
-                timedelta_formats=self.wb._timedelta_formats,
+                epoch=book.epoch,
+                date_formats=book._date_formats,
+                timedelta_formats=book._timedelta_formats,
             ).parse()
 
 

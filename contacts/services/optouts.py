@@ -5,6 +5,7 @@ is. Opting out one person is contacts.services.consent.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -78,7 +79,7 @@ def opt_outs_merge(
         then their opt-outs.
     Side effects: ConsentEvent, OptOut, Contact.consent.
     """
-    params = {
+    params: dict[str, Any] = {
         "account": account.pk,
         "import": import_id,
         "wording": wording,

@@ -125,7 +125,7 @@ def test_only_phones_are_taken(shop: Account) -> None:
 
     for more in ({"mapping": ["phone", "first_name"]}, {"mapping": ["phone", ""], "group": group}):
         with pytest.raises(MappingInvalid, match="only the phone numbers"):
-            import_start(account=shop, actor=None, import_id=found.pk, **more)  # type: ignore[arg-type]
+            import_start(account=shop, actor=None, import_id=found.pk, **more)
 
     found.refresh_from_db()
     assert found.status == ImportStatus.UPLOADED
