@@ -16,7 +16,15 @@ from django.http import HttpRequest
 
 from accounts import services
 from accounts.choices import AccountStatus, CreditKind
-from accounts.models import Account, AuditEvent, CreditEntry, Membership, User
+from accounts.models import (
+    Account,
+    AuditEvent,
+    CreditEntry,
+    Membership,
+    Package,
+    Purchase,
+    User,
+)
 from common.ids import secret_token
 
 # Staff log in where everybody does: with limits on attempts, and the second step.
@@ -148,6 +156,26 @@ class CreditEntryAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ("account__name", "idempotency_key")
     list_select_related = ("account",)
     show_full_result_count = False
+
+
+@admin.register(Package)
+class PackageAdmin(admin.ModelAdmin):
+    """What credits are sold for. Purchases keep what they were begun with."""
+
+    list_display = ("name", "credits", "price", "is_offered")
+    list_filter = ("is_offered", "currency")
+    exclude = ("created_at",)
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(ReadOnly, admin.ModelAdmin):
+    """Purchases, to look at; money goes back at Stripe, and its webhook takes the credits."""
+
+    list_display = ("created_at", "account", "name", "credits", "price", "paid_at", "refunded")
+    search_fields = ("account__name", "reference", "session_id")
+    list_select_related = ("account",)
+    show_full_result_count = False
+    ordering = ("-id",)
 
 
 @admin.register(AuditEvent)

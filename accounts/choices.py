@@ -72,3 +72,12 @@ POCKETS: Final[Mapping[str, tuple[Pocket, Pocket]]] = {
     CreditKind.RELEASE: (Pocket.HELD, Pocket.AVAILABLE),
     CreditKind.ADJUST: (Pocket.AVAILABLE, Pocket.USED),
 }
+
+
+class Currency(TextChoices):
+    """What packages are sold for. Stripe's names; each has a hundred of its smallest unit."""
+
+    USD = "usd", "US dollar"
+    CAD = "cad", "Canadian dollar"
+    EUR = "eur", "Euro"
+    GBP = "gbp", "Pound sterling"

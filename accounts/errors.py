@@ -94,3 +94,42 @@ class TooManyCodes(Conflict):
 
     code = "too_many_codes"
     http_status = 429
+
+
+class PaymentsOff(Conflict):
+    """No card can be charged on this installation."""
+
+    code = "payments_off"
+    message = "Cards are not charged here. Ask the people who run this installation for credits."
+
+
+class PaymentUnreachable(DomainError):
+    """The payment provider did not answer, or refused."""
+
+    code = "payment_unreachable"
+    http_status = 502
+    message = (
+        "The payment page could not be opened. Nothing was charged. Try again in some minutes."
+    )
+
+
+class PaymentForged(Invalid):
+    """A webhook that the payment provider did not sign, or signed too long ago."""
+
+    code = "payment_forged"
+    http_status = 400
+    message = "The signature is not right, so nothing was changed."
+
+
+class PaymentMismatch(Conflict):
+    """A webhook about one of our purchases disagrees with it."""
+
+    code = "payment_mismatch"
+    message = "This does not agree with the purchase it names, so nothing was changed."
+
+
+class PaymentTooEarly(Conflict):
+    """A refund was told before its payment."""
+
+    code = "payment_too_early"
+    message = "The payment has not been told yet. Tell this again later."

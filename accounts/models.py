@@ -7,11 +7,12 @@ texted are owned by apps above this one.
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from accounts.choices import AccountStatus, CreditKind, Role, TemplateRule
+from accounts.choices import AccountStatus, CreditKind, Currency, Role, TemplateRule
 from common.clock import now
 
 
@@ -109,6 +110,12 @@ class Account(models.Model):
         choices=TemplateRule.choices,
         default=TemplateRule.FREE,
         help_text="Whose blasts must be approved templates.",
+    )
+    low_balance_credits = models.PositiveIntegerField(
+        default=0, help_text="Admins get a mail when fewer credits are left; 0 for never."
+    )
+    low_balance_told_at = models.DateTimeField(
+        null=True, blank=True, help_text="When they got it; empty once there is more again."
     )
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     is_platform = models.BooleanField(
@@ -263,6 +270,80 @@ class CreditEntry(models.Model):
             ),
         ]
         ordering = ["-id"]
+
+
+def money(cents: int, currency: str) -> str:
+    """ "50.00 USD". Every `Currency` has a hundred of its smallest unit."""
+    return f"{cents / 100:,.2f} {currency.upper()}"
+
+
+class Package(models.Model):
+    """Credits sold together at a price. Staff decide; what was bought stands in `Purchase`."""
+
+    name = models.CharField(max_length=60)
+    credits = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    price_cents = models.PositiveIntegerField(
+        validators=[MinValueValidator(50)], help_text="In cents; Stripe takes 50 at the least."
+    )
+    currency = models.CharField(max_length=3, choices=Currency.choices, default=Currency.USD)
+    is_offered = models.BooleanField(default=True, help_text="Shown to those who buy credits.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["price_cents", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.credits:,} credits, {self.price}"
+
+    @property
+    def price(self) -> str:
+        """For people."""
+        return money(self.price_cents, self.currency)
+
+    @property
+    def cents_each(self) -> float:
+        """Cents a credit."""
+        return self.price_cents / self.credits
+
+
+class Purchase(models.Model):
+    """A package that somebody began to buy: begun -> paid -> (partly) paid back.
+
+    `reference` names it at the payment provider, `session_id` is the provider's own name for it.
+    `refunded_cents` is all that ever went back.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="purchases")
+    name = models.CharField(max_length=60)
+    credits = models.PositiveIntegerField()
+    price_cents = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3, choices=Currency.choices)
+    reference = models.CharField(max_length=64, unique=True)
+    request_key = models.CharField(max_length=80)
+    session_id = models.CharField(max_length=120, blank=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    paid_at = models.DateTimeField(null=True, blank=True)
+    refunded_cents = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "request_key"], name="purchase_begun_once"),
+            models.CheckConstraint(
+                condition=Q(refunded_cents__lte=F("price_cents")), name="refund_within_price"
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="purchase_list")]
+
+    @property
+    def price(self) -> str:
+        """For people."""
+        return money(self.price_cents, self.currency)
+
+    @property
+    def refunded(self) -> str:
+        """For people."""
+        return money(self.refunded_cents, self.currency)
 
 
 class AuditEvent(models.Model):

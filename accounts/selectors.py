@@ -17,6 +17,8 @@ from accounts.models import (
     CreditEntry,
     Invitation,
     Membership,
+    Package,
+    Purchase,
     User,
     VerifiedNumber,
 )
@@ -229,6 +231,16 @@ def _movement(row: Mapping[str, Any]) -> Movement:
     moved = row["held"] if kind == CreditKind.SETTLE else row["available"]
     credits = moved if kind == CreditKind.ADJUST else abs(moved)
     return Movement(kind, credits, row["steps"], row["at"])
+
+
+def packages_offered() -> QuerySet[Package]:
+    """What can be bought, the cheapest first."""
+    return Package.objects.filter(is_offered=True)
+
+
+def purchases_list(account: Account) -> QuerySet[Purchase]:
+    """What was bought or begun, unordered (page it by key), with who did."""
+    return Purchase.objects.filter(account=account).select_related("created_by")
 
 
 def apikeys_list(account: Account) -> QuerySet[ApiKey]:

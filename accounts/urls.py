@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from accounts.views import keys, settings, team
+from accounts.views import keys, purchases, settings, team
 
 urlpatterns = [
     path("", settings.settings_index, name="settings"),
     path("account/", settings.account_settings, name="account_settings"),
     path("profile/", settings.profile, name="profile"),
     path("audit/", settings.audit_log, name="audit_log"),
+    path("credits/buy/", purchases.credit_buy, name="credit_buy"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),
     path("team/<int:membership_id>/role/", team.team_role, name="team_role"),

@@ -29,6 +29,8 @@ TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
 TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 TWILIO_API_BASE_URL = env.str("TWILIO_API_BASE_URL", default="https://api.twilio.com").rstrip("/")
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE_URL = env.str("STRIPE_API_BASE_URL", default="https://api.stripe.com").rstrip("/")
 
 REDIS_URL = env.str("REDIS_URL")
 DATABASES = {
@@ -248,6 +250,7 @@ CELERY_BEAT_SCHEDULE = {
         "contacts.import_sweep": 10,
         "tracking.check_destinations": 30,
         "messaging.retention_sweep": 3600,
+        "accounts.warn_low_balances": 60,
     }.items()
 }
 

@@ -15,6 +15,8 @@ from accounts.services.credits import (
     credits_settle_many,
 )
 from accounts.services.keys import apikey_create, apikey_revoke
+from accounts.services.low_balance import balances_warn
+from accounts.services.purchases import payment_heard, purchase_begin
 from accounts.services.team import (
     invitation_accept,
     invitation_accept_new,
@@ -48,6 +50,7 @@ __all__ = [
     "apikey_create",
     "apikey_revoke",
     "audit_record",
+    "balances_warn",
     "credits_adjust",
     "credits_grant",
     "credits_refund",
@@ -62,6 +65,8 @@ __all__ = [
     "invitation_revoke",
     "membership_change",
     "membership_remove",
+    "payment_heard",
+    "purchase_begin",
     "user_create",
     "user_rename",
     "verifiednumber_confirm",

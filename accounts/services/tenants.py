@@ -39,6 +39,7 @@ SETTINGS = (
     "cap_texts",
     "cap_days",
     "monthly_budget_credits",
+    "low_balance_credits",
     "keep_bodies_days",
     "template_rule",
 )

@@ -84,6 +84,7 @@ def _needs_a_hand(
         "stuck": list(selectors.blasts_stuck(account=account, since=now() - _STUCK_SINCE)),
         "no_sender": not selectors.senders_list(account=account).exists(),
         "low_credits": account.credit_balance == 0
+        or account.credit_balance < account.low_balance_credits
         or account.credit_balance < usual * _LOW_CREDITS_BLASTS,
         "many_failed": [
             row

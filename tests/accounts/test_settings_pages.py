@@ -29,6 +29,7 @@ SETTINGS = {
     "cap_texts": "2",
     "cap_days": "14",
     "monthly_budget_credits": "5000",
+    "low_balance_credits": "300",
     "keep_bodies_days": "90",
 }
 
@@ -49,6 +50,7 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert (account.requires_consent, account.attribution_hours) == (True, 48)
     assert (account.cap_texts, account.cap_days) == (2, 14)
     assert account.monthly_budget_credits == 5000
+    assert account.low_balance_credits == 300
     assert account.keep_bodies_days == 90
     event = AuditEvent.objects.get(action="account.changed")
     assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]

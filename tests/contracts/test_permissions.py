@@ -30,6 +30,7 @@ PUBLIC = {
     "account_none": "for who is logged in and has no account",
     "account_switch": "checks the membership itself",
     "mailbox": "exists only on one's own machine (accounts.mailbox)",
+    "stripe_webhook": "Stripe's signature is the permission",
     "api_schema": "describes the API, holds no data",
     "api_docs": "describes the API, holds no data",
 }
@@ -114,6 +115,7 @@ ROLES = {
     "credits": VIEWER,
     "credit_movements": VIEWER,
     "credit_export": VIEWER,
+    "credit_buy": ADMIN,
     "team": VIEWER,
     "team_invite": ADMIN,
     "team_role": ADMIN,
