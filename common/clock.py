@@ -1,12 +1,12 @@
 """The clocks of the platform.
 
-Owns `now` (what is stored and shown) and `boot_s` (what leases of this machine are judged by). Time
-zones of accounts and recipients are not here, nor is the database's clock, which gives leases
-their ends.
+Owns `now` and `today` (what is stored and shown) and `boot_s` (what leases of this machine are
+judged by). Time zones of accounts and recipients are not here, nor is the database's clock, which
+gives leases their ends.
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 # Linux only. Elsewhere (a developer's macOS) the monotonic clock stands in: it stops while the
 # machine sleeps, which a laptop's development worker survives and a server never does.
@@ -16,6 +16,11 @@ _BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def now() -> datetime:
     """The present, as an aware UTC datetime."""
     return datetime.now(UTC)
+
+
+def today() -> date:
+    """The present day, in UTC."""
+    return now().date()
 
 
 def boot_s() -> float:

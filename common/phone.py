@@ -93,6 +93,45 @@ def normalise(raw: str, country: str) -> Phone:
     return _by_metadata(raw, _undamaged(raw, text), country)
 
 
+@lru_cache(maxsize=512)
+def prefixes(country: str) -> tuple[str, ...]:
+    """What numbers of a country begin with after the plus: its calling code, or its area codes.
+
+    Of those that share +1 the United States have all of it, the others their area codes. Of those
+    that share another code only the largest has it (Jersey is texted as Great Britain is): the
+    others have none.
+    """
+    code: int = phonenumbers.country_code_for_region(country)
+    if code == 1 and country != "US":
+        return tuple(
+            sorted("1" + area for area, found in _nanp_areas().items() if found == country)
+        )
+    is_main = phonenumbers.region_code_for_country_code(code) == country
+    return (str(code),) if code and is_main else ()
+
+
+@lru_cache(maxsize=1)
+def _nanp_areas() -> dict[str, str]:
+    """Area code to country, of all of +1 but the United States."""
+    leading = {
+        region: re.compile(metadata.leading_digits)
+        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
+        if (metadata := phonenumbers.PhoneMetadata.metadata_for_region(region))
+        and metadata.leading_digits
+    }
+    found: dict[str, str] = {}
+    for area in map(str, range(200, 1000)):
+        # Some islands have a part of an area code; all of it goes to them.
+        tails = [digit * 7 for digit in "23456789"]
+        for region, pattern in leading.items():
+            if any(pattern.match(area + tail) for tail in tails):
+                found[area] = region
+        known = _nanp_exchange(area + "234")
+        if area not in found and known and known[0] == "CA":
+            found[area] = "CA"
+    return found
+
+
 @lru_cache(maxsize=20_000)
 def display(e164: str, country: str = "") -> str:
     """`e164` for reading: national form within `country`, else international.

@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
+from common.countries import COUNTRIES
 from common.errors import DomainError
-from common.phone import PhoneError, normalise
+from common.phone import PhoneError, normalise, prefixes
 from messaging import senders
 from messaging.choices import EventEnd
-from messaging.models import CarrierAccount, CarrierEvent, SenderNumber
+from messaging.models import CarrierAccount, CarrierEvent, Price, SenderNumber
 
 
 class SenderForm(forms.ModelForm):
@@ -39,6 +40,33 @@ class SenderForm(forms.ModelForm):
             return normalise(self.cleaned_data["phone"], country).e164
         except PhoneError as error:
             raise forms.ValidationError(error.message) from error
+
+
+class PriceForm(forms.ModelForm):
+    """A price, for a country that has a calling code or area codes of its own."""
+
+    class Meta:
+        model = Price
+        fields = ("country", "kind", "credits", "valid_from")
+
+    def clean_country(self) -> str:
+        """Upper case; one whose numbers can be told from its neighbours'."""
+        country = str(self.cleaned_data["country"]).upper()
+        if country and not (country in COUNTRIES and prefixes(country)):
+            raise forms.ValidationError(
+                "There is no such country, or its numbers begin like a larger one's: price that."
+            )
+        return country
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):
+    """Credits a segment by country and kind. Batches keep what they were launched with."""
+
+    form = PriceForm
+    list_display = ("country", "kind", "credits", "valid_from")
+    list_filter = ("kind",)
+    search_fields = ("country",)
 
 
 @admin.register(SenderNumber)

@@ -25,7 +25,7 @@ from messaging.gateways.base import Answer, Endpoint, Gateway, Listed
 from messaging.gateways.transport import Transport
 from messaging.hints import hint_send
 from messaging.models import Attempt, CarrierEvent, Message
-from messaging.pricing import credits_for
+from messaging.pricing import prices_frozen
 from messaging.reopening import lock_for_reopening, reopen
 from messaging.segments import count
 from messaging.sending.batches import gateway
@@ -59,6 +59,7 @@ class Doubt:
     since: datetime
     until: datetime
     looked_up_at: datetime | None
+    prices: str
 
 
 def unknown_look_up() -> tuple[int, int]:
@@ -115,7 +116,7 @@ def _due() -> list[Doubt]:
             """
             SELECT a.id, m.id, a.n, m.batch_id, m.account_id, a.carrier_account_id, m.phone,
                    m.our_number, m.body, m.segments, b.credits_reserved > 0,
-                   a.requested_at, a.answered_at, a.looked_up_at
+                   a.requested_at, a.answered_at, a.looked_up_at, b.prices::text
             FROM messaging_attempt a
             JOIN messaging_message m ON m.id = a.message_id AND m.state = %s AND m.attempts = a.n
             JOIN messaging_batch b ON b.id = m.batch_id
@@ -250,7 +251,8 @@ def _accept(doubt: Doubt, listed: Listed) -> bool:
     moves.leave(batch_id, message.state, message.reason, message.segments, message.credits)
     message.state, message.rank = MessageState.ACCEPTED, rank(MessageState.ACCEPTED)
     message.accepted_at = message.accepted_at or listed.created_at
-    owed = credits_for(message.segments) - message.credits if doubt.is_charged else 0
+    cost = prices_frozen(doubt.prices).credits(doubt.phone, message.segments)
+    owed = cost - message.credits if doubt.is_charged else 0
     message.credits += owed
     message.save(update_fields=["state", "rank", "accepted_at", "credits"])
     moves.enter(batch_id, message.state, message.reason, message.segments, message.credits)

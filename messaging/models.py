@@ -4,11 +4,12 @@ Owns everything between "text these people" and the carrier's last word. Blasts 
 (the marketer's view) and conversations (the inbox) live above and point down to these rows.
 """
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import Account, User
-from common.clock import now
+from common.clock import now, today
 from contacts.models import Contact
 from messaging.choices import (
     BatchKind,
@@ -112,6 +113,45 @@ class SenderDay(models.Model):
         constraints = [models.UniqueConstraint(fields=["sender", "day_on"], name="sender_day")]
 
 
+class Price(models.Model):
+    """Credits a segment costs, to a country and for a kind of text, from a day on. Staff decide.
+
+    The closest row that is in force counts: country and kind, then country, then kind, then neither
+    (`messaging.selectors.prices_now`). Where there is none, `messaging.pricing.DEFAULTS`.
+    """
+
+    country = models.CharField(
+        max_length=2,
+        blank=True,
+        help_text="ISO 3166, such as US; empty for everywhere else. Where countries share a"
+        " calling code, the largest of them counts.",
+    )
+    kind = models.CharField(
+        max_length=8,
+        blank=True,
+        choices=BatchKind.choices,
+        help_text="Empty for every kind of text.",
+    )
+    credits = models.PositiveSmallIntegerField(
+        help_text="Credits a segment.", validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    valid_from = models.DateField(
+        default=today, help_text="From this day (UTC) on, until a later row says otherwise."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["country", "kind", "valid_from"], name="one_price_a_day"
+            ),
+            models.CheckConstraint(condition=Q(credits__gte=1), name="price_not_free"),
+        ]
+        ordering = ["country", "kind", "-valid_from"]
+
+    def __str__(self) -> str:
+        return f"{self.country or 'elsewhere'}: {self.credits}"
+
+
 class Batch(models.Model):
     """Messages asked for together: a blast, a reply, an API call, an automatic answer.
 
@@ -136,6 +176,9 @@ class Batch(models.Model):
     priority = models.PositiveSmallIntegerField(default=Priority.BULK)
     ignores_quiet_hours = models.BooleanField(default=False)
     size = models.PositiveIntegerField(default=0)
+    prices = models.JSONField(
+        default=dict, help_text="Credits a segment by the beginning of the number, at launch."
+    )
     credits_reserved = models.BigIntegerField(default=0)
     credits_settled = models.BigIntegerField(default=0)
     credits_released = models.BigIntegerField(default=0)

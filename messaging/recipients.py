@@ -20,6 +20,7 @@ from messaging.choices import Reason
 from messaging.errors import EmptyAudience
 from messaging.graphemes import has_joiners
 from messaging.models import SenderNumber
+from messaging.pricing import Prices
 from messaging.rendering import BODY_LIMIT, Template
 from messaging.segments import (
     GSM_BASIC,
@@ -77,9 +78,10 @@ def people_by_shape(
     template: Template,
     link_length: int,
     audience: QuerySet[Contact],
+    prices: Prices,
     by_value: bool = False,
 ) -> Sql:
-    """The same people, counted: reason, people, the first one's id, and a shape of each field.
+    """The same people, counted: reason, people, the first one's id, price, a shape of each field.
 
     Fields are in the order of their names; with `by_value` each value is its own shape. Nothing is
     sorted or numbered, so that PostgreSQL may count a million people in parallel.
@@ -98,11 +100,13 @@ def people_by_shape(
         for _ in range(column.count(value.text))
         for param in value.params
     ]
-    keys = ", ".join(str(place) for place in (1, *range(4, 4 + len(values))))
+    keys = ", ".join(str(place) for place in (1, *range(4, 5 + len(values))))
+    price = prices.sql("c.phone")
     return Sql(
-        f"SELECT {reason.text} AS reason, count(*), min(c.id){shapes} FROM {everybody.text} "
+        f"SELECT {reason.text} AS reason, count(*), min(c.id), {price.text}{shapes} "
+        f"FROM {everybody.text} "
         f"GROUP BY {keys}",
-        [*reason.params, *params, *everybody.params],
+        [*reason.params, *price.params, *params, *everybody.params],
     )
 
 

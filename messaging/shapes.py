@@ -54,12 +54,14 @@ class Shape:
         reason: Why they are not texted (a `Reason`), or "".
         people: How many.
         contact_id: The first of them.
+        price: Credits that each segment to them costs.
         merge: Field to the stand-in of its value; "" for a blank one.
     """
 
     reason: str
     people: int
     contact_id: int
+    price: int
     merge: Mapping[str, str]
 
 
@@ -80,6 +82,11 @@ class Counted:
     reason: str
     segments: int
     blank: list[str]
+
+    @property
+    def credits(self) -> int:
+        """What texting all of its people costs."""
+        return self.shape.people * self.segments * self.shape.price
 
 
 def counted(content: Content, shapes: Sequence[Shape]) -> list[Counted]:

@@ -9,6 +9,7 @@ from messaging.selectors.figures import (
     reason_counts,
 )
 from messaging.selectors.messages import messages_list
+from messaging.selectors.prices import prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
     Explanation,
@@ -30,6 +31,7 @@ __all__ = [
     "message_explanation",
     "message_timeline",
     "messages_list",
+    "prices_now",
     "reason_counts",
     "retryable_count",
 ]

@@ -18,6 +18,7 @@ from messaging.content import Content, link_ids
 from messaging.gate import Policy, policy
 from messaging.gateways.base import Gateway
 from messaging.gateways.twilio import TwilioGateway
+from messaging.pricing import Prices, prices_frozen
 from messaging.rendering import compile_body
 from tracking.selectors import batch_domain
 
@@ -39,6 +40,7 @@ class BatchInfo:
     content: Content
     link_ids: tuple[int, ...]
     is_charged: bool
+    prices: Prices
 
 
 def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], BatchInfo]:
@@ -51,7 +53,7 @@ def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Bat
                    ca.api_base_url, ca.is_simulated, b.kind, b.ignores_quiet_hours,
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
                    b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at,
-                   b.smart_encoding
+                   b.smart_encoding, b.prices::text
             FROM unnest(%s::bigint[], %s::bigint[]) AS pair(batch_id, sender_id)
             JOIN messaging_batch b ON b.id = pair.batch_id
             JOIN accounts_account a ON a.id = b.account_id
@@ -90,6 +92,7 @@ def _info(
     cap_days: int,
     expires_at: datetime | None,
     smart_encoding: bool,
+    prices: str,
 ) -> BatchInfo:
     content, link_ids = _content(batch_id, body, is_template, smart_encoding)
     return BatchInfo(
@@ -117,6 +120,7 @@ def _info(
         content=content,
         link_ids=link_ids,
         is_charged=is_charged,
+        prices=prices_frozen(prices),
     )
 
 

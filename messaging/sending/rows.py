@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from messaging.choices import MessageState, Outcome, Reason
-from messaging.pricing import credits_for
 from messaging.sending.batches import BatchInfo
 from messaging.sending.claim import Item
 from messaging.sending.exchange import Told
@@ -61,7 +60,7 @@ def told_row(told: Told, at: datetime) -> MessageRow:
     reason, segments, credits = result.reason, 0, 0
     if result.outcome == Outcome.ACCEPTED:
         state, segments = MessageState.ACCEPTED, item.segments
-        credits = credits_for(segments) if batch.is_charged else 0
+        credits = batch.prices.credits(item.phone, segments) if batch.is_charged else 0
     elif result.outcome == Outcome.UNKNOWN:
         state, segments = MessageState.UNKNOWN, item.segments
     elif result.outcome == Outcome.RETRYABLE:

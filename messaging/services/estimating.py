@@ -15,14 +15,14 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from contacts.models import Contact
 from contacts.selectors import merge_fields
-from messaging.choices import Reason
+from messaging.choices import BatchKind, Reason
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.models import SenderNumber
-from messaging.pricing import credits_for
 from messaging.recipients import people_by_shape
 from messaging.rendering import compile_body
 from messaging.segments import count
+from messaging.selectors.prices import prices_now
 from messaging.services.single import sender_default
 from messaging.shapes import Counted, Shape, counted
 from tracking.selectors import link_settings
@@ -126,7 +126,7 @@ class Audience:
 
     def _credits(self, content: Content) -> int:
         texted = (one for one in counted(content, self.shapes) if not one.reason)
-        return sum(one.shape.people * credits_for(one.segments) for one in texted)
+        return sum(one.credits for one in texted)
 
 
 def estimate(
@@ -179,6 +179,7 @@ def audience_count(
             link_length=content.link_length,
             audience=audience,
             by_value=template.composes_values,
+            prices=prices_now(kind=BatchKind.BLAST),
         )
     except EmptyAudience:
         return Audience(content, [])
@@ -186,8 +187,8 @@ def audience_count(
     with connection.cursor() as cursor:
         cursor.execute(chosen.text, chosen.params)
         shapes = [
-            Shape(reason, people, contact_id, dict(zip(names, values, strict=True)))
-            for reason, people, contact_id, *values in cursor
+            Shape(reason, people, contact_id, price, dict(zip(names, values, strict=True)))
+            for reason, people, contact_id, price, *values in cursor
         ]
     return Audience(content, shapes)
 
@@ -206,7 +207,7 @@ def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
         texted_now=people,
         not_texted=dict(not_texted),
         segments=sum(one.shape.people * one.segments for one in texted),
-        credits=sum(one.shape.people * credits_for(one.segments) for one in texted),
+        credits=sum(one.credits for one in texted),
         encoding=seen.encoding,
         max_segments=seen.segments,
         blanks=_blanks(content, counts),

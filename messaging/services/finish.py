@@ -16,7 +16,7 @@ from messaging.choices import BatchState, ChunkState, MessageState
 from messaging.content import Content, content_of, link_ids
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTally, BatchTotals, Chunk, Message
-from messaging.pricing import credits_for
+from messaging.pricing import Prices
 from messaging.segments import segments
 from messaging.services.control import skip_pending
 from messaging.tally import TallyMoves, tally_move
@@ -178,14 +178,14 @@ def _fill(batch: Batch, *, with_unknown: bool) -> None:
 def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Message]) -> None:
     codes = content.codes([row.recipient_no or 0 for row in rows], links)
     texts = content.texts([row.merge for row in rows], codes)
-    moves = TallyMoves()
+    moves, prices = TallyMoves(), Prices(batch.prices)
     charged = 0
     for row, text in zip(rows, texts, strict=True):
         moves.leave(batch.pk, row.state, row.reason, row.segments, row.credits)
         row.body = row.body or text
         row.segments = row.segments or segments(row.body)
         if batch.credits_reserved:
-            row.credits = credits_for(row.segments)
+            row.credits = prices.credits(row.phone, row.segments)
             charged += row.credits
         moves.enter(batch.pk, row.state, row.reason, row.segments, row.credits)
     Message.objects.bulk_update(rows, ["body", "segments", "credits"])

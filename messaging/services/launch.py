@@ -26,10 +26,11 @@ from messaging.errors import AccountSuspended, EmptyAudience, SenderNotUsable
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
 from messaging.pooling import pooled
-from messaging.pricing import CREDITS_PER_SEGMENT, credits_for
+from messaging.pricing import Prices
 from messaging.recipients import Sql, people, segments_bound
 from messaging.rendering import Template, compile_body
 from messaging.segments import segments
+from messaging.selectors.prices import prices_now
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
 from tracking.selectors import link_settings
@@ -106,7 +107,9 @@ def batch_launch(
         return batch
     link_rules = link_settings(account)
     content = Content(template, domain=link_rules.domain, is_smart=smart_encoding)
-    counts, sizes, bound = _messages_insert(batch, senders, template, content, audience)
+    prices = prices_now(kind=kind)
+    batch.prices = prices.by_prefix
+    counts, sizes, bound = _messages_insert(batch, senders, template, content, audience, prices)
     batch.size = sum(counts.values())
     if not batch.size:
         raise EmptyAudience
@@ -131,8 +134,8 @@ def batch_launch(
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
     BatchTotals.objects.create(batch=batch)
-    batch.credits_reserved = _reserve(batch, content, bound, budgets_of(account, *budgets))
-    batch.save(update_fields=["size", "credits_reserved"])
+    batch.credits_reserved = _reserve(batch, content, prices, bound, budgets_of(account, *budgets))
+    batch.save(update_fields=["size", "prices", "credits_reserved"])
     hint_send(windows=pending // CHUNK_SIZE + 1)
     return batch
 
@@ -176,11 +179,12 @@ def _messages_insert(
     template: Template,
     content: Content,
     audience: QuerySet[Contact],
+    prices: Prices,
 ) -> tuple[dict[tuple[str, str], int], dict[str, int], int]:
     """Insert everybody.
 
     Returns:
-        Counts by (state, reason), counts by number, and an upper bound of segments.
+        Counts by (state, reason), counts by number, and an upper bound of credits.
     """
     chosen = people(
         account=batch.account,
@@ -195,6 +199,7 @@ def _messages_insert(
         bound = segments_bound(template, content.link_length)
     else:
         bound = Sql("%s::int", [segments(content.sample(None))])
+    price = prices.sql("phone")
     columns = (
         "account_id, batch_id, recipient_no, contact_id, direction, phone, our_number, "
         "created_by_id, merge, body, segments, credits, state, rank, reason, carrier_code, "
@@ -213,7 +218,8 @@ def _messages_insert(
                        reason, '', 0, %s, CASE reason WHEN '' THEN NULL ELSE %s END, 0
                 FROM people
                 RETURNING state, reason, our_number,
-                          CASE reason WHEN '' THEN {bound.text} ELSE 0 END AS bound
+                          CASE reason WHEN '' THEN {bound.text} * {price.text} ELSE 0 END
+                              AS bound
             )
             SELECT state, reason, our_number, count(*), sum(bound)::bigint
             FROM inserted GROUP BY 1, 2, 3
@@ -231,6 +237,7 @@ def _messages_insert(
                 batch.launched_at,
                 batch.launched_at,
                 *bound.params,
+                *price.params,
             ],
         )
         rows = cursor.fetchall()
@@ -270,7 +277,9 @@ def chunks_insert(batch: Batch, sender: SenderNumber, *, first_no: int, size: in
         )
 
 
-def _reserve(batch: Batch, content: Content, bound: int, budgets: Sequence[Budget]) -> int:
+def _reserve(
+    batch: Batch, content: Content, prices: Prices, bound: int, budgets: Sequence[Budget]
+) -> int:
     """Reserve an upper bound, or the exact cost where the bound passes the balance or a budget.
 
     Returns:
@@ -282,11 +291,11 @@ def _reserve(batch: Batch, content: Content, bound: int, budgets: Sequence[Budge
     """
     if not bound:
         return 0
-    credits = bound * CREDITS_PER_SEGMENT
+    credits = bound
     balance = Account.objects.values_list("credit_balance", flat=True).get(pk=batch.account_id)
     most = min([balance, *(budget.left() for budget in budgets)])
     if credits > most and content.template and content.template.names:
-        credits = _exact(batch, content)
+        credits = _exact(batch, content, prices)
     budgets_hold(batch.account, budgets, credits)
     credits_reserve(
         account=batch.account, batch_id=batch.pk, credits=credits, key=f"reserve:{batch.pk}"
@@ -294,11 +303,10 @@ def _reserve(batch: Batch, content: Content, bound: int, budgets: Sequence[Budge
     return credits
 
 
-def _exact(batch: Batch, content: Content) -> int:
+def _exact(batch: Batch, content: Content, prices: Prices) -> int:
     """Count every message as it will be rendered, streamed: memory does not grow with the batch."""
-    merges = Message.objects.filter(batch=batch, state=MessageState.PENDING).values_list(
-        "merge", flat=True
-    )
+    rows = Message.objects.filter(batch=batch, state=MessageState.PENDING)
     return sum(
-        credits_for(segments(content.sample(merge))) for merge in merges.iterator(chunk_size=5000)
+        prices.credits(phone, segments(content.sample(merge)))
+        for phone, merge in rows.values_list("phone", "merge").iterator(chunk_size=5000)
     )

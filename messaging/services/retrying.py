@@ -20,7 +20,7 @@ from messaging.content import content_of
 from messaging.errors import BatchOver, NothingToRetry
 from messaging.hints import hint_send
 from messaging.models import Batch
-from messaging.pricing import credits_for
+from messaging.pricing import Prices
 from messaging.reopening import reopen
 from messaging.retryable import IS_RETRYABLE, parameters
 from messaging.segments import segments
@@ -117,19 +117,26 @@ def _lock_retryable(cursor: Any, batch_id: int) -> list[int]:
 
 
 def _cost(cursor: Any, batch: Batch, ids: list[int]) -> int:
-    """What sending these again costs: the text is the same, so its segments are."""
-    cursor.execute("SELECT sum(segments) FROM messaging_message WHERE id = ANY(%s)", [ids])
+    """What sending these again costs: text and prices are the same as at the launch."""
+    prices = Prices(batch.prices)
+    price = prices.sql("phone")
+    cursor.execute(
+        f"SELECT sum(segments * {price.text}) FROM messaging_message WHERE id = ANY(%s)",
+        [*price.params, ids],
+    )
     counted: int = cursor.fetchone()[0]
     # Refused, or told of by a callback alone: nobody has counted them.
     cursor.execute(
-        "SELECT body, merge::text FROM messaging_message WHERE id = ANY(%s) AND segments = 0", [ids]
+        "SELECT phone, body, merge::text FROM messaging_message "
+        "WHERE id = ANY(%s) AND segments = 0",
+        [ids],
     )
     content = content_of(batch)
     uncounted = sum(
-        segments(body or content.sample(json.loads(merge or "null")))
-        for body, merge in cursor.fetchall()
+        prices.credits(phone, segments(body or content.sample(json.loads(merge or "null"))))
+        for phone, body, merge in cursor.fetchall()
     )
-    return credits_for(counted + uncounted)
+    return counted + uncounted
 
 
 def _close_attempts(cursor: Any, ids: list[int]) -> dict[str, int]:

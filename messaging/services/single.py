@@ -21,10 +21,10 @@ from messaging.errors import NoSender
 from messaging.gate import PASSES_CONSENT, PASSES_OPT_OUT
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
-from messaging.pricing import credits_for
 from messaging.recipients import trial_is_restricted
 from messaging.rendering import BODY_LIMIT, TemplateError
 from messaging.segments import segments
+from messaging.selectors.prices import prices_now
 from messaging.services.launch import batch_insert, chunks_insert, may_launch
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
@@ -119,7 +119,7 @@ def message_send(
     BatchTotals.objects.create(batch=batch)
     signals.message_queued.send(sender=Message, message=message)
     if not reason:
-        _reserve(batch)
+        _reserve(batch, phone)
         hint_send()
     return message
 
@@ -183,13 +183,14 @@ def _message_insert(batch: Batch, phone: str, contact: Contact | None, reason: s
     )
 
 
-def _reserve(batch: Batch) -> None:
+def _reserve(batch: Batch, phone: str) -> None:
     """Reserve the exact cost; an automatic answer goes out for nothing where credits are out.
 
     Raises:
         InsufficientCredits: for every other kind.
     """
-    credits = credits_for(segments(batch.body))
+    price = prices_now(kind=batch.kind).only(phone)
+    credits = price.credits(phone, segments(batch.body))
     try:
         credits_reserve(
             account=batch.account, batch_id=batch.pk, credits=credits, key=f"reserve:{batch.pk}"
@@ -198,5 +199,5 @@ def _reserve(batch: Batch) -> None:
         if batch.kind != BatchKind.AUTO:
             raise
         return
-    Batch.objects.filter(pk=batch.pk).update(credits_reserved=credits)
-    batch.credits_reserved = credits
+    batch.credits_reserved, batch.prices = credits, price.by_prefix
+    batch.save(update_fields=["credits_reserved", "prices"])
