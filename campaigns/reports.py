@@ -33,7 +33,8 @@ CLICK_ALL: Final = (
 RESPONSE: Final = "People who replied anything but an opt-out, of those who got the text."
 UNSUBSCRIBE: Final = "People who opted out after this text, of those who got it."
 CREDITS: Final = (
-    "Segments the carrier accepted, at one credit each. Who was not texted costs nothing."
+    "Segments the carrier accepted, each at the price of its country (one credit in the US and"
+    " Canada). Who was not texted costs nothing."
 )
 
 FAILED_STATES: Final = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.REFUSED)

@@ -6,6 +6,7 @@ Figures themselves are `messaging.selectors`'; here they are gathered by blast, 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
@@ -14,10 +15,17 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign, SavedText
 from campaigns.reports import FAILED_STATES
 from messaging.advice import Advice, advise
-from messaging.choices import BatchState, MessageState
-from messaging.models import Batch, Message, SenderNumber
+from messaging.choices import BatchKind, BatchState, MessageState
+from messaging.models import Batch, BatchCost, Message, SenderNumber
 from messaging.rendering import compile_body
-from messaging.selectors import Figures, batch_figures, figures_sum, messages_list
+from messaging.selectors import (
+    Cost,
+    Figures,
+    batch_figures,
+    costs_by,
+    figures_sum,
+    messages_list,
+)
 from tracking.destinations import destinations_known
 from tracking.models import Destination
 
@@ -136,6 +144,34 @@ def sum_of(rows: Sequence[BlastRow]) -> Figures | None:
     """The figures of several blasts together; None where none was launched."""
     known = [row.figures for row in rows if row.figures is not None]
     return figures_sum(known) if known else None
+
+
+_COST_KEYS = {
+    "": [],
+    "blast": ["batch__blast", "batch__name"],
+    "campaign": ["batch__blast__campaign", "batch__blast__campaign__name"],
+    "user": ["batch__created_by", "batch__created_by__name", "batch__created_by__email"],
+    "number": ["our_number"],
+}
+
+
+def carrier_costs(
+    *, account: Account, since: datetime, by: str = ""
+) -> list[tuple[tuple[Any, ...], Cost]]:
+    """What blasts launched since then cost at the carrier, the dearest first. One query.
+
+    Args:
+        account: The tenant.
+        since: Aware.
+        by: "blast", "campaign", "user" or "number"; "" for all of it together.
+
+    Returns:
+        (id and name, or the number; cost), one for each currency.
+    """
+    costs = BatchCost.objects.filter(
+        batch__account=account, batch__kind=BatchKind.BLAST, batch__launched_at__gte=since
+    )
+    return costs_by(costs, _COST_KEYS[by])
 
 
 def blasts_list(*, account: Account) -> QuerySet[Blast]:

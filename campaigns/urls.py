@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, composer, overview, reports, texts
+from campaigns.views import campaigns, composer, costs, overview, reports, texts
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("templates/<int:pk>/edit", texts.text_edit, name="text_edit"),
     path("templates/<int:pk>/approve", texts.text_approve, name="text_approve"),
     path("templates/<int:pk>/delete", texts.text_delete, name="text_delete"),
+    path("costs/", costs.cost_report, name="cost_report"),
     path("blasts/new", composer.blast_create, name="blast_create"),
     path("blasts/count", composer.blast_count, name="blast_count"),
     path("blasts/test", composer.blast_test, name="blast_test"),

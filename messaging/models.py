@@ -182,6 +182,9 @@ class Batch(models.Model):
     credits_reserved = models.BigIntegerField(default=0)
     credits_settled = models.BigIntegerField(default=0)
     credits_released = models.BigIntegerField(default=0)
+    credits_adjusted = models.BigIntegerField(
+        default=0, help_text="What the carrier's count of segments differs by; see adjust entries."
+    )
     retries = models.PositiveSmallIntegerField(
         default=0, help_text="How often somebody had its failed messages tried again."
     )
@@ -436,6 +439,12 @@ class Attempt(models.Model):
     retried_at = models.DateTimeField(null=True, blank=True)
     segments = models.PositiveSmallIntegerField(null=True, blank=True)
     credits = models.PositiveIntegerField(null=True, blank=True)
+    carrier_segments = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="As the carrier counted, told later by its list."
+    )
+    cost_micros = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The carrier's price, in millionths of its currency."
+    )
 
     class Meta:
         constraints = [
@@ -528,6 +537,28 @@ class BatchTally(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["batch", "state", "reason"], name="tally_unique")
+        ]
+
+
+class BatchCost(models.Model):
+    """What the carrier says a batch's texts from one number cost; summed anew when it is asked.
+
+    texts: what the carrier took, attempts that were tried again included; priced: of those, how
+    many have a price; segments and our_segments: the carrier's count and ours, of the same texts.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="costs")
+    our_number = models.CharField(max_length=16)
+    currency = models.CharField(max_length=3, blank=True)
+    texts = models.PositiveIntegerField(default=0)
+    priced = models.PositiveIntegerField(default=0)
+    segments = models.BigIntegerField(default=0)
+    our_segments = models.BigIntegerField(default=0)
+    micros = models.BigIntegerField(default=0, help_text="Millionths of `currency`.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "our_number"], name="one_cost_a_number")
         ]
 
 

@@ -24,12 +24,14 @@ from common.clock import now
 from common.jobs import enqueue
 from messaging import carrier_codes
 from messaging.choices import BatchKind, EventKind, MessageState, Outcome
+from messaging.costs import costs_keep, credits_follow
 from messaging.gateways.base import Answer, Endpoint, Gateway, Listed
 from messaging.gateways.events import InboundText
 from messaging.gateways.transport import Transport
 from messaging.models import (
     Attempt,
     Batch,
+    BatchCost,
     BatchTally,
     CarrierAccount,
     CarrierEvent,
@@ -114,6 +116,8 @@ def _batches_due() -> list[Batch]:
     is_open = Q(
         pk__in=BatchTally.objects.filter(state__in=_OPEN, messages__gt=0).values("batch_id")
     )
+    # Prices come hours after the texts.
+    is_open |= Q(pk__in=BatchCost.objects.filter(priced__lt=F("texts")).values("batch_id"))
     is_due = Q(reconciled_at__isnull=True, launched_at__lt=at - after) | (
         is_open
         & Q(reconciled_at__lt=at - after)
@@ -151,7 +155,8 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
     Raises:
         CarrierAway: the list could not be read; nothing was changed.
 
-    Side effects: final states that no callback told are queued as events.
+    Side effects: final states that no callback told are queued as events; what the carrier charges
+        and counted is kept, and credits follow its count (`messaging.costs`).
     """
     checked_at = now()
     differences: list[Difference] = []
@@ -162,6 +167,7 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
     batch.reconciled_at = checked_at
     batch.reconciled_differences = [asdict(one) for one in differences[:_DIFFERENCES_KEPT]]
     batch.save(update_fields=["reconciled_at", "reconciled_differences"])
+    credits_follow(batch.pk)
     return differences
 
 
@@ -174,6 +180,7 @@ def _number_reconcile(batch: Batch, sender: SenderNumber, checked_at: datetime) 
         for one in _listed(carrier_account, our_number=sender.phone, since=since)
         if one.is_outbound
     }
+    costs_keep(batch=batch, sender=sender, listed=listed)
     differences: list[Difference] = []
     lost: list[tuple[int, int, Listed]] = []
     settled_before = checked_at - timedelta(seconds=carrier_account.list_delay_s) - _SKEW

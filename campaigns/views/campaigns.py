@@ -13,6 +13,7 @@ from campaigns.forms import CampaignForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 from common.pagination import keyset_page
+from messaging.selectors import costs_of
 
 PAGE_SIZE = 25
 
@@ -115,6 +116,7 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         else [],
         "segments_each": reports.segments_each(row.figures) if row.figures else "",
         "credits_definition": reports.CREDITS,
+        "costs": costs_of(one.blast.batch_id for one in row.launched if one.blast.batch_id),
         "all_hits": all_hits,
         "reserved": sum(_reserved(one.blast) for one in row.launched),
         "answer": comparing.answer(row.launched, row.figures),

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.urls import reverse
 
 from accounts.models import Account
-from campaigns import reports, selectors
+from campaigns import costing, reports, selectors
 from campaigns.composing import shown
 from campaigns.models import Blast
 from campaigns.timeline import over_time, unit_for
@@ -22,7 +22,9 @@ from messaging.selectors import (
     activity_over_time,
     batch_figures,
     batch_waits_until,
+    costs_of,
     reason_counts,
+    retried_credits,
     retryable_count,
 )
 from messaging.selectors.activity import half_delivered_after
@@ -77,8 +79,19 @@ def whole_report(
     it may read all of a blast's messages.
     """
     example = selectors.message_example(batch=batch)
+    costs = costs_of([batch.pk])
+    changing = live(account, blast, batch, params)
     return {
-        **live(account, blast, batch, params),
+        "costs": costs,
+        "cost_lines": costing.lines(
+            estimated=blast.estimated_credits,
+            figures=changing["figures"],
+            reasons=reason_counts(batch.pk),
+            retried=retried_credits(batch),
+            adjusted=batch.credits_adjusted,
+            costs=costs,
+        ),
+        **changing,
         "retryable": 0 if batch.state == BatchState.RUNNING else retryable_count(batch),
         **people(account, blast, batch, params),
         "links": links_of_batches(batch_ids=[batch.pk]),

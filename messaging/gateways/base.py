@@ -75,6 +75,9 @@ class Listed:
         segments: As counted by the carrier; 0 when not counted yet.
         created_at: When the carrier took it, to the second.
         is_outbound: Whether we sent it.
+        cost_micros: What the carrier charges for it, in millionths of `currency`; None until it
+            has set a price, which may take hours.
+        currency: ISO 4217, or "".
     """
 
     carrier_id: str
@@ -86,6 +89,8 @@ class Listed:
     segments: int
     created_at: datetime
     is_outbound: bool
+    cost_micros: int | None = None
+    currency: str = ""
 
 
 class ListPage(NamedTuple):

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode, urljoin
@@ -152,7 +153,17 @@ def _listed(row: dict[str, Any]) -> Listed:
         segments=int(row.get("num_segments") or 0),
         created_at=_moment(row["date_created"]),
         is_outbound=str(row.get("direction") or "").startswith("outbound"),
+        cost_micros=_micros(row.get("price")),
+        currency=str(row.get("price_unit") or "").upper()[:3],
     )
+
+
+def _micros(price: object) -> int | None:
+    """Twilio's "-0.00750" is 7,500: what is taken from its balance. None while there is none."""
+    try:
+        return abs(int(Decimal(str(price)) * 1_000_000)) if price is not None else None
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
 
 
 def _moment(text: str) -> datetime:

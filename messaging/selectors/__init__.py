@@ -1,6 +1,7 @@
 """Reads of batches and messages: kept figures, lists, one message's story, what happened when."""
 
 from messaging.selectors.activity import Activity, activity_over_time, batch_waits_until
+from messaging.selectors.costs import Cost, costs_by, costs_of, message_cost, retried_credits
 from messaging.selectors.figures import (
     Figures,
     batch_figures,
@@ -20,6 +21,7 @@ from messaging.selectors.timeline import (
 
 __all__ = [
     "Activity",
+    "Cost",
     "Explanation",
     "Figures",
     "Step",
@@ -27,11 +29,15 @@ __all__ = [
     "batch_figures",
     "batch_names",
     "batch_waits_until",
+    "costs_by",
+    "costs_of",
     "figures_sum",
+    "message_cost",
     "message_explanation",
     "message_timeline",
     "messages_list",
     "prices_now",
     "reason_counts",
+    "retried_credits",
     "retryable_count",
 ]

@@ -74,5 +74,6 @@ def message_detail(request: AccountRequest, pk: int) -> HttpResponse:
         "answered": selectors.batch_names([answered]).get(answered, "") if answered else "",
         "timeline": selectors.message_timeline(message),
         "explanation": selectors.message_explanation(message),
+        "cost": selectors.message_cost(message),
     }
     return render(request, "messaging/detail.html", context)

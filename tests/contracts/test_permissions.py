@@ -48,6 +48,7 @@ ROLES = {
     "text_edit": MARKETER,
     "text_approve": ADMIN,
     "text_delete": MARKETER,
+    "cost_report": VIEWER,
     "blast_create": MARKETER,
     "blast_count": MARKETER,
     "blast_test": MARKETER,

@@ -12,6 +12,7 @@ from tests.e2e.shops import Places
 # Pages of an account. Those with an id in their address are opened where `Shop.places` has one.
 PAGES: dict[str, list[str]] = {
     "overview": ["", "?days=90"],
+    "cost_report": ["", "?by=user&days=365"],
     "campaign_list": ["", "?show=archived"],
     "campaign_create": [""],
     "campaign_report": ["", "?clicks=all"],

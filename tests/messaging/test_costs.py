@@ -1,0 +1,208 @@
+"""What texts cost at the carrier: told by its list, kept for each, summed, and credits follow."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from accounts.models import Account, CreditEntry, User
+from accounts.selectors import credit_books
+from campaigns.models import Blast, Campaign
+from carriersim.client import Client
+from common.clock import now
+from messaging.costs import credits_follow
+from messaging.gateways.base import Answer
+from messaging.gateways.twilio import TwilioGateway
+from messaging.models import Attempt, Batch, BatchCost, Message
+from messaging.reconcile import batch_reconcile, reconcile_due
+from messaging.selectors import costs_of, message_cost
+from messaging.services import batch_retry
+from tests.messaging.conftest import Launch, People, send_all
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sent(launch: Launch, people: People, sim: Client) -> Batch:
+    """Ten people, one of them refused; the carrier asks 0.0079 dollars a segment."""
+    (contact, *_) = people(10)
+    sim.set(scripts={contact.phone: "invalid"})
+    batch = launch()
+    send_all()
+    # Its own clock has the last word on what was sent, and when.
+    sim.flush()
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("price", "unit", "micros"),
+    [
+        ("-0.00750", "USD", 7500),
+        ("-1.2", "USD", 1_200_000),
+        ("0", "USD", 0),
+        (None, "USD", None),
+        ("about nothing", "USD", None),
+        ("-0.0553", "gbp", 55_300),
+    ],
+)
+def test_twilios_price_is_read_in_millionths(price: Any, unit: str, micros: int | None):
+    row = {
+        "sid": "SM" + "0" * 32,
+        "date_created": "Thu, 24 Aug 2023 05:01:45 +0000",
+        "num_segments": "2",
+        "direction": "outbound-api",
+        "price": price,
+        "price_unit": unit,
+    }
+    gateway = TwilioGateway(
+        account_sid="AC0",
+        auth_token="x",
+        api_base_url="https://x.example",
+        callback_base="https://x/",
+    )
+
+    page = gateway.list_page(Answer(200, json.dumps({"messages": [row]}).encode()))
+
+    assert page is not None
+    (listed,) = page.messages
+    assert (listed.cost_micros, listed.currency, listed.segments) == (micros, unit.upper(), 2)
+
+
+def test_what_the_carrier_asks_is_kept_for_each_text_and_summed(sent: Batch):
+    batch_reconcile(batch=sent)
+
+    assert (
+        list(
+            Attempt.objects.filter(outcome="accepted").values_list(
+                "carrier_segments", "cost_micros"
+            )
+        )
+        == [(1, 7900)] * 9
+    )
+    (cost,) = costs_of([sent.pk])
+    assert (cost.texts, cost.priced, cost.segments, cost.our_segments) == (9, 9, 9, 9)
+    assert (cost.amount, cost.each) == ("0.0711 USD", "0.0079 USD")
+    assert message_cost(Message.objects.get(batch=sent, recipient_no=2)) == "0.0079 USD"
+    assert message_cost(Message.objects.get(batch=sent, recipient_no=1)) == ""
+    assert not CreditEntry.objects.filter(kind="adjust").exists()
+
+
+def test_a_price_that_comes_late_is_asked_for_again(launch: Launch, people: People, sim: Client):
+    people(2)
+    sim.set(delays={"sent": [3600, 3600], "final": [1, 1]})
+    batch = launch()
+    send_all()
+    batch_reconcile(batch=batch)
+    (early,) = costs_of([batch.pk])
+    assert (early.priced, early.unpriced, early.amount, early.each) == (0, 2, "0.00", "")
+
+    Message.objects.filter(batch=batch).update(state="delivered", rank=4)
+    batch.tallies.all().delete()
+    sim.flush()
+    # Nothing is open any more but the prices; the next look is due after as long again.
+    at = now()
+    Batch.objects.filter(pk=batch.pk).update(
+        launched_at=at - timedelta(hours=9), reconciled_at=at - timedelta(hours=5)
+    )
+    assert reconcile_due() == 1
+
+    (late,) = costs_of([batch.pk])
+    assert (late.priced, late.unpriced, late.amount) == (2, 0, "0.0158 USD")
+
+
+def test_credits_follow_the_carriers_count_once(
+    sent: Batch, account: Account, monkeypatch: pytest.MonkeyPatch
+):
+    def count(segments: int) -> None:
+        """The carrier counts so many segments for each text."""
+        batch_reconcile(batch=sent)
+        Attempt.objects.filter(outcome="accepted").update(carrier_segments=segments)
+        credits_follow(sent.pk)
+
+    count(3)
+    count(3)
+    sent.refresh_from_db()
+    assert sent.credits_adjusted == 18
+
+    moved = CreditEntry.objects.filter(kind="adjust").order_by("pk")
+    assert sum(moved.values_list("available", flat=True)) == -18
+    assert credit_books(account).used == 9 + 18
+    assert credit_books(account).out_of_balance == 0
+
+
+def test_retries_are_in_the_cost(sent: Batch, account: Account, sim: Client):
+    Message.objects.filter(batch=sent, recipient_no=2).update(
+        state="undelivered", rank=4, reason="unreachable", carrier_code="30003"
+    )
+    batch_retry(account=account, actor=None, batch=sent)
+    send_all()
+    sim.flush()
+
+    batch_reconcile(batch=sent)
+
+    (cost,) = costs_of([sent.pk])
+    assert (cost.texts, cost.segments, cost.amount) == (10, 10, "0.0790 USD")
+    assert message_cost(Message.objects.get(batch=sent, recipient_no=2)) == "0.0158 USD"
+
+
+@pytest.fixture
+def blast(sent: Batch, account: Account, alice: User) -> Blast:
+    """The blast of `sent`, by Alice; twelve credits had been estimated."""
+    Batch.objects.filter(pk=sent.pk).update(created_by=alice)
+    campaign = Campaign.objects.create(account=account, name="May", created_by=alice)
+    return Blast.objects.create(
+        account=account,
+        campaign=campaign,
+        name="Flowers",
+        body=sent.body,
+        sender=sent.sender,
+        state="launched",
+        created_by=alice,
+        sent_by=alice,
+        batch=sent,
+        estimated_credits=12,
+    )
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_the_report_leads_from_the_estimate_to_the_cost(blast: Blast, alice: User):
+    browser = Browser()
+    browser.force_login(alice)
+    before = words(browser.get(f"/blasts/{blast.pk}/").content.decode())
+    batch_reconcile(batch=blast.batch)
+
+    after = words(browser.get(f"/blasts/{blast.pk}/").content.decode())
+
+    assert "The carrier’s price comes about an hour after the last text." in before
+    assert (
+        "Estimate before sending 12 People 1 refused by the carrier, which cost nothing." in after
+    )
+    assert "-3 Used 9" in after
+    assert "The carrier’s price: 0.0711 USD for 9 segments, 0.0079 USD each." in after
+
+
+@pytest.mark.parametrize(
+    ("by", "name"),
+    [("blast", "Flowers"), ("campaign", "May"), ("user", "Alice Adams"), ("number", "+1 202")],
+)
+def test_costs_are_summed_by_blast_campaign_person_and_number(
+    blast: Blast, alice: User, charlie: User, other_account: Account, by: str, name: str
+):
+    batch_reconcile(batch=blast.batch)
+
+    def rows(user: User) -> list[tuple[str, str]]:
+        browser = Browser()
+        browser.force_login(user)
+        found = browser.get("/costs/", {"by": by}).context["rows"]
+        return [(row["name"], row["cost"].amount) for row in found]
+
+    ((found, amount),) = rows(alice)
+    assert (found.startswith(name), amount) == (True, "0.0711 USD")
+    assert rows(charlie) == []
+    assert BatchCost.objects.count() == 1
