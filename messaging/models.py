@@ -179,6 +179,12 @@ class Batch(models.Model):
     prices = models.JSONField(
         default=dict, help_text="Credits a segment by the beginning of the number, at launch."
     )
+    budget_group = models.BigIntegerField(
+        null=True, blank=True, help_text="Batches with the same one share a budget: a campaign's."
+    )
+    budget_credits = models.PositiveIntegerField(
+        default=0, help_text="That budget, as it is now; 0 for no limit."
+    )
     credits_reserved = models.BigIntegerField(default=0)
     credits_settled = models.BigIntegerField(default=0)
     credits_released = models.BigIntegerField(default=0)
@@ -210,6 +216,17 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["account", "-id"], name="batch_list"),
             models.Index(fields=["launched_at"], name="batch_by_launch"),
+            # Budgets are asked by every window of an account that has one.
+            models.Index(
+                fields=["account", "launched_at"],
+                name="batch_of_month",
+                condition=Q(kind=BatchKind.BLAST),
+            ),
+            models.Index(
+                fields=["budget_group"],
+                name="batch_of_group",
+                condition=Q(budget_group__isnull=False),
+            ),
             models.Index(
                 fields=["id"], name="batch_unsettled", condition=Q(settled_at__isnull=True)
             ),

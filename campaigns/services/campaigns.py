@@ -8,6 +8,7 @@ from campaigns.errors import NameInvalid
 from campaigns.models import Campaign
 from common.clock import now
 from common.errors import Invalid, NotFound
+from messaging.budget import group_budget_set
 
 NAME_LIMIT = 120
 BUDGET_LIMIT = 1_000_000_000
@@ -44,15 +45,15 @@ def campaign_change(
         campaign: One of the account's.
         name: What people call it.
         goes_first: Whether its blasts are sent before those of others, from the next launch on.
-        budget_credits: Most credits its blasts may use together; 0 for no limit. Blasts under way
-            go on also where it is lowered below what they have reserved.
+        budget_credits: Most credits its blasts may use together; 0 for no limit. One under way
+            is paused before it passes a budget that was lowered.
 
     Raises:
         NameInvalid: no name, or one longer than 120 characters.
         Invalid: a budget below 0 or beyond all measure.
         NotFound: the campaign is not the account's.
 
-    Locks: the campaign's row.
+    Locks: the campaign's row, batches by id.
     """
     if budget_credits is not None and not 0 <= budget_credits <= BUDGET_LIMIT:
         sentence = f"Between 0 (no limit) and {BUDGET_LIMIT:,} credits."
@@ -72,6 +73,8 @@ def campaign_change(
         for field in old:
             setattr(campaign, field, wanted[field])
         campaign.save(update_fields=list(old))
+        if "budget_credits" in old:
+            group_budget_set(account=account, group=campaign.pk, credits=campaign.budget_credits)
         audit_record(
             account=account,
             actor=actor,

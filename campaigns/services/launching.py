@@ -170,6 +170,8 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                     ),
                     budgets=_budgets(blast.campaign),
                     smart_encoding=blast.smart_encoding,
+                    budget_group=blast.campaign_id,
+                    budget_credits=blast.campaign.budget_credits,
                     request_key=f"blast:{blast.pk}",
                     priority=(Priority.BULK_FIRST if blast.campaign.goes_first else Priority.BULK),
                     expires_at=(

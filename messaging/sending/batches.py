@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import connection
 
 from common.crypto import decrypt
-from messaging.choices import GatewayName
+from messaging.budget import Asked
+from messaging.choices import BatchKind, GatewayName
 from messaging.content import Content, link_ids
 from messaging.gate import Policy, policy
 from messaging.gateways.base import Gateway
@@ -41,6 +42,7 @@ class BatchInfo:
     link_ids: tuple[int, ...]
     is_charged: bool
     prices: Prices
+    budgets: Asked
 
 
 def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], BatchInfo]:
@@ -53,7 +55,8 @@ def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Bat
                    ca.api_base_url, ca.is_simulated, b.kind, b.ignores_quiet_hours,
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
                    b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at,
-                   b.smart_encoding, b.prices::text
+                   b.smart_encoding, b.prices::text,
+                   a.monthly_budget_credits, b.budget_group, b.budget_credits
             FROM unnest(%s::bigint[], %s::bigint[]) AS pair(batch_id, sender_id)
             JOIN messaging_batch b ON b.id = pair.batch_id
             JOIN accounts_account a ON a.id = b.account_id
@@ -93,6 +96,9 @@ def _info(
     expires_at: datetime | None,
     smart_encoding: bool,
     prices: str,
+    monthly_budget: int,
+    budget_group: int | None,
+    budget_credits: int,
 ) -> BatchInfo:
     content, link_ids = _content(batch_id, body, is_template, smart_encoding)
     return BatchInfo(
@@ -121,6 +127,13 @@ def _info(
         link_ids=link_ids,
         is_charged=is_charged,
         prices=prices_frozen(prices),
+        budgets=Asked(
+            batch_id,
+            account_id,
+            monthly_budget if kind == BatchKind.BLAST else 0,
+            budget_group,
+            budget_credits,
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from accounts.choices import AccountStatus
 from common.clock import boot_s
 from messaging import rate
+from messaging.budget import Rooms, rooms_read, tight
 from messaging.choices import BatchState, ChunkState, MessageState
 from messaging.content import SEPARATOR
 from messaging.frequency import Caps, account_lock, caps_read
@@ -30,6 +31,8 @@ _CHUNKS: Final = 100
 # A throttled sender is served when a quarter of a second's worth has come together, not for each
 # token: a window costs the database the same for one message as for fifty.
 _SERVE_AFTER_S: Final = 0.25
+# How soon to look again whether the window under a lowered budget is recorded.
+_BUDGET_WAIT_S: Final = 0.25
 _ESCAPED_SEPARATOR: Final = json.dumps(SEPARATOR).strip('"')
 
 
@@ -74,6 +77,7 @@ class Window:
         starts_until_boot_s: By this machine's boot-time clock, when the last request may start.
         claimed_at: Unix seconds, when consent was last asked.
         caps: What people were texted lately, where an account has a cap.
+        rooms: What budgets have left that were lowered below what is reserved.
     """
 
     token: uuid.UUID
@@ -81,6 +85,7 @@ class Window:
     starts_until_boot_s: float
     claimed_at: float
     caps: Caps = field(default_factory=Caps)
+    rooms: Rooms = field(default_factory=Rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ def claim() -> Window | None:
     Raises:
         LimiterAway: Redis does not answer; nothing was taken.
 
-    Locks: chunks (SKIP LOCKED), then capped accounts' advisory locks by account id, then lanes by
+    Locks: chunks (SKIP LOCKED), then the advisory locks of accounts
+        with a cap or a lowered budget, by id, then lanes by
         sender id; for as long as the claim takes.
     """
     lanes = _lanes()
@@ -234,7 +240,11 @@ def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
     leases = _read_messages(_lock_chunks(lanes))
     if not leases:
         return None
-    caps = _caps(leases)
+    leases, caps, rooms, waiting = _asked(leases)
+    dry = [*dry, *((sender_id, _BUDGET_WAIT_S) for sender_id in waiting)]
+    if not leases:
+        _touch_lanes([], dry)
+        return None
     with connection.cursor() as cursor:
         # A lease that a crash of PostgreSQL forgets is a window sent twice, however the server is
         # set up (a crash test with synchronous_commit off doubled 95 of 1,500 messages).
@@ -266,19 +276,36 @@ def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
         starts_until_boot_s=begun_boot_s + settings.SEND_LEASE_S - margin_s,
         claimed_at=time.time(),
         caps=caps,
+        rooms=rooms,
     )
 
 
-def _caps(leases: list[Lease]) -> Caps:
-    """What the people of capped batches were texted lately.
+def _asked(leases: list[Lease]) -> tuple[list[Lease], Caps, Rooms, set[int]]:
+    """What caps and lowered budgets allow; and what must wait for a window under such a budget.
 
-    Read once no other window of the account is being claimed: of two blasts to one person, claimed
-    at the same time, one sees the other's lease.
+    Read once no other window of these accounts is being claimed: of two blasts to one person, or
+    under one budget, claimed at the same time, one sees the other's lease.
+
+    Returns:
+        The leases that go on, caps, rooms, and the senders (ids) of those that wait.
     """
     capped = [lease for lease in leases if lease.batch.rules.cap_texts]
+    budgets = tight({lease.batch.id: lease.batch.budgets for lease in leases}.values())
+    accounts = {lease.batch.account_id for lease in capped}
+    accounts |= {one.account_id for _, own in budgets for one in own}
+    if not accounts:
+        return leases, Caps(), Rooms(), set()
+    account_lock(sorted(accounts))
+    rooms, waiting = rooms_read(budgets)
+    going = [lease for lease in leases if lease.batch.id not in waiting]
+    senders = {lease.batch.sender_id for lease in leases if lease.batch.id in waiting}
+    return going, _caps([lease for lease in capped if lease in going]), rooms, senders
+
+
+def _caps(capped: list[Lease]) -> Caps:
+    """What the people of capped batches were texted lately."""
     if not capped:
         return Caps()
-    account_lock(sorted({lease.batch.account_id for lease in capped}))
     return caps_read(
         (
             lease.batch.account_id,

@@ -341,12 +341,17 @@ def _follow_up(exchange: Exchange) -> None:
     if exchange.unreachable:
         put_off([(sender_id, _UNREACHABLE_S) for sender_id in exchange.unreachable])
     for batch_id, result in exchange.stopped.items():
-        _stop(batch_id, result.code)
+        explained = carrier_codes.explain(result.code)
+        _stop(
+            batch_id,
+            f"{explained.meaning} {explained.advice} Then resume: what has not gone waits.",
+        )
+    for batch_id, room in exchange.prepared.window.rooms.over.items():
+        _stop(batch_id, room.sentence())
 
 
-def _stop(batch_id: int, code: str) -> None:
+def _stop(batch_id: int, reason: str) -> None:
     """Pause a batch that cannot go on until somebody puts something right."""
-    explained = carrier_codes.explain(code)
     batch = Batch.objects.select_related("account").get(pk=batch_id)
     if batch.state != BatchState.RUNNING:
         return
@@ -355,7 +360,7 @@ def _stop(batch_id: int, code: str) -> None:
             account=batch.account,
             actor=None,
             batch=batch,
-            reason=f"{explained.meaning} {explained.advice} Then resume: what has not gone waits.",
+            reason=reason,
         )
     except BatchOver:
         log.info("batch %s ended while it was being paused", batch_id)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from common.clock import now
 from messaging import rate
+from messaging.budget import Rooms
 from messaging.choices import Reason
 from messaging.gate import Hours, skip_reason
 from messaging.rendering import BODY_LIMIT
@@ -86,10 +87,27 @@ def prepare(window: Window) -> Prepared:
             else:
                 by_sender[progress.lease.batch.sender_id].append((progress, item))
     for waiting, granted in zip(by_sender.values(), _granted(by_sender), strict=True):
-        prepared.sends += waiting[:granted]
+        prepared.sends += _within_budget(window.rooms, waiting[:granted])
         for progress, item in waiting[granted:]:
             progress.leave(item.no)
     return prepared
+
+
+def _within_budget(
+    rooms: Rooms, granted: list[tuple[Progress, Item]]
+) -> list[tuple[Progress, Item]]:
+    """Those that a lowered budget has room for, in order; the others are left."""
+    if not rooms.by_batch:
+        return granted
+    going = []
+    for progress, item in granted:
+        batch = progress.lease.batch
+        cost = batch.prices.credits(item.phone, item.segments) if batch.is_charged else 0
+        if rooms.take(batch.id, cost):
+            going.append((progress, item))
+        else:
+            progress.leave(item.no)
+    return going
 
 
 def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:

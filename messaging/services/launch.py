@@ -55,6 +55,8 @@ def batch_launch(
     also_from: Sequence[SenderNumber] = (),
     budgets: Sequence[Budget] = (),
     smart_encoding: bool = False,
+    budget_group: int | None = None,
+    budget_credits: int = 0,
 ) -> Batch:
     """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
 
@@ -74,6 +76,8 @@ def batch_launch(
         also_from: More of the account's numbers to spread the batch over (`messaging.pooling`).
         budgets: What it may not pass, beside the account's own budget of the month.
         smart_encoding: Replace look-alikes in texts that become cheaper by it.
+        budget_group: Batches with the same one share a budget that is asked while they run.
+        budget_credits: That budget; 0 for no limit.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
@@ -102,6 +106,8 @@ def batch_launch(
         priority=priority,
         expires_at=expires_at,
         smart_encoding=smart_encoding,
+        budget_group=budget_group,
+        budget_credits=budget_credits,
     )
     if not is_new:
         return batch

@@ -2,18 +2,21 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from accounts.models import Account, CreditEntry
+from accounts.models import Account, CreditEntry, User
+from campaigns.services.campaigns import campaign_change, campaign_create
 from carriersim.client import Client
 from messaging.budget import Budget
 from messaging.choices import BatchKind
 from messaging.errors import BudgetPassed
-from messaging.models import Batch, Message
-from messaging.services import batch_retry, message_send
-from tests.messaging.conftest import Launch, People, send_all
+from messaging.models import Batch, Chunk, Message
+from messaging.sending.claim import claim
+from messaging.services import batch_resume, batch_retry, message_send
+from tests.messaging.conftest import Launch, People, claim_soon, send_all, serve_soon
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +99,115 @@ def test_trying_again_is_held_to_it_too(
         batch_retry(account=account, actor=None, batch=batch, budgets=[budget(10)])
 
     assert batch_retry(account=account, actor=None, batch=batch, budgets=[budget(11)]) == 1
+
+
+# ---- lowered while a blast runs ------------------------------------------------------------------
+
+
+def lower(account: Account, credits: int) -> None:
+    """The account's budget of the month is now so many credits."""
+    Account.objects.filter(pk=account.pk).update(monthly_budget_credits=credits)
+
+
+def accepted(batch: Batch) -> int:
+    return Message.objects.filter(batch=batch, state="accepted").count()
+
+
+def test_a_budget_lowered_while_a_blast_runs_pauses_it_before_it_is_passed(
+    launch: Launch, people: People, account: Account, settings: Any
+):
+    settings.SEND_WINDOW = 3
+    people(10)
+    batch = launch()
+    serve_soon()
+    lower(account, 5)
+
+    send_all()
+
+    batch.refresh_from_db()
+    assert (accepted(batch), batch.state) == (5, "paused")
+    assert "This month's budget for blasts is 5 credits" in batch.state_reason
+    assert "Raise the budget and resume, or cancel the rest." in batch.state_reason
+    account.refresh_from_db()
+    assert account.credit_held == 5
+
+    batch_resume(account=account, actor=None, batch=batch)  # without raising it: in vain
+    send_all()
+    batch.refresh_from_db()
+    assert (accepted(batch), batch.state) == (5, "paused")
+
+    lower(account, 10)
+    batch_resume(account=account, actor=None, batch=batch)
+    send_all()
+    batch.refresh_from_db()
+    assert (accepted(batch), batch.state, batch.credits_settled) == (10, "done", 10)
+
+
+def test_one_lowered_below_what_was_used_stops_at_once(
+    launch: Launch, people: People, account: Account, settings: Any
+):
+    settings.SEND_WINDOW = 4
+    people(10)
+    batch = launch(body="Hi {{first_name}}, " + "tulips " * 30)  # two credits each
+    serve_soon()
+    lower(account, 7)
+
+    send_all()
+
+    batch.refresh_from_db()
+    assert (accepted(batch), batch.state) == (4, "paused")
+
+
+def test_what_is_unknown_counts_as_used(
+    launch: Launch, people: People, account: Account, sim: Client
+):
+    people(6)
+    sim.set(profile={"faults": {"lost_answer": 1.0}})
+    lost = launch(audience=account.contacts.order_by("pk")[:4])
+    send_all()
+    assert Message.objects.filter(batch=lost, state="unknown").count() == 4
+    sim.set(profile={"faults": {}})
+    other = launch(request_key="k2", audience=account.contacts.order_by("-pk")[:2])
+    lower(account, 5)
+
+    send_all()
+
+    other.refresh_from_db()
+    assert (accepted(other), other.state) == (1, "paused")
+
+
+def test_windows_under_a_lowered_budget_wait_for_each_other(
+    launch: Launch, people: People, account: Account
+):
+    people(2)
+    first, second = launch(), launch(request_key="k2")
+    lower(account, 3)
+    window = claim_soon()
+    assert {lease.batch.id for lease in window.leases} == {first.pk, second.pk}
+    Chunk.objects.filter(batch=second).update(state="ready", lease_token=None, lease_until=None)
+
+    assert claim() is None
+
+    Chunk.objects.filter(batch=first).update(state="ready", lease_token=None, lease_until=None)
+    send_all()
+    assert accepted(first) + accepted(second) == 3
+
+
+def test_a_campaigns_budget_is_asked_while_its_blasts_run(
+    launch: Launch, people: People, account: Account, alice: User, settings: Any
+):
+    settings.SEND_WINDOW = 3
+    people(10)
+    campaign = campaign_create(account=account, actor=alice, name="May")
+    batch = launch(budget_group=campaign.pk, budget_credits=20)
+    serve_soon()
+
+    campaign_change(account=account, actor=alice, campaign=campaign, budget_credits=4)
+    send_all()
+
+    batch.refresh_from_db()
+    assert (accepted(batch), batch.state) == (4, "paused")
+    assert "The campaign's budget is 4 credits" in batch.state_reason
 
 
 @pytest.mark.django_db(transaction=True)
