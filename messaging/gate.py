@@ -2,8 +2,9 @@
 
 Owns the rules that are asked at the moment of sending: consent, opt-outs, the state of batch and
 account, allowed hours at the recipient, how often a person is texted (`messaging.frequency`) and
-how long a batch may take. Rate is asked beside it (`messaging.rate`), credits were
-reserved at launch. What is settled at launch already (landline, blank field) is `recipients`'.
+how long a batch may take. Rate is asked beside it (`messaging.rate`), and so are budgets that were
+lowered (`messaging.budget`); credits were reserved at launch. What is settled at launch already
+(landline, blank field) is `recipients`'.
 
 Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
 the law asks for it; a reply or a code passes the need for recorded consent, because this person
