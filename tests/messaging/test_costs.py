@@ -167,6 +167,12 @@ def blast(sent: Batch, account: Account, alice: User) -> Blast:
     )
 
 
+def told(blast: Blast) -> None:
+    """The carrier has been asked what it cost."""
+    assert blast.batch is not None
+    batch_reconcile(batch=blast.batch)
+
+
 def words(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
@@ -175,7 +181,7 @@ def test_the_report_leads_from_the_estimate_to_the_cost(blast: Blast, alice: Use
     browser = Browser()
     browser.force_login(alice)
     before = words(browser.get(f"/blasts/{blast.pk}/").content.decode())
-    batch_reconcile(batch=blast.batch)
+    told(blast)
 
     after = words(browser.get(f"/blasts/{blast.pk}/").content.decode())
 
@@ -194,7 +200,7 @@ def test_the_report_leads_from_the_estimate_to_the_cost(blast: Blast, alice: Use
 def test_costs_are_summed_by_blast_campaign_person_and_number(
     blast: Blast, alice: User, charlie: User, other_account: Account, by: str, name: str
 ):
-    batch_reconcile(batch=blast.batch)
+    told(blast)
 
     def rows(user: User) -> list[tuple[str, str]]:
         browser = Browser()

@@ -55,6 +55,7 @@ def test_example_numbers_of_all_countries_cost_what_was_said():
     wrong = {}
     for country in owners:
         number = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
+        assert number is not None
         phone = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if prices.of(phone) != said[country]:
             wrong[country] = phone
