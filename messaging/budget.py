@@ -135,18 +135,16 @@ def rooms_read(found: Iterable[tuple[Budget, list[Asked]]]) -> tuple[Rooms, set[
 
 
 def _used(batch_ids: Iterable[int]) -> int:
-    """Credits that batches used, counting what is unknown as used, each at its dearest price."""
-    dearest = {
-        pk: max(Prices(prices).by_prefix.values())
-        for pk, prices in Batch.objects.filter(pk__in=batch_ids).values_list("pk", "prices")
-    }
+    """Credits that batches used, counting what is unknown as used."""
     totals = BatchTotals.objects.filter(batch__in=batch_ids)
     used = totals.aggregate(used=Sum("retried_credits"))["used"] or 0
-    sums = BatchTally.objects.filter(batch__in=batch_ids).values("batch_id", "state").order_by()
-    for row in sums.annotate(credits_sum=Sum("credits"), segments_sum=Sum("segments")):
-        used += row["credits_sum"]
-        if row["state"] == MessageState.UNKNOWN:
-            used += row["segments_sum"] * dearest[row["batch_id"]]
+    tallies = BatchTally.objects.filter(batch__in=batch_ids)
+    used += tallies.aggregate(used=Sum("credits"))["used"] or 0
+    doubtful = tallies.filter(state=MessageState.UNKNOWN, messages__gt=0).values("batch_id")
+    for batch in Batch.objects.filter(pk__in=doubtful):
+        prices = Prices(batch.prices)
+        rows = batch.messages.filter(state=MessageState.UNKNOWN).values_list("phone", "segments")
+        used += sum(prices.credits(phone, segments) for phone, segments in rows.iterator())
     return int(used)
 
 

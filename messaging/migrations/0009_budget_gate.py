@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_purchases"),
+        ("accounts", "0008_purchases"),
         ("messaging", "0008_carrier_costs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
