@@ -56,13 +56,6 @@ class BlastNotRunning(Conflict):
     message = "This blast has not been sent yet, so there is nothing to hold back."
 
 
-class NobodyToGroup(Invalid):
-    """A figure with nobody behind it makes no group."""
-
-    code = "nobody_to_group"
-    message = "Nobody in this blast fits what you chose, so no group was made."
-
-
 class TextMissing(Invalid):
     """A blast needs a text."""
 

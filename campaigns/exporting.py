@@ -1,14 +1,15 @@
 """Lists of a report as CSV: streamed, of any size, and safe to open in a spreadsheet."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from accounts.models import Account
-from campaigns import selectors
 from common.csvout import csv_lines
 from messaging.choices import MessageState, Reason
-from messaging.models import Batch, Message
+from messaging.listing import EVERYTHING, ListFilter
+from messaging.models import Message
+from messaging.selectors import messages_list
 
 CHUNK = 2000
 HEAD = (
@@ -32,16 +33,14 @@ HEAD = (
 
 
 def people_csv(
-    *, account: Account, batch: Batch, show: str = "all", reason: str = "", search: str = ""
+    *, account: Account, batches: Collection[int], chosen: ListFilter = EVERYTHING
 ) -> Iterator[str]:
     """Lines of CSV, head first, times in the account's zone (ISO 8601 with offset).
 
     No cell is run as a formula by a spreadsheet (`common.csvout`).
     """
     zone = ZoneInfo(account.timezone)
-    rows = selectors.people(
-        account=account, batch=batch, show=show, reason=reason, search=search
-    ).select_related("contact")
+    rows = messages_list(account=account, batches=batches, chosen=chosen)
     people = rows.order_by("pk").iterator(chunk_size=CHUNK)
     return csv_lines(HEAD, (_cells(message, zone) for message in people))
 

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from common.templatetags.ui import num, percent
 from messaging.choices import MessageState
+from messaging.listing import STATES
 from messaging.reasons import Words, failed_words, skipped_words
 from messaging.selectors import Figures
 from messaging.selectors.figures import Rate
@@ -37,7 +38,6 @@ CREDITS: Final = (
     " Canada). Who was not texted costs nothing."
 )
 
-FAILED_STATES: Final = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.REFUSED)
 # A median of less says nothing about what is usual.
 _USUAL_NEEDS: Final = 3
 
@@ -220,7 +220,7 @@ def failure_rows(counts: Iterable[tuple[str, str, int]]) -> list[ReasonRow]:
     """People a carrier refused or did not reach, by reason, most first."""
     merged: dict[str, int] = {}
     for state, reason, count in counts:
-        if state in FAILED_STATES and count:
+        if state in STATES["failed"] and count:
             merged[reason] = merged.get(reason, 0) + count
     rows = [
         ReasonRow("failed", reason, count, failed_words(reason)) for reason, count in merged.items()

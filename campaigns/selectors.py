@@ -13,9 +13,8 @@ from django.db.models import Count, Max, Q, QuerySet
 from accounts.models import Account
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign, SavedText
-from campaigns.reports import FAILED_STATES
 from messaging.advice import Advice, advise
-from messaging.choices import BatchKind, BatchState, MessageState
+from messaging.choices import BatchKind, BatchState
 from messaging.models import Batch, BatchCost, Message, SenderNumber
 from messaging.rendering import compile_body
 from messaging.selectors import (
@@ -24,38 +23,10 @@ from messaging.selectors import (
     batch_figures,
     costs_by,
     figures_sum,
-    messages_list,
 )
 from tracking.destinations import destinations_known
 from tracking.models import Destination
 
-# What the carrier took, whatever became of it afterwards.
-ACCEPTED_STATES = (
-    MessageState.ACCEPTED,
-    MessageState.SENT,
-    MessageState.DELIVERED,
-    MessageState.UNDELIVERED,
-    MessageState.FAILED,
-)
-WAITING_STATES = (
-    MessageState.PENDING,
-    MessageState.UNKNOWN,
-    MessageState.ACCEPTED,
-    MessageState.SENT,
-)
-# The lists that a report's figures open, as they stand in the URL (?show=).
-SHOWS = (
-    "all",
-    "accepted",
-    "delivered",
-    "waiting",
-    "failed",
-    "skipped",
-    "clicked",
-    "hit",
-    "replied",
-    "opted_out",
-)
 # How many recipients are asked for an example of the text.
 _EXAMPLES = 500
 _NOT_SHOWN = Q(state=BlastState.CANCELED, batch__isnull=True)
@@ -220,6 +191,12 @@ def batches_running(*, account: Account) -> int:
     return running.filter(batch__size__gt=1).count()
 
 
+def campaign_batches(*, campaign: Campaign) -> list[int]:
+    """The batches of a campaign's launched blasts, oldest first. One query."""
+    launched = Blast.objects.filter(campaign=campaign, batch__isnull=False).order_by("batch_id")
+    return [pk for pk in launched.values_list("batch_id", flat=True) if pk is not None]
+
+
 def senders_list(*, account: Account) -> QuerySet[SenderNumber]:
     """Numbers the account may text from, the default first."""
     return SenderNumber.objects.filter(account=account, released_at=None).order_by(
@@ -247,36 +224,6 @@ def campaign_counts(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
         blast_count=Count("blasts", filter=~Q(blasts__state=BlastState.CANCELED)),
         last_launched_at=Max("blasts__batch__launched_at"),
     )
-
-
-def people(
-    *, account: Account, batch: Batch, show: str = "all", reason: str = "", search: str = ""
-) -> QuerySet[Message]:
-    """The messages behind a figure of a report, unordered (page them by key).
-
-    Args:
-        account: Whose batch.
-        batch: The blast's.
-        show: One of `SHOWS`; anything else shows all.
-        reason: Only with this `Reason`.
-        search: Name or phone, as `messages_list` understands it.
-    """
-    did = show if show in ("clicked", "hit", "replied", "opted_out") else None
-    messages = messages_list(
-        account=account,
-        batch=batch.pk,
-        state=MessageState.SKIPPED if show == "skipped" else None,
-        reason=reason or None,
-        did=did,
-        search=search,
-    )
-    states = {
-        "accepted": ACCEPTED_STATES,
-        "delivered": (MessageState.DELIVERED,),
-        "waiting": WAITING_STATES,
-        "failed": FAILED_STATES,
-    }.get(show)
-    return messages.filter(state__in=states) if states else messages
 
 
 def message_example(*, batch: Batch) -> Message | None:

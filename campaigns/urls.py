@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, composer, costs, overview, reports, texts
+from campaigns.views import campaigns, composer, costs, overview, people, reports, texts
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("campaigns/", campaigns.campaign_list, name="campaign_list"),
     path("campaigns/new", campaigns.campaign_create, name="campaign_create"),
     path("campaigns/<int:pk>/", campaigns.campaign_report, name="campaign_report"),
+    path("campaigns/<int:pk>/people", people.campaign_people, name="campaign_people"),
+    path("campaigns/<int:pk>/group", people.campaign_group, name="campaign_group"),
+    path("campaigns/<int:pk>/people.csv", people.campaign_export, name="campaign_export"),
     path("campaigns/<int:pk>/edit", campaigns.campaign_edit, name="campaign_edit"),
     path("campaigns/<int:pk>/archive", campaigns.campaign_archive, name="campaign_archive"),
     path("templates/", texts.text_list, name="text_list"),
@@ -33,6 +36,6 @@ urlpatterns = [
     path("blasts/<int:pk>/retry", reports.blast_retry, name="blast_retry"),
     path("blasts/<int:pk>/live", reports.blast_live, name="blast_live"),
     path("blasts/<int:pk>/launched", reports.blast_launched, name="blast_launched"),
-    path("blasts/<int:pk>/group", reports.blast_group, name="blast_group"),
-    path("blasts/<int:pk>/people.csv", reports.blast_export, name="blast_export"),
+    path("blasts/<int:pk>/group", people.blast_group, name="blast_group"),
+    path("blasts/<int:pk>/people.csv", people.blast_export, name="blast_export"),
 ]

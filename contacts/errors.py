@@ -37,6 +37,13 @@ class GroupNameTaken(Conflict):
         super().__init__(sentence, fields={"name": sentence})
 
 
+class NobodyToGroup(Conflict):
+    """A list with nobody in it makes no group."""
+
+    code = "nobody_to_group"
+    message = "Nobody in this list fits what you chose, so no group was made."
+
+
 _WAYS_BACK = {
     WayBack.PERSON: "Only the person can undo that, by texting START to one of your numbers.",
     WayBack.REVIEW: (

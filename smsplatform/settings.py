@@ -266,6 +266,8 @@ BREAKER_SHARE = env.float("BREAKER_SHARE", default=0.10)
 BREAKER_LIST_SHARE = env.float("BREAKER_LIST_SHARE", default=0.30)
 RECONCILE_AFTER_S = env.float("RECONCILE_AFTER_S", default=3600.0)
 UNDO_S = env.float("UNDO_S", default=10.0)
+# Lists of more rows are exported in the background.
+EXPORT_STREAM_ROWS = env.int("EXPORT_STREAM_ROWS", default=50_000)
 TRIAL_CREDITS = env.int("TRIAL_CREDITS", default=100)
 
 LOGGING = {

@@ -8,6 +8,7 @@ are messaging's.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
@@ -171,6 +172,17 @@ def link_verdicts(*, link: Link) -> list[tuple[str, int]]:
     """(verdict, hits), most hits first. One query."""
     rows = Click.objects.filter(link=link).values("verdict").annotate(hits=Count("id"))
     return [(row["verdict"], row["hits"]) for row in rows.order_by("-hits")]
+
+
+def link_clickers(*, account: Account, link_id: int) -> tuple[int | None, QuerySet[Any]]:
+    """Who clicked a link of the account: its batch, and the numbers of its recipients. One query.
+
+    Robots' hits are left out. The batch is None where the account has no such link. The numbers
+    are meant as a subquery; nothing of them is loaded.
+    """
+    batch_id = Link.objects.filter(account=account, pk=link_id).values_list("batch_id", flat=True)
+    clicks = Click.objects.filter(link_id=link_id, verdict=Verdict.HUMAN)
+    return batch_id.first(), clicks.values("recipient_no")
 
 
 def link_hits(*, link: Link) -> QuerySet[Click]:

@@ -249,6 +249,6 @@ def _report(blast: Blast, figures: Figures | None) -> dict[str, Any]:
         "figures": FiguresSerializer(figures or Figures()).data,
         "reasons": [
             {"state": state, "reason": reason, "messages": count}
-            for state, reason, count in reason_counts(blast.batch_id or 0)
+            for state, reason, count in reason_counts([blast.batch_id or 0])
         ],
     }

@@ -25,7 +25,6 @@ from campaigns.services.launching import (
     blast_undo,
     blasts_launch_due,
 )
-from campaigns.services.retargeting import blast_group
 from campaigns.services.testing import blast_test
 from campaigns.services.texts import text_approve, text_delete, text_save
 
@@ -34,7 +33,6 @@ __all__ = [
     "blast_create",
     "blast_discard",
     "blast_duplicate",
-    "blast_group",
     "blast_launch",
     "blast_pause",
     "blast_resume",

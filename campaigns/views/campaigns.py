@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import AccountRequest, owned, requires
@@ -109,6 +110,7 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
     context = {
         "campaign": campaign,
         "row": row,
+        "people_url": reverse("campaign_people", args=[campaign.pk]),
         "launched": row.launched,
         "unsent": [one for one in row.blasts if one.blast.batch is None],
         "cards": reports.rate_cards(row.figures, all_hits=all_hits, has_link=row.has_link)

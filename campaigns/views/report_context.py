@@ -11,10 +11,10 @@ from campaigns import costing, reports, selectors
 from campaigns.composing import shown
 from campaigns.models import Blast
 from campaigns.timeline import over_time, unit_for
+from campaigns.views.people import blast_people, people_context
 from common.clock import now
-from common.pagination import keyset_page
 from common.templatetags.ui import num
-from messaging.choices import BatchState, Reason
+from messaging.choices import BatchState
 from messaging.models import Batch
 from messaging.rendering import compile_body
 from messaging.selectors import (
@@ -30,20 +30,8 @@ from messaging.selectors import (
 from messaging.selectors.activity import half_delivered_after
 from tracking.selectors import links_of_batches
 
-PAGE_SIZE: Final = 25
 # After the last text has gone receipts still come in, then clicks and replies.
 SETTLING: Final = timedelta(hours=1)
-# The lists of people that have a button of their own, in the order shown.
-SHOWS: Final = (
-    ("all", "All"),
-    ("delivered", "Delivered"),
-    ("clicked", "Clicked"),
-    ("replied", "Replied"),
-    ("opted_out", "Left"),
-    ("failed", "Not delivered"),
-    ("skipped", "Not texted"),
-    ("waiting", "Waiting"),
-)
 _POLL_S: Final[Mapping[str, int]] = {"running": 2, "paused": 10, "settling": 5}
 _USUAL_DAYS: Final = 90
 _USUAL_BLASTS: Final = 20
@@ -57,17 +45,6 @@ def phase_of(blast: Blast) -> str:
         return str(blast.batch.state)
     ended_at = blast.batch.finished_at or blast.batch.launched_at
     return "settling" if ended_at > now() - SETTLING else "over"
-
-
-def filters(params: Mapping[str, str]) -> dict[str, str]:
-    """`show`, `reason` and `q` of the URL; what makes no sense is left out."""
-    show = params.get("show", "all")
-    reason = params.get("reason", "")
-    return {
-        "show": show if show in selectors.SHOWS else "all",
-        "reason": reason if reason in Reason.values else "",
-        "search": params.get("q", "").strip()[:80],
-    }
 
 
 def whole_report(
@@ -86,14 +63,14 @@ def whole_report(
         "cost_lines": costing.lines(
             estimated=blast.estimated_credits,
             figures=changing["figures"],
-            reasons=reason_counts(batch.pk),
+            reasons=changing["kept"][1],
             retried=retried_credits(batch),
             adjusted=batch.credits_adjusted,
             costs=costs,
         ),
         **changing,
         "retryable": 0 if batch.state == BatchState.RUNNING else retryable_count(batch),
-        **people(account, blast, batch, params),
+        **people_context(account, blast_people(blast), params, kept=changing["kept"]),
         "links": links_of_batches(batch_ids=[batch.pk]),
         "groups": blast.groups.order_by("name"),
         "text": example.body if example else shown(batch),
@@ -104,7 +81,7 @@ def whole_report(
 def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]) -> dict[str, Any]:
     """The part that changes while texts go out and receipts come in."""
     figures = batch_figures([batch.pk])[batch.pk]
-    counts = reason_counts(batch.pk)
+    counts = reason_counts([batch.pk])
     phase = phase_of(blast)
     all_hits = params.get("clicks") == "all"
     unit = unit_for(batch.launched_at)
@@ -119,6 +96,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         # Who pauses a blast gives no reason; the breaker and the engine do.
         "stopped_itself": phase == "paused" and bool(batch.state_reason),
         "figures": figures,
+        "kept": (figures, counts),
         "answer": reports.answer(
             figures, is_running=phase == "running", is_paused=phase == "paused"
         ),
@@ -152,33 +130,6 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
             half_delivered=_half_delivered(batch, phase),
         ),
     }
-
-
-def people(
-    account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
-) -> dict[str, Any]:
-    """One page of the people behind a figure."""
-    chosen = filters(params)
-    messages = selectors.people(account=account, batch=batch, **chosen).select_related("contact")
-    return {
-        "blast": blast,
-        "chosen": chosen,
-        "shows": SHOWS,
-        "filter_fields": [
-            ("show", chosen["show"]),
-            ("reason", chosen["reason"]),
-            ("q", chosen["search"]),
-        ],
-        "page": keyset_page(messages, params, size=PAGE_SIZE),
-        "group_name": _group_name(blast, chosen),
-        "reason_label": Reason(chosen["reason"]).label if chosen["reason"] else "",
-    }
-
-
-def _group_name(blast: Blast, chosen: Mapping[str, str]) -> str:
-    """What a group of the list as filtered might be called."""
-    words = Reason(chosen["reason"]).label if chosen["reason"] else dict(SHOWS).get(chosen["show"])
-    return f"{blast.name}: {(words or chosen['show']).lower()}"[:80]
 
 
 def _awaiting(figures: Figures) -> int:

@@ -2,22 +2,22 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import exporting, selectors, services
+from campaigns import selectors, services
 from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.models import Blast
-from campaigns.views.report_context import filters, live, people, phase_of, whole_report
+from campaigns.views.people import blast_people, people_context
+from campaigns.views.report_context import live, phase_of, whole_report
 from common.errors import DomainError
 from common.templatetags.ui import num
 
@@ -55,11 +55,15 @@ def blast_live(request: AccountRequest, pk: int) -> HttpResponse:
     if blast.batch is None or request.GET.get("was") != phase_of(blast):
         return HttpResponse(headers={"HX-Refresh": "true"})
     shown = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
-    context = {
-        **live(request.account, blast, blast.batch, request.GET),
-        **people(request.account, blast, blast.batch, shown.dict()),
-    }
-    return render(request, "campaigns/_live.html", {**context, "is_part": True})
+    figures = live(request.account, blast, blast.batch, request.GET)
+    people = people_context(
+        request.account,
+        blast_people(blast),
+        shown.dict(),
+        kept=figures["kept"],
+        is_part=True,
+    )
+    return render(request, "campaigns/_live.html", {**figures, **people, "is_part": True})
 
 
 @requires(Role.VIEWER)
@@ -70,43 +74,6 @@ def blast_launched(request: AccountRequest, pk: int) -> HttpResponse:
     if blast.state == BlastState.SCHEDULED:
         return HttpResponse(status=204)
     return HttpResponse(headers={"HX-Refresh": "true"})
-
-
-@requires(Role.VIEWER)
-@require_GET
-def blast_export(request: AccountRequest, pk: int) -> HttpResponseBase:
-    """The list as filtered, as CSV, streamed."""
-    blast = _blast(request, pk)
-    if blast.batch is None:
-        return redirect("blast_report", blast.pk)
-    rows = exporting.people_csv(account=request.account, batch=blast.batch, **filters(request.GET))
-    return StreamingHttpResponse(
-        rows,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="blast-{blast.pk}.csv"'},
-    )
-
-
-@requires(Role.MARKETER)
-@require_POST
-def blast_group(request: AccountRequest, pk: int) -> HttpResponse:
-    """Make a group of the list as filtered, and begin a blast to it."""
-    blast = _blast(request, pk)
-    try:
-        group, count = services.blast_group(
-            account=request.account,
-            actor=request.user,
-            blast=blast,
-            name=request.POST.get("name", ""),
-            **filters(request.POST),
-        )
-    except DomainError as error:
-        messages.error(request, error.message)
-        return redirect("blast_report", blast.pk)
-    people = f"{num(count)} {'person' if count == 1 else 'people'}"
-    messages.success(request, f"The group “{group.name}” holds {people}. Write to them here.")
-    chosen = urlencode({"campaign": blast.campaign_id, "group": group.pk})
-    return redirect(f"{reverse('blast_create')}?{chosen}")
 
 
 @requires(Role.MARKETER)

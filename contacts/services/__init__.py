@@ -6,6 +6,7 @@ from contacts.services.groups import (
     group_add,
     group_create,
     group_delete,
+    group_from,
     group_remove,
     group_rename,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "group_add",
     "group_create",
     "group_delete",
+    "group_from",
     "group_remove",
     "group_rename",
     "import_cancel",

@@ -1,13 +1,15 @@
 """Groups: named lists of contacts."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.errors import Invalid, NotFound
-from contacts.errors import GroupNameTaken
+from contacts.errors import GroupNameTaken, NobodyToGroup
 from contacts.models import Contact, Group, GroupMember
 
 _NAME_LENGTH = 80
@@ -28,6 +30,45 @@ def group_create(*, account: Account, actor: User | None, name: str) -> Group:
             return group
     except IntegrityError as error:
         raise GroupNameTaken(name) from error
+
+
+@transaction.atomic
+def group_from(
+    *, account: Account, actor: User | None, name: str, contact_ids: QuerySet[Any, Any]
+) -> tuple[Group, int]:
+    """Make a group of the people behind a list, as they are at this moment.
+
+    Args:
+        account: Whose group.
+        actor: Who makes it.
+        name: Of the new group.
+        contact_ids: Ids of contacts, one column, repeated or empty as they come; read by the
+            database, so that a list may be of any length.
+
+    Returns:
+        The group and how many people are in it. Deleted contacts are left out; people who opted
+        out are in it, and are left out again by whatever is sent to it.
+
+    Raises:
+        NobodyToGroup: nobody fits; nothing is made.
+        Invalid, GroupNameTaken: the name cannot be used; nothing is made.
+    """
+    group = group_create(account=account, actor=actor, name=name)
+    chosen, params = contact_ids.order_by().query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO contacts_groupmember (account_id, group_id, contact_id, added_at)
+            SELECT %s, %s, c.id, clock_timestamp() FROM contacts_contact c
+            WHERE c.account_id = %s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+            ORDER BY c.id
+            """,
+            [account.pk, group.pk, account.pk, *params],
+        )
+        people = cursor.rowcount
+    if not people:
+        raise NobodyToGroup
+    return group, people
 
 
 def group_rename(*, account: Account, actor: User | None, group_id: int, name: str) -> Group:

@@ -9,7 +9,7 @@ from messaging.selectors.figures import (
     figures_sum,
     reason_counts,
 )
-from messaging.selectors.messages import messages_list
+from messaging.selectors.messages import messages_counted, messages_list
 from messaging.selectors.prices import prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
@@ -35,6 +35,7 @@ __all__ = [
     "message_cost",
     "message_explanation",
     "message_timeline",
+    "messages_counted",
     "messages_list",
     "prices_now",
     "reason_counts",

@@ -5,25 +5,17 @@ recount of rows is proven by `manage.py verify_reports`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from django.db.models import Sum
 
 from messaging.choices import MessageState
+from messaging.listing import STATES
 from messaging.models import Batch, BatchTally, BatchTotals
 from tracking.selectors import batches_with_links
 
 Rate = tuple[int, int, float | None]
-
-# What the carrier took, whatever became of it afterwards.
-_TAKEN = (
-    MessageState.ACCEPTED,
-    MessageState.SENT,
-    MessageState.DELIVERED,
-    MessageState.UNDELIVERED,
-    MessageState.FAILED,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +122,7 @@ def _add_state(
     found: dict[str, int], state: str, messages: int, segments: int, credits: int
 ) -> None:
     found["audience"] += messages
-    if state in _TAKEN:
+    if state in STATES["accepted"]:
         found["accepted"] += messages
         found["segments"] += segments
         found["credits"] += credits
@@ -150,11 +142,12 @@ def figures_sum(figures: Iterable[Figures]) -> Figures:
 _NAMES = tuple(field.name for field in fields(Figures))
 
 
-def reason_counts(batch_id: int) -> list[tuple[str, str, int]]:
-    """(state, reason, messages) of a batch where there is a reason, most first. One query."""
-    rows = BatchTally.objects.filter(batch_id=batch_id, messages__gt=0).exclude(reason="")
+def reason_counts(batch_ids: Collection[int]) -> list[tuple[str, str, int]]:
+    """(state, reason, messages) of batches where there is a reason, most first. One query."""
+    rows = BatchTally.objects.filter(batch_id__in=batch_ids, messages__gt=0).exclude(reason="")
+    counts = rows.values("state", "reason").annotate(count=Sum("messages"))
     return list(
-        rows.order_by("-messages", "state", "reason").values_list("state", "reason", "messages")
+        counts.order_by("-count", "state", "reason").values_list("state", "reason", "count")
     )
 
 

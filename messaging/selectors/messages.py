@@ -1,23 +1,29 @@
-"""Lists of messages: an account's log, the people of a batch, whoever did something.
+"""Lists of messages: an account's log, the people of a report, whoever clicked a link.
 
-Owns the filters; pages are cut by key (`common.pagination`), newest first, so that the thousandth
-page costs what the first does.
+Owns how a `messaging.listing.ListFilter` becomes a query; pages are cut by key
+(`common.pagination`), newest first, so that the thousandth page costs what the first does.
 """
 
 import re
+from collections.abc import Collection
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from contacts.selectors import contacts_list
-from messaging.models import Batch, Message
+from messaging.listing import EVERYTHING, STATES, ListFilter
+from messaging.models import Message
+from tracking.selectors import link_clickers
 
-# The list that each word opens: recipients who did this after the text.
-_DID = {
-    "clicked": Q(human_click_at__isnull=False),
-    "hit": Q(first_click_at__isnull=False),
-    "replied": Q(replied_at__isnull=False),
-    "opted_out": Q(opted_out_at__isnull=False),
+# The column that answers each question about a person, by the answer.
+_ASKED = {
+    ("clicked", "yes"): Q(human_click_at__isnull=False),
+    ("clicked", "no"): Q(human_click_at__isnull=True),
+    ("clicked", "hit"): Q(first_click_at__isnull=False),
+    ("replied", "yes"): Q(replied_at__isnull=False),
+    ("replied", "no"): Q(replied_at__isnull=True),
+    ("left", "yes"): Q(opted_out_at__isnull=False),
+    ("left", "no"): Q(opted_out_at__isnull=True),
 }
 # More people than this fit a search only when it says hardly anything.
 _MOST_PEOPLE = 1000
@@ -25,37 +31,43 @@ _DIGITS = re.compile(r"\D+")
 
 
 def messages_list(
-    *,
-    account: Account,
-    batch: Batch | int | None = None,
-    state: str | None = None,
-    reason: str | None = None,
-    did: str | None = None,
-    search: str = "",
-    direction: str | None = None,
+    *, account: Account, batches: Collection[int] | None = None, chosen: ListFilter = EVERYTHING
 ) -> QuerySet[Message]:
     """Messages of the account, unordered (page them by key), with contact and author loaded.
 
+    At most two queries of its own, for a search and for a link.
+
     Args:
         account: Whose messages.
-        batch: Only this batch's recipients.
-        state: Only in this `MessageState`.
-        reason: Only with this `Reason`.
-        did: `clicked`, `hit`, `replied` or `opted_out`: only recipients who did.
-        search: A person's name, a phone in any form, or words of the text.
-        direction: `out` or `in`.
+        batches: Only recipients of these batches.
+        chosen: What they have in common.
     """
     rows = Message.objects.filter(account=account).select_related("contact", "created_by")
-    if batch is not None:
-        rows = rows.filter(batch_id=batch.pk if isinstance(batch, Batch) else batch)
-    for name, value in (("state", state), ("reason", reason), ("direction", direction)):
-        if value:
+    if batches is not None:
+        rows = rows.filter(batch_id__in=list(batches))
+    if chosen.show:
+        rows = rows.filter(state__in=STATES[chosen.show])
+    for name in ("state", "reason", "direction"):
+        if value := getattr(chosen, name):
             rows = rows.filter(**{name: value})
-    if did:
-        rows = rows.filter(_DID[did])
-    if search.strip():
-        rows = rows.filter(_found(account, search.strip()))
+    for name in ("clicked", "replied", "left"):
+        if answer := getattr(chosen, name):
+            rows = rows.filter(_ASKED[name, answer])
+    if chosen.link is not None:
+        rows = rows.filter(_clicked(account, chosen.link))
+    if chosen.search:
+        rows = rows.filter(_found(account, chosen.search))
     return rows
+
+
+def messages_counted(rows: QuerySet[Message], *, most: int) -> int:
+    """How many rows, at most `most` + 1, which then means "more". One query."""
+    return rows.select_related(None).order_by()[: most + 1].count()
+
+
+def _clicked(account: Account, link_id: int) -> Q:
+    batch_id, recipients = link_clickers(account=account, link_id=link_id)
+    return Q(batch_id=batch_id, recipient_no__in=recipients) if batch_id else Q(pk__in=[])
 
 
 def _found(account: Account, search: str) -> Q:

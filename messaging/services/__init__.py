@@ -5,6 +5,7 @@ Owns what may be asked for; carrying it out is the send engine's (`messaging.sen
 
 from messaging.services.control import batch_cancel, batch_pause, batch_resume
 from messaging.services.estimating import Audience, Estimate, audience_count, estimate
+from messaging.services.grouping import messages_group
 from messaging.services.launch import batch_launch
 from messaging.services.retrying import batch_retry
 from messaging.services.single import message_send, reason_not_texted, sender_default
@@ -20,6 +21,7 @@ __all__ = [
     "batch_retry",
     "estimate",
     "message_send",
+    "messages_group",
     "reason_not_texted",
     "sender_default",
 ]

@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.choices import Role
 from accounts.models import Account, Membership, User
+from campaigns import services
 from campaigns.models import Blast
 from common.clock import now
 from common.csvout import csv_lines
@@ -103,6 +104,10 @@ def test_failures_are_told_by_cause_with_what_to_do(
         ("?show=failed", ["Dan", "Eve", "No name"]),
         ("?show=failed&reason=landline", ["Dan"]),
         ("?show=skipped", ["Ben"]),
+        ("?clicked=yes&replied=no", ["Ann"]),
+        ("?show=delivered&clicked=no", ["Cleo"]),
+        ("?clicked=hit&replied=yes&left=no", ["Cleo"]),
+        ("?show=failed&left=no", ["Dan", "No name"]),
         ("?show=waiting", []),
         ("?show=nonsense&reason=nonsense", ["Ann", "Ben", "Cleo", "Dan", "Eve", "No name"]),
         ("?q=Cleo", ["Cleo"]),
@@ -195,9 +200,90 @@ def test_a_stranger_finds_nothing(
         assert client.get(f"/blasts/{blast.pk}/{path}").status_code == 404
     for act in ("pause", "resume", "cancel", "undo", "again", "send", "discard", "edit", "group"):
         assert client.post(f"/blasts/{blast.pk}/{act}").status_code == 404
+    for path in ("people", "people.csv"):
+        assert client.get(f"/campaigns/{blast.campaign_id}/{path}").status_code == 404
     assert client.get(f"/campaigns/{blast.campaign_id}/").status_code == 404
     assert client.post(f"/campaigns/{blast.campaign_id}/archive").status_code == 404
     assert Batch.objects.get().state == BatchState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", "6"),
+        ("?show=accepted", "4"),
+        ("?show=delivered", "2"),
+        ("?show=clicked", "1"),
+        ("?show=hit", "2"),
+        ("?show=failed", "3"),
+        ("?show=failed&reason=landline", "1"),
+        ("?reason=opted_out", "1"),
+        ("?show=skipped", "1"),
+        ("?show=waiting", "0"),
+        ("?clicked=yes&replied=no", "1"),
+        ("?q=Cleo", "1"),
+    ],
+)
+def test_a_list_says_how_many_it_holds(
+    browse: Browse, alice: User, blast: Blast, query: str, count: str
+) -> None:
+    finished(blast)
+
+    page = words(browse(alice).get(f"/blasts/{blast.pk}/{query}").content.decode())
+
+    assert f" People {count} " in page
+    for button in ("All 6", "Delivered 2", "Clicked 1", "Left 1", "Not delivered 3", "Waiting 0"):
+        assert f" {button} " in page
+
+
+def test_beyond_the_limit_a_list_says_more_than(
+    browse: Browse, alice: User, blast: Blast, settings: Any
+) -> None:
+    finished(blast)
+    settings.EXPORT_STREAM_ROWS = 2
+
+    page = words(browse(alice).get(f"/blasts/{blast.pk}/?clicked=no").content.decode())
+
+    assert " People more than 2 " in page
+    assert "Make a group of all of these" in page
+
+
+def test_the_people_of_a_whole_campaign_are_one_list(
+    browse: Browse, account: Account, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    again = services.blast_duplicate(account=account, actor=alice, blast=blast)
+    second = launched(account, alice, again)
+    *_, cleo, _, _, _ = Message.objects.filter(batch=second.batch).order_by("recipient_no")
+    Message.objects.filter(pk=cleo.pk).update(state="delivered", human_click_at=now())
+    client = browse(alice)
+    base = f"/campaigns/{blast.campaign_id}"
+
+    page = client.get(f"{base}/people?clicked=yes&replied=no").content.decode()
+
+    assert " People 2 " in words(page)
+    assert page.count('class="row-title"') == 2
+    answer: Any = client.get(f"{base}/people.csv?clicked=yes&replied=no")
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig"))))
+    assert [row["first_name"] for row in rows] == ["Ann", "Cleo"]
+    asked = {"name": "Warm", "clicked": "yes", "replied": "no"}
+    client.post(f"{base}/group", asked)
+    group = Group.objects.get(account=account, name="Warm")
+    members = group.members.order_by("contact_id").values_list("contact__first_name", flat=True)
+    assert list(members) == ["Ann", "Cleo"]
+
+
+def test_somebody_with_two_texts_in_a_list_is_in_its_group_once(
+    browse: Browse, account: Account, alice: User, blast: Blast
+) -> None:
+    again = services.blast_duplicate(account=account, actor=alice, blast=blast)
+    launched(account, alice, again)
+    asked = {"name": "All", "show": "waiting"}
+
+    answer = browse(alice).post(f"/campaigns/{blast.campaign_id}/group", asked, follow=True)
+
+    assert "The group “All” holds 5 people." in answer.content.decode()
+    assert Group.objects.get(name="All").members.count() == 5
 
 
 def test_the_list_as_filtered_comes_as_csv_that_no_spreadsheet_runs(
@@ -239,7 +325,7 @@ def test_a_list_becomes_a_group_to_write_to(
     ("asked", "sentence"),
     [
         ({"name": "Customers", "show": "delivered"}, "There is a group called “Customers” already"),
-        ({"name": "Nobody", "show": "waiting"}, "Nobody in this blast fits what you chose"),
+        ({"name": "Nobody", "show": "waiting"}, "Nobody in this list fits what you chose"),
     ],
 )
 def test_a_group_that_cannot_be_made_is_explained(

@@ -33,6 +33,9 @@ pytestmark = pytest.mark.django_db
 # Route name -> for each parameter of its path, which of the account's things it names.
 PAGES: dict[str, dict[str, str]] = {
     "campaign_report": {"pk": "campaign"},
+    "campaign_people": {"pk": "campaign"},
+    "campaign_group": {"pk": "campaign"},
+    "campaign_export": {"pk": "campaign"},
     "campaign_edit": {"pk": "campaign"},
     "campaign_archive": {"pk": "campaign"},
     "text_edit": {"pk": "text"},

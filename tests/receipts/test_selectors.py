@@ -9,7 +9,8 @@ from django.db import connection
 from accounts.models import Account
 from contacts.models import Contact
 from messaging.activity import activity_rewrite
-from messaging.choices import Direction, EventKind, MessageState, Reason
+from messaging.choices import EventKind, MessageState, Reason
+from messaging.listing import ListFilter, listing_read
 from messaging.models import BatchTally, BatchTotals, CarrierEvent, Message
 from messaging.receipts.statuses import statuses_apply
 from messaging.selectors import (
@@ -106,7 +107,7 @@ def test_figures_and_the_four_rates(make_batch: MakeBatch, account: Account) -> 
     assert figures.click_rate == (20, 80, 0.25)
     assert figures.response_rate == (8, 80, 0.1)
     assert figures.unsubscribe_rate == (2, 80, 0.025)
-    assert reason_counts(batch_id) == [
+    assert reason_counts([batch_id]) == [
         ("skipped", "opted_out", 20),
         ("undelivered", "unreachable", 15),
         ("refused", "landline", 10),
@@ -161,22 +162,28 @@ def test_lists_filter_and_stay_within_the_account(
         state="undelivered", reason="landline", opted_out_at=at
     )
 
-    def found(**filters: Any) -> list[int]:
-        rows = messages_list(account=account, **filters)
+    def found(*batches: int, **wanted: str) -> list[int]:
+        chosen = listing_read(wanted)
+        rows = messages_list(account=account, batches=batches or None, chosen=chosen)
         return sorted(row.recipient_no or 0 for row in rows)
 
     assert found() == [1, 2, 3, 4]
-    assert found(batch=messages[0].batch_id) == found(batch=messages[0].batch) == [1, 2, 3, 4]
-    assert found(batch=0) == []
+    assert found(messages[0].batch_id or 0) == [1, 2, 3, 4]
+    assert found(10**9) == []
     assert found(did="clicked") == [1]
     assert found(did="hit") == [1, 2]
     assert found(did="replied") == [2]
     assert found(did="opted_out") == [3]
+    assert found(clicked="no", replied="yes") == [2]
+    assert found(clicked="hit", replied="no") == [1]
+    assert found(show="clicked", clicked="no", left="no") == [2, 4]
+    assert found(show="accepted") == [1, 2, 3, 4]
+    assert found(show="failed", left="yes") == found(show="failed") == [3]
     assert found(state="undelivered") == found(reason="landline") == [3]
-    assert found(direction=Direction.IN) == []
-    assert found(search="zoe zan") == [1]
-    assert found(search="Hi 3") == [3]
-    assert found(search=messages[3].phone) == [4]
+    assert found(direction="in") == []
+    assert found(q="zoe zan") == [1]
+    assert found(q="Hi 3") == [3]
+    assert found(q=messages[3].phone) == [4]
 
 
 def test_a_timeline_shows_everything_in_order_and_nothing_forged(
@@ -278,10 +285,14 @@ def test_no_list_reads_all_messages(make_batch: MakeBatch, account: Account) -> 
     lists = [
         rows.order_by("-id")[:50],
         rows.filter(pk__lt=10**9).order_by("-id")[:50],
-        messages_list(account=account, batch=messages[0].batch_id, did="clicked").order_by("-id")[
+        messages_list(
+            account=account,
+            batches=[messages[0].batch_id or 0],
+            chosen=ListFilter(clicked="yes", replied="no"),
+        ).order_by("-id")[:50],
+        messages_list(account=account, chosen=ListFilter(search="+14155550001")).order_by("-id")[
             :50
         ],
-        messages_list(account=account, search="+14155550001").order_by("-id")[:50],
         CarrierEvent.objects.filter(message_id=messages[0].pk, kind=EventKind.STATUS),
     ]
 

@@ -1,0 +1,186 @@
+"""The people behind the figures of a blast or a whole campaign: listed, exported, made a group."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from accounts.models import Account
+from campaigns import exporting, selectors
+from campaigns import people as lists
+from campaigns.models import Blast, Campaign
+from campaigns.people import ReasonCounts
+from common.errors import DomainError
+from common.pagination import keyset_page
+from common.templatetags.ui import num
+from messaging.listing import ANSWERS, listing_read
+from messaging.selectors import (
+    Figures,
+    batch_figures,
+    figures_sum,
+    messages_counted,
+    messages_list,
+    reason_counts,
+)
+from messaging.services import messages_group
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose people a list holds: one blast's or those of all blasts of a campaign."""
+
+    name: str
+    campaign_id: int
+    batches: Sequence[int]
+    url: str
+    export_url: str
+    group_url: str
+
+
+def blast_people(blast: Blast) -> Source:
+    """The people of one blast; nobody before its launch."""
+    return Source(
+        name=blast.name,
+        campaign_id=blast.campaign_id,
+        batches=[blast.batch_id] if blast.batch_id else [],
+        url=reverse("blast_report", args=[blast.pk]),
+        export_url=reverse("blast_export", args=[blast.pk]),
+        group_url=reverse("blast_group", args=[blast.pk]),
+    )
+
+
+def _campaign_people(campaign: Campaign) -> Source:
+    return Source(
+        name=campaign.name,
+        campaign_id=campaign.pk,
+        batches=selectors.campaign_batches(campaign=campaign),
+        url=reverse("campaign_people", args=[campaign.pk]),
+        export_url=reverse("campaign_export", args=[campaign.pk]),
+        group_url=reverse("campaign_group", args=[campaign.pk]),
+    )
+
+
+def people_context(
+    account: Account,
+    source: Source,
+    params: Mapping[str, str],
+    *,
+    kept: tuple[Figures, ReasonCounts] | None = None,
+    is_part: bool = False,
+) -> dict[str, Any]:
+    """One page of the people behind a figure, with the ways to narrow it.
+
+    Args:
+        account: Whose.
+        source: Whose people the list holds.
+        params: Parameters of the address: `messaging.listing`'s and the place in the list.
+        kept: Figures and reasons of the source, where they are known already.
+        is_part: Only what changes by itself is needed; nothing is counted.
+    """
+    chosen = listing_read(params)
+    if kept is None:
+        figures = figures_sum(batch_figures(source.batches).values())
+        counts: ReasonCounts = reason_counts(source.batches)
+    else:
+        figures, counts = kept
+    rows = messages_list(account=account, batches=source.batches, chosen=chosen)
+    found = lists.known_count(figures, counts, chosen)
+    most = settings.EXPORT_STREAM_ROWS
+    if found is None and not is_part:
+        found = messages_counted(rows, most=most)
+    return {
+        "source": source,
+        "chosen": chosen,
+        "buttons": lists.buttons(figures, chosen),
+        "questions": [
+            (name, getattr(chosen, name), answers.items()) for name, answers in ANSWERS.items()
+        ],
+        "reasons": lists.reasons(counts, chosen),
+        "found": found,
+        "most": most,
+        "chosen_words": chosen.words,
+        "page": keyset_page(rows.select_related("batch"), params, size=PAGE_SIZE),
+        "group_name": lists.group_name(source.name, chosen),
+    }
+
+
+@requires(Role.VIEWER)
+@require_GET
+def campaign_people(request: AccountRequest, pk: int) -> HttpResponse:
+    """Everybody in the blasts of a campaign, once for each text: filters as in a blast's report."""
+    campaign = owned(Campaign.objects.all(), request.account, pk=pk)
+    source = _campaign_people(campaign)
+    context = people_context(request.account, source, request.GET)
+    return render(request, "campaigns/campaign_people.html", {"campaign": campaign, **context})
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_export(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """The list as filtered, as CSV."""
+    return _export(request, blast_people(owned(Blast.objects.all(), request.account, pk=pk)))
+
+
+@requires(Role.VIEWER)
+@require_GET
+def campaign_export(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """The list as filtered, as CSV."""
+    return _export(request, _campaign_people(owned(Campaign.objects.all(), request.account, pk=pk)))
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_group(request: AccountRequest, pk: int) -> HttpResponse:
+    """Make a group of the list as filtered, and begin a blast to it."""
+    return _group(request, blast_people(owned(Blast.objects.all(), request.account, pk=pk)))
+
+
+@requires(Role.MARKETER)
+@require_POST
+def campaign_group(request: AccountRequest, pk: int) -> HttpResponse:
+    """Make a group of the list as filtered, and begin a blast to it."""
+    return _group(request, _campaign_people(owned(Campaign.objects.all(), request.account, pk=pk)))
+
+
+def _export(request: AccountRequest, source: Source) -> HttpResponseBase:
+    if not source.batches:
+        return redirect(source.url)
+    rows = exporting.people_csv(
+        account=request.account, batches=source.batches, chosen=listing_read(request.GET)
+    )
+    name = source.export_url.strip("/").split("/")
+    return StreamingHttpResponse(
+        rows,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name[0][:-1]}-{name[1]}.csv"'},
+    )
+
+
+def _group(request: AccountRequest, source: Source) -> HttpResponse:
+    chosen = listing_read(request.POST)
+    try:
+        group, count = messages_group(
+            account=request.account,
+            actor=request.user,
+            name=request.POST.get("name", ""),
+            batches=source.batches,
+            chosen=chosen,
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(f"{source.url}?{chosen.query}#people")
+    people = f"{num(count)} {'person' if count == 1 else 'people'}"
+    messages.success(request, f"The group “{group.name}” holds {people}. Write to them here.")
+    picked = urlencode({"campaign": source.campaign_id, "group": group.pk})
+    return redirect(f"{reverse('blast_create')}?{picked}")
