@@ -103,6 +103,7 @@ def shop_at_work(stack: Stack) -> Shop:
             **_settings_places(account, owner),
             **_message_places(account),
             "campaign_report": [{"pk": campaign.pk}],
+            "campaign_people": [{"pk": campaign.pk}],
             "campaign_edit": [{"pk": campaign.pk}],
             "text_edit": [{"pk": _saved_text(account, owner).pk}],
             "blast_report": [
