@@ -11,11 +11,16 @@ from django.views.decorators.http import require_GET
 from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
-from campaigns import comparing, reports, selectors, timeline
+from campaigns import comparing, heatmap, reports, selectors, timeline
 from common.clock import now
 from common.templatetags.ui import num
 from contacts.selectors import contacts_count
-from messaging.selectors import Figures, activity_over_time
+from messaging.selectors import (
+    Figures,
+    activity_by_hour,
+    activity_over_time,
+    figures_by_number,
+)
 
 PERIODS = (7, 28, 90)
 _RECENT = 6
@@ -30,7 +35,7 @@ _SPEAKS = 50
 @requires(Role.VIEWER)
 @require_GET
 def overview(request: AccountRequest) -> HttpResponse:
-    """The first page: `days` (7, 28 or 90) in the URL."""
+    """The first page: `days` (7, 28 or 90) and `hours` (what the map shows) in the URL."""
     asked = request.GET.get("days", "")
     days = int(asked) if asked in {str(period) for period in PERIODS} else 28
     today = localtime(now()).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -58,6 +63,7 @@ def overview(request: AccountRequest) -> HttpResponse:
         "hand": _needs_a_hand(request.account, figures, current),
         "first_steps": _first_steps(request.account) if not current and not before else None,
         **_charts(request.account, current, since, days),
+        **_breakdowns(request.account, current, request.GET.get("hours", "")),
     }
     return render(request, "campaigns/overview.html", context)
 
@@ -71,6 +77,15 @@ def _charts(
     return {
         "by_day": timeline.by_day(slots, dates, zone=account.timezone),
         "reactions": timeline.reactions_by_day(slots, dates, zone=account.timezone),
+    }
+
+
+def _breakdowns(account: Account, rows: list[selectors.BlastRow], show: str) -> dict[str, Any]:
+    ids = [row.blast.batch_id for row in rows if row.blast.batch_id]
+    return {
+        "by_number": figures_by_number(ids),
+        "heat": heatmap.heat_map(activity_by_hour(ids, zone=account.timezone), show),
+        "heat_shows": [(name, label) for name, (label, _) in heatmap.SHOWS.items()],
     }
 
 

@@ -1,6 +1,11 @@
 """Reads of batches and messages: kept figures, lists, one message's story, what happened when."""
 
 from messaging.selectors.activity import Activity, activity_over_time, batch_waits_until
+from messaging.selectors.breakdowns import (
+    NumberFigures,
+    activity_by_hour,
+    figures_by_number,
+)
 from messaging.selectors.costs import Cost, costs_by, costs_of, message_cost, retried_credits
 from messaging.selectors.figures import (
     Figures,
@@ -24,13 +29,16 @@ __all__ = [
     "Cost",
     "Explanation",
     "Figures",
+    "NumberFigures",
     "Step",
+    "activity_by_hour",
     "activity_over_time",
     "batch_figures",
     "batch_names",
     "batch_waits_until",
     "costs_by",
     "costs_of",
+    "figures_by_number",
     "figures_sum",
     "message_cost",
     "message_explanation",
