@@ -83,7 +83,7 @@ def links_create(
 def link_settings_update(
     *,
     account: Account,
-    actor: User,
+    actor: User | None,
     domain: str | None,
     expires_after_days: int | None,
     fallback_url: str,
@@ -94,7 +94,7 @@ def link_settings_update(
 
     Args:
         account: Whose links.
-        actor: An admin.
+        actor: An admin, or who made the API key.
         domain: A host whose name server and TLS the operator has set up; None or "" for the
             platform's.
         expires_after_days: After the launch; None for never. For links made from now on.

@@ -61,6 +61,8 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("GET", "/blasts/{id}/report/"): ("sent", None, 200),
     ("GET", "/links/"): ("", None, 200),
     ("GET", "/links/{id}/"): ("link", None, 200),
+    ("GET", "/link-settings/"): ("", None, 200),
+    ("PATCH", "/link-settings/"): ("", {"utm_source": "textledger"}, 200),
     ("GET", "/messages/"): ("", None, 200),
     ("POST", "/messages/"): ("", {"to": "(202) 555-0187", **REPLY}, 201),
     ("GET", "/messages/{id}/"): ("message", None, 200),

@@ -8,6 +8,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.models import Account, AuditEvent, User
+from accounts.services import apikey_create
 from contacts.models import Contact
 from messaging.choices import BatchKind
 from messaging.content import content_of
@@ -180,3 +181,29 @@ def test_an_address_that_utm_parameters_would_make_too_long_stays_as_it_is(
 def test_utm_parameters_leave_the_rest_untouched(url: str, marked: str) -> None:
     assert with_utm(url, source="x&y", medium="sms", campaign="Mai!") == marked
     assert with_utm(url, source="", medium="sms", campaign="Mai!") == url
+
+
+@pytest.mark.django_db
+def test_the_api_reads_and_changes_what_is_named(account: Account, alice: User) -> None:
+    _, key = apikey_create(account=account, actor=alice, name="Shop", scopes=["read", "write"])
+    api = Client(headers={"Authorization": f"Bearer {key}"})
+    kind = "application/json"
+
+    before = api.get("/api/v1/link-settings/").json()
+    wanted = {"utm_source": "texts", "expires_after_days": 30}
+    changed = api.patch("/api/v1/link-settings/", wanted, content_type=kind).json()
+    refused = api.patch("/api/v1/link-settings/", {"expires_after_days": 0}, content_type=kind)
+
+    assert before == {
+        "domain": None,
+        "expires_after_days": None,
+        "fallback_url": "",
+        "utm_source": "",
+        "utm_medium": "",
+    }
+    assert changed == before | wanted
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["expires_after_days"])
+    row = LinkSettings.objects.get(account=account)
+    assert (row.utm_source, row.expires_after_days) == ("texts", 30)
+    event = AuditEvent.objects.get(action="links.changed")
+    assert (event.actor, event.data["utm_source"]) == (alice, ["", "texts"])
