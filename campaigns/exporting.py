@@ -1,72 +1,42 @@
-"""Lists of a report as CSV: streamed, of any size, and safe to open in a spreadsheet."""
+"""The people of a blast, or of all blasts of a campaign, as a file."""
 
-from collections.abc import Collection, Iterator
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from django.db.models import QuerySet
 
 from accounts.models import Account
-from common.csvout import csv_lines
-from messaging.choices import MessageState, Reason
-from messaging.listing import EVERYTHING, ListFilter
+from campaigns import selectors
+from campaigns.models import Blast, Campaign
+from common.errors import NotFound
+from exports.lists import ExportList, Params, titled
+from messaging.exporting import message_cells, message_heading
+from messaging.listing import listing_read
 from messaging.models import Message
 from messaging.selectors import messages_list
 
-CHUNK = 2000
-HEAD = (
-    "phone",
-    "first_name",
-    "last_name",
-    "state",
-    "reason",
-    "carrier_code",
-    "segments",
-    "credits",
-    "accepted_at",
-    "sent_at",
-    "final_at",
-    "clicks",
-    "first_click_by_person_at",
-    "replied_at",
-    "opted_out_at",
-    "text",
-)
+
+def _source(account: Account, params: Params) -> tuple[str, list[int]]:
+    """What the list is called and the batches it is of: `blast` or `campaign` of the parameters."""
+    blast_id, campaign_id = params.get("blast", ""), params.get("campaign", "")
+    if blast_id.isdecimal():
+        blast = Blast.objects.filter(account=account, pk=blast_id).first()
+        if blast is not None:
+            return blast.name, [blast.batch_id] if blast.batch_id else []
+    elif campaign_id.isdecimal():
+        campaign = Campaign.objects.filter(account=account, pk=campaign_id).first()
+        if campaign is not None:
+            return campaign.name, selectors.campaign_batches(campaign=campaign)
+    raise NotFound
 
 
-def people_csv(
-    *, account: Account, batches: Collection[int], chosen: ListFilter = EVERYTHING
-) -> Iterator[str]:
-    """Lines of CSV, head first, times in the account's zone (ISO 8601 with offset).
+def _title(account: Account, params: Params) -> str:
+    name, _ = _source(account, params)
+    return titled(name, listing_read(params).words)
 
-    No cell is run as a formula by a spreadsheet (`common.csvout`).
-    """
-    zone = ZoneInfo(account.timezone)
+
+def _rows(account: Account, params: Params) -> QuerySet[Message]:
+    _, batches = _source(account, params)
+    chosen = listing_read(params)
     rows = messages_list(account=account, batches=batches, chosen=chosen)
-    people = rows.order_by("pk").iterator(chunk_size=CHUNK)
-    return csv_lines(HEAD, (_cells(message, zone) for message in people))
+    return rows.select_related("batch")
 
 
-def _cells(message: Message, zone: ZoneInfo) -> list[str | int]:
-    contact = message.contact
-    return [
-        message.phone,
-        contact.first_name if contact else "",
-        contact.last_name if contact else "",
-        MessageState(message.state).label,
-        Reason(message.reason).label if message.reason else "",
-        message.carrier_code,
-        message.segments,
-        message.credits,
-        *(
-            _time(moment, zone)
-            for moment in (message.accepted_at, message.sent_at, message.final_at)
-        ),
-        message.clicks,
-        _time(message.human_click_at, zone),
-        _time(message.replied_at, zone),
-        _time(message.opted_out_at, zone),
-        message.body,
-    ]
-
-
-def _time(moment: datetime | None, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
+PEOPLE = ExportList(title=_title, heading=message_heading, rows=_rows, cells=message_cells)

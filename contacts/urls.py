@@ -6,6 +6,8 @@ from contacts.views import groups, imports, people, proof, reviews
 
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
+    path("people.csv", people.contact_export, name="contact_export"),
+    path("group", people.contact_group, name="contact_group"),
     path("new/", people.contact_create, name="contact_create"),
     path("<int:pk>/", people.contact_detail, name="contact_detail"),
     path("<int:pk>/edit/", people.contact_edit, name="contact_edit"),

@@ -6,5 +6,7 @@ from messaging.views import log
 
 urlpatterns = [
     path("", log.message_log, name="message_log"),
+    path("log.csv", log.message_export, name="message_export"),
+    path("group", log.message_group, name="message_group"),
     path("<int:pk>/", log.message_detail, name="message_detail"),
 ]

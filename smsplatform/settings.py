@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "smsplatform",
     "common",
     "accounts",
+    "exports",
     "contacts",
     "tracking",
     "messaging",
@@ -249,6 +250,7 @@ CELERY_BEAT_SCHEDULE = {
         "inbox.catch_up": 5,
         "contacts.import_sweep": 10,
         "tracking.check_destinations": 30,
+        "exports.sweep": 30,
         "messaging.retention_sweep": 3600,
         "accounts.warn_low_balances": 60,
     }.items()
@@ -268,6 +270,12 @@ RECONCILE_AFTER_S = env.float("RECONCILE_AFTER_S", default=3600.0)
 UNDO_S = env.float("UNDO_S", default=10.0)
 # Lists of more rows are exported in the background.
 EXPORT_STREAM_ROWS = env.int("EXPORT_STREAM_ROWS", default=50_000)
+EXPORT_LISTS = {
+    "contacts": "contacts.exporting.CONTACTS",
+    "hits": "tracking.exporting.HITS",
+    "messages": "messaging.exporting.MESSAGES",
+    "people": "campaigns.exporting.PEOPLE",
+}
 TRIAL_CREDITS = env.int("TRIAL_CREDITS", default=100)
 
 LOGGING = {

@@ -27,6 +27,7 @@ urlpatterns = [
     path("contacts/", include("contacts.urls")),
     path("links/", include("tracking.urls")),
     path("messages/", include("messaging.urls")),
+    path("exports/", include("exports.urls")),
     path("settings/", include("accounts.urls")),
     path("settings/", include("messaging.settings_urls")),
     path("search/", search, name="search"),

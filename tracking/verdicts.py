@@ -16,6 +16,7 @@ told by its many agents: a crowd's hits are doubted only far above what people d
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -70,6 +71,11 @@ REASON_WORDS: Final[dict[str, str]] = {
     Why.SOME_FROM_ONE_ADDRESS: "opened links of several recipients in a minute",
     Why.MANY_FROM_ONE_ADDRESS: "opened links of many recipients in a minute",
 }
+
+
+def reasons_told(reasons: Iterable[str]) -> str:
+    """Why a hit was judged as it was, in words."""
+    return "; ".join(REASON_WORDS.get(reason, reason) for reason in reasons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Pages of the links: all tracked links, and one link's clicks."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import AccountRequest, owned, requires
@@ -11,11 +12,12 @@ from common.charts import Chart, Series
 from common.errors import DomainError
 from common.pagination import keyset_page
 from common.text import typed
+from exports.answering import export_answer
 from tracking import selectors, services
 from tracking.choices import Verdict
 from tracking.forms import LinkSettingsForm
 from tracking.models import Link
-from tracking.verdicts import REASON_WORDS
+from tracking.verdicts import reasons_told
 
 PAGE_SIZE = 50
 HITS_SHOWN = 50
@@ -41,6 +43,8 @@ def link_report(request: AccountRequest, pk: int) -> HttpResponse:
     verdict_names = dict(Verdict.choices)
     context = {
         "link": link,
+        # The log shows who clicked, to be searched, exported and made a group of.
+        "clickers_url": f"{reverse('message_log')}?link={link.pk}" if link.batch_id else "",
         "robots_words": f"{link.clicks_total - link.clicks_human:,} by robots or unsure",
         "list_words": f"of {link.recipients:,} in the list",
         "over_time": _over_time(link, request.account.timezone),
@@ -49,9 +53,25 @@ def link_report(request: AccountRequest, pk: int) -> HttpResponse:
             for verdict, hits in selectors.link_verdicts(link=link)
         ],
         "same_destination": selectors.links_same_destination(link=link),
-        "hits": [(hit, _why(hit.reasons)) for hit in selectors.link_hits(link=link)[:HITS_SHOWN]],
+        "hits": [
+            (hit, reasons_told(hit.reasons)) for hit in selectors.link_hits(link=link)[:HITS_SHOWN]
+        ],
     }
     return render(request, "tracking/report.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def link_export(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """Every hit on a link as CSV, the oldest first."""
+    link = owned(Link.objects.all(), request.account, pk=pk)
+    return export_answer(
+        request,
+        kind="hits",
+        params={"link": str(link.pk)},
+        filename=f"link-{link.pk}.csv",
+        back=reverse("link_report", args=[link.pk]),
+    )
 
 
 @requires(Role.ADMIN)
@@ -93,7 +113,3 @@ def _over_time(link: Link, zone: str) -> Chart:
         zone=zone,
         none_yet="Nobody has opened this link yet.",
     )
-
-
-def _why(reasons: list[str]) -> str:
-    return "; ".join(REASON_WORDS.get(reason, reason) for reason in reasons)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -15,13 +15,14 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from accounts.models import Account
-from campaigns import exporting, selectors
 from campaigns import people as lists
+from campaigns import selectors
 from campaigns.models import Blast, Campaign
 from campaigns.people import ReasonCounts
 from common.errors import DomainError
 from common.pagination import keyset_page
-from common.templatetags.ui import num
+from common.templatetags.ui import group_told, num
+from exports.answering import export_answer
 from messaging.listing import ANSWERS, listing_read
 from messaging.selectors import (
     Figures,
@@ -45,6 +46,7 @@ class Source:
     batches: Sequence[int]
     url: str
     export_url: str
+    export_params: Mapping[str, str]
     group_url: str
 
 
@@ -56,6 +58,7 @@ def blast_people(blast: Blast) -> Source:
         batches=[blast.batch_id] if blast.batch_id else [],
         url=reverse("blast_report", args=[blast.pk]),
         export_url=reverse("blast_export", args=[blast.pk]),
+        export_params={"blast": str(blast.pk)},
         group_url=reverse("blast_group", args=[blast.pk]),
     )
 
@@ -67,6 +70,7 @@ def _campaign_people(campaign: Campaign) -> Source:
         batches=selectors.campaign_batches(campaign=campaign),
         url=reverse("campaign_people", args=[campaign.pk]),
         export_url=reverse("campaign_export", args=[campaign.pk]),
+        export_params={"campaign": str(campaign.pk)},
         group_url=reverse("campaign_group", args=[campaign.pk]),
     )
 
@@ -111,8 +115,15 @@ def people_context(
         "most": most,
         "chosen_words": chosen.words,
         "page": keyset_page(rows.select_related("batch"), params, size=PAGE_SIZE),
+        "count_words": _count_words(found, most),
         "group_name": lists.group_name(source.name, chosen),
     }
+
+
+def _count_words(found: int | None, most: int) -> str:
+    if found is None or found > most:
+        return "all of these"
+    return "this person" if found == 1 else f"these {num(found)}"
 
 
 @requires(Role.VIEWER)
@@ -156,14 +167,14 @@ def campaign_group(request: AccountRequest, pk: int) -> HttpResponse:
 def _export(request: AccountRequest, source: Source) -> HttpResponseBase:
     if not source.batches:
         return redirect(source.url)
-    rows = exporting.people_csv(
-        account=request.account, batches=source.batches, chosen=listing_read(request.GET)
-    )
-    name = source.export_url.strip("/").split("/")
-    return StreamingHttpResponse(
-        rows,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name[0][:-1]}-{name[1]}.csv"'},
+    chosen = listing_read(request.GET)
+    (whose, pk), *_ = source.export_params.items()
+    return export_answer(
+        request,
+        kind="people",
+        params={**chosen.params, **source.export_params},
+        filename=f"{whose}-{pk}.csv",
+        back=f"{source.url}?{chosen.query}#people",
     )
 
 
@@ -180,7 +191,6 @@ def _group(request: AccountRequest, source: Source) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.message)
         return redirect(f"{source.url}?{chosen.query}#people")
-    people = f"{num(count)} {'person' if count == 1 else 'people'}"
-    messages.success(request, f"The group “{group.name}” holds {people}. Write to them here.")
+    messages.success(request, group_told(group.name, count))
     picked = urlencode({"campaign": source.campaign_id, "group": group.pk})
     return redirect(f"{reverse('blast_create')}?{picked}")

@@ -78,6 +78,12 @@ def num(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{float(value):,.1f}"
 
 
+def group_told(name: str, people: int) -> str:
+    """What is said once a list was made a group."""
+    words = "1 person" if people == 1 else f"{num(people)} people"
+    return f"The group “{name}” holds {words}. Write to them here."
+
+
 @register.filter
 def percent(ratio: float | None) -> str:
     """0.1113 -> "11.1%"; None (nothing to divide by) -> a dash.

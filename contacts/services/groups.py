@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
@@ -54,7 +55,10 @@ def group_from(
         Invalid, GroupNameTaken: the name cannot be used; nothing is made.
     """
     group = group_create(account=account, actor=actor, name=name)
-    chosen, params = contact_ids.order_by().query.sql_with_params()
+    try:
+        chosen, params = contact_ids.order_by().query.sql_with_params()
+    except EmptyResultSet as error:
+        raise NobodyToGroup from error
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

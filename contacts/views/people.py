@@ -1,9 +1,13 @@
 """Pages of people: the list, one contact, adding and changing one, opting in and out by hand."""
 
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import AccountRequest, owned, requires
@@ -11,11 +15,15 @@ from accounts.choices import Role
 from accounts.models import Account
 from common.errors import DomainError
 from common.pagination import keyset_page
+from common.templatetags.ui import group_told
+from common.text import typed
 from contacts import selectors, services
 from contacts.choices import Consent, ConsentSource, WayBack
 from contacts.errors import OptedOut, ProofMissing
+from contacts.exporting import contacts_chosen
 from contacts.forms import ContactForm, WordingForm, refuse
 from contacts.models import Contact
+from exports.answering import export_answer
 
 PAGE_SIZE = 50
 
@@ -23,31 +31,71 @@ PAGE_SIZE = 50
 @requires(Role.VIEWER)
 @require_GET
 def contact_list(request: AccountRequest) -> HttpResponse:
-    """Live contacts, newest first: `q`, `group`, `consent`, `blank` (a merge field) in the URL."""
-    account, params = request.account, request.GET
-    search = params.get("q", "").strip()
-    group = params["group"] if params.get("group", "").isdecimal() else ""
-    consent = params["consent"] if params.get("consent") in Consent.values else ""
-    found = selectors.contacts_list(
-        account=account, search=search, group=int(group) if group else None, consent=consent
-    )
+    """Live contacts, newest first; what the address narrows them to is `contacts.exporting`'s."""
+    account, params = request.account, _chosen(request.GET)
+    found = contacts_chosen(account, params)
     blank = params.get("blank", "")
-    if blank:
-        found = selectors.contacts_blank(found, account=account, name=blank)
     context = {
-        "page": keyset_page(found, params, size=PAGE_SIZE),
-        "q": search,
-        "group": group,
-        "consent": consent,
+        "page": keyset_page(found, request.GET, size=PAGE_SIZE),
+        "chosen": params,
+        "query": urlencode(params),
+        "q": params.get("q", ""),
+        "group": params.get("group", ""),
+        "consent": params.get("consent", ""),
         "groups": selectors.groups_named(account=account),
         "consents": Consent.choices,
         "total": selectors.contacts_count(account=account),
         "blank": next((m for m in selectors.merge_fields(account=account) if m.name == blank), None)
         if blank
         else None,
-        "is_filtered": bool(search or group or consent or blank),
+        "is_filtered": bool(params),
     }
     return render(request, "contacts/list.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def contact_export(request: AccountRequest) -> HttpResponseBase:
+    """The list as filtered, as CSV, the oldest first."""
+    params = _chosen(request.GET)
+    return export_answer(
+        request,
+        kind="contacts",
+        params=params,
+        filename="contacts.csv",
+        back=f"{reverse('contact_list')}?{urlencode(params)}",
+    )
+
+
+@requires(Role.MARKETER)
+@require_POST
+def contact_group(request: AccountRequest) -> HttpResponse:
+    """Make a group of the list as filtered, and begin a blast to it."""
+    params = _chosen(request.POST)
+    try:
+        group, count = services.group_from(
+            account=request.account,
+            actor=request.user,
+            name=request.POST.get("name", ""),
+            contact_ids=contacts_chosen(request.account, params).values("pk"),
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(f"{reverse('contact_list')}?{urlencode(params)}")
+    messages.success(request, group_told(group.name, count))
+    return redirect(f"{reverse('blast_create')}?group={group.pk}")
+
+
+def _chosen(params: Mapping[str, str]) -> dict[str, str]:
+    """What the list is narrowed to; what makes no sense is left out."""
+    consent, group = params.get("consent", ""), params.get("group", "")
+    kept = {
+        "q": typed(params.get("q", "")),
+        "group": group if group.isdecimal() else "",
+        "consent": consent if consent in Consent.values else "",
+        "blank": typed(params.get("blank", "")),
+    }
+    return {name: value for name, value in kept.items() if value}
 
 
 @requires(Role.MARKETER)

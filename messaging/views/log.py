@@ -1,17 +1,23 @@
 """The message log (every text of the account) and the timeline of one message."""
 
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
+from common.errors import DomainError
 from common.pagination import keyset_page
+from common.templatetags.ui import group_told
+from exports.answering import export_answer
 from messaging import selectors
 from messaging.choices import Direction, MessageState, Reason
 from messaging.confirmations import confirmed_by_carrier
 from messaging.listing import ANSWERS, listing_read
 from messaging.models import Message
+from messaging.services import messages_group
 
 PAGE_SIZE = 50
 
@@ -27,6 +33,7 @@ def message_log(request: AccountRequest) -> HttpResponse:
         "page": page,
         "confirmed": {m.pk for m in page.rows if confirmed_by_carrier(m, m.batch)},
         "chosen": chosen,
+        "group_name": ", ".join(chosen.words)[:80],
         "states": MessageState.choices,
         "reasons": Reason.choices,
         "directions": Direction.choices,
@@ -35,6 +42,39 @@ def message_log(request: AccountRequest) -> HttpResponse:
         ],
     }
     return render(request, "messaging/log.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def message_export(request: AccountRequest) -> HttpResponseBase:
+    """The log as filtered, as CSV, the oldest first."""
+    chosen = listing_read(request.GET)
+    return export_answer(
+        request,
+        kind="messages",
+        params=chosen.params,
+        filename="messages.csv",
+        back=f"{reverse('message_log')}?{chosen.query}",
+    )
+
+
+@requires(Role.MARKETER)
+@require_POST
+def message_group(request: AccountRequest) -> HttpResponse:
+    """Make a group of the people in the log as filtered, and begin a blast to it."""
+    chosen = listing_read(request.POST)
+    try:
+        group, count = messages_group(
+            account=request.account,
+            actor=request.user,
+            name=request.POST.get("name", ""),
+            chosen=chosen,
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(f"{reverse('message_log')}?{chosen.query}")
+    messages.success(request, group_told(group.name, count))
+    return redirect(f"{reverse('blast_create')}?group={group.pk}")
 
 
 @requires(Role.VIEWER)

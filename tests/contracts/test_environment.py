@@ -12,7 +12,7 @@ from smsplatform.local.places import ROOT
 
 SETTINGS = ROOT / "smsplatform" / "settings.py"
 EXAMPLE = ROOT / ".env.example"
-APPS = ("accounts", "campaigns", "common", "contacts", "inbox", "messaging", "tracking")
+APPS = ("accounts", "campaigns", "common", "contacts", "exports", "inbox", "messaging", "tracking")
 
 
 def _reads() -> dict[str, ast.Call]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from smsplatform.local.places import ROOT
 
-APPS = {"accounts", "campaigns", "common", "contacts", "inbox", "messaging", "tracking"}
+APPS = {"accounts", "campaigns", "common", "contacts", "exports", "inbox", "messaging", "tracking"}
 INTERFACES = {
     "admin",
     "api",

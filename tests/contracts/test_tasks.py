@@ -8,7 +8,16 @@ from django.conf import settings
 from smsplatform.celery import app
 from smsplatform.local.places import ROOT
 
-APPS = ("accounts", "contacts", "tracking", "messaging", "campaigns", "inbox", "smsplatform")
+APPS = (
+    "accounts",
+    "exports",
+    "contacts",
+    "tracking",
+    "messaging",
+    "campaigns",
+    "inbox",
+    "smsplatform",
+)
 
 
 def enqueued_names() -> dict[str, Path]:

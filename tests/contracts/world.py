@@ -16,6 +16,8 @@ from common.clock import now
 from common.crypto import encrypt
 from contacts.choices import ConsentSource, ImportStatus
 from contacts.models import Contact, ContactImport, Group, GroupMember, OptOut
+from exports.choices import ExportState
+from exports.models import Export
 from inbox.models import Conversation
 from messaging.choices import BatchKind, Direction, MessageState
 from messaging.models import Batch, BatchTotals, CarrierAccount, Message, SenderNumber
@@ -48,6 +50,7 @@ class World:
     verified: VerifiedNumber
     opt_out: OptOut
     text: SavedText
+    export: Export
 
     def ids(self) -> dict[str, int]:
         """Field name to primary key."""
@@ -145,6 +148,16 @@ def world_create(account: Account, owner: User) -> World:
         api_key=key,
         verified=VerifiedNumber.objects.create(
             account=account, phone="+12025550171", code_hash="x", verified_at=now()
+        ),
+        export=Export.objects.create(
+            account=account,
+            requested_by=owner,
+            kind="people",
+            params={"blast": str(sent.pk)},
+            key=tag,
+            title="Sent",
+            filename="sent.csv",
+            state=ExportState.DONE,
         ),
         opt_out=OptOut.objects.create(
             account=account, phone="+12025550172", source=ConsentSource.FREE_TEXT

@@ -35,6 +35,7 @@ from contacts.services import (
     import_create,
     import_start,
 )
+from exports import services as exports
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation
 from inbox.services import conversation_reply, conversation_set_status, note_add
@@ -290,11 +291,21 @@ def _message_places(account: Account) -> Places:
     people = [{"pk": contact.pk} for contact in (*contacts, by_hand)]
     return {
         "message_detail": [{"pk": message.pk} for message in shown if message],
+        "export_detail": [{"pk": _export(account)}],
         "link_report": [{"pk": Link.objects.filter(account=account).order_by("pk")[0].pk}],
         "contact_detail": people,
         "contact_edit": people[:1],
         "contact_proof_page": people[:1],
     }
+
+
+def _export(account: Account) -> int:
+    """A file of the contacts, made."""
+    export = exports.export_request(
+        account=account, actor=None, kind="contacts", params={}, filename="contacts.csv"
+    )
+    exports.export_run(export.pk)
+    return export.pk
 
 
 def _settings_places(account: Account, owner: User) -> Places:

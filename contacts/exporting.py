@@ -1,0 +1,76 @@
+"""Contacts as a file: the fixed fields, then the account's own."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from accounts.models import Account
+from common.text import typed
+from contacts import selectors
+from contacts.choices import Consent
+from contacts.models import Contact
+from exports.lists import ExportList, Params, moment_of, titled
+
+_HEAD = (
+    "phone",
+    "first_name",
+    "last_name",
+    "email",
+    "timezone",
+    "consent",
+    "consent_at",
+    "added_at",
+)
+
+
+def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
+    """The contacts that an address asks for: `q`, `group`, `consent`, `blank` (a merge field)."""
+    group, consent = params.get("group", ""), params.get("consent", "")
+    is_id = group.isascii() and group.isdigit() and len(group) < 19
+    found = selectors.contacts_list(
+        account=account,
+        search=typed(params.get("q", "")),
+        group=int(group) if is_id else None,
+        consent=consent if consent in Consent.values else "",
+    )
+    if blank := params.get("blank", ""):
+        found = selectors.contacts_blank(found, account=account, name=blank)
+    return found
+
+
+def _title(account: Account, params: Params) -> str:
+    told = [str(dict(Consent.choices).get(params.get("consent", ""), "")), params.get("q", "")]
+    if params.get("group"):
+        named = selectors.groups_named(account=account)
+        told += [group.name for group in named if str(group.pk) == params["group"]]
+    if params.get("blank"):
+        told.append(f"without {params['blank']}")
+    return titled("Contacts", [words for words in told if words])
+
+
+def _heading(account: Account) -> Sequence[str]:
+    return [*_HEAD, *(field.label for field in selectors.custom_fields(account=account))]
+
+
+def _cells(account: Account) -> Callable[[Any], Sequence[object]]:
+    told = moment_of(account)
+    own = [field.key for field in selectors.custom_fields(account=account)]
+
+    def cells(contact: Contact) -> Sequence[object]:
+        return [
+            contact.phone,
+            contact.first_name,
+            contact.last_name,
+            contact.email,
+            contact.timezone,
+            contact.get_consent_display(),
+            told(contact.consent_at),
+            told(contact.created_at),
+            *(str(contact.custom.get(key, "")) for key in own),
+        ]
+
+    return cells
+
+
+CONTACTS = ExportList(title=_title, heading=_heading, rows=contacts_chosen, cells=_cells)
