@@ -1,7 +1,5 @@
 """`/api/v1/links/`: tracked links with their counts; `/api/v1/link-settings/`: how they look."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
@@ -11,7 +9,7 @@ from rest_framework.response import Response
 from accounts.access import calling_account, calling_user
 from common.strict import StrictFields
 from tracking import selectors, services
-from tracking.models import Link
+from tracking.models import Link, LinkSettings
 
 
 class LinkSerializer(serializers.ModelSerializer):
@@ -45,7 +43,7 @@ class LinkViewSet(viewsets.ReadOnlyModelViewSet[Link]):
         return Link.objects.filter(account=calling_account(self.request))
 
 
-class LinkSettingsSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
+class LinkSettingsSerializer(StrictFields, serializers.Serializer[LinkSettings]):
     """How the account's links look and how long they live; what is left out stays as it is."""
 
     domain = serializers.CharField(
