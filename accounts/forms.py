@@ -163,6 +163,7 @@ class AccountForm(forms.ModelForm):
             "cap_days",
             "monthly_budget_credits",
             "low_balance_credits",
+            "keep_events_days",
             "keep_bodies_days",
             "template_rule",
         ]
@@ -177,12 +178,17 @@ class AccountForm(forms.ModelForm):
             "start_words": "Your own words for START",
             "monthly_budget_credits": "Credits blasts may use in a month",
             "low_balance_credits": "Warn when fewer credits are left than",
+            "keep_events_days": "Keep what carriers posted, word for word, for (days)",
             "keep_bodies_days": "Keep the texts of messages for (days)",
             "template_rule": "Who may send only approved templates",
         }
         help_texts = {
             "monthly_budget_credits": "A blast that could pass it does not start. 0: no limit.",
             "low_balance_credits": "Owners and admins get one mail each time. 0: no warning.",
+            "keep_events_days": (
+                "At least 30; then a message's story tells what became of it, no longer the raw "
+                "events, and figures stay. 0: for ever."
+            ),
             "keep_bodies_days": (
                 "At least 30; then the words are removed for good, and figures stay. 0: for ever."
             ),

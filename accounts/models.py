@@ -102,6 +102,9 @@ class Account(models.Model):
     monthly_budget_credits = models.PositiveIntegerField(
         default=0, help_text="Most credits blasts may use in a month; 0 for no limit."
     )
+    keep_events_days = models.PositiveSmallIntegerField(
+        default=0, help_text="Carriers' raw events are removed after so many days; 0 for never."
+    )
     keep_bodies_days = models.PositiveSmallIntegerField(
         default=0, help_text="Texts of messages are removed after so many days; 0 for never."
     )

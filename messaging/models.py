@@ -206,6 +206,9 @@ class Batch(models.Model):
     texts_removed_at = models.DateTimeField(
         null=True, blank=True, help_text="When its messages' texts had been kept long enough."
     )
+    events_removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its raw carrier events had been kept long enough."
+    )
     reconciled_at = models.DateTimeField(null=True, blank=True)
     reconciled_differences = models.JSONField(null=True, blank=True)
 
@@ -235,16 +238,22 @@ class Batch(models.Model):
                 name="batch_with_texts",
                 condition=Q(texts_removed_at__isnull=True),
             ),
+            models.Index(
+                fields=["account", "settled_at"],
+                name="batch_with_events",
+                condition=Q(events_removed_at__isnull=True),
+            ),
         ]
 
 
 class Retention(models.Model):
-    """How far an account's messages have been gone through for old inbound texts."""
+    """How far an account's messages have been gone through for old inbound texts and events."""
 
     account = models.OneToOneField(
         Account, primary_key=True, on_delete=models.CASCADE, related_name="+"
     )
     message_id = models.BigIntegerField(default=0)
+    events_message_id = models.BigIntegerField(default=0)
 
 
 class BatchWatch(models.Model):

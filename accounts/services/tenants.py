@@ -40,6 +40,7 @@ SETTINGS = (
     "cap_days",
     "monthly_budget_credits",
     "low_balance_credits",
+    "keep_events_days",
     "keep_bodies_days",
     "template_rule",
 )
@@ -179,13 +180,11 @@ def account_update(*, account: Account, actor: User, **changes: Any) -> Account:
         raise Invalid(fields={"cap_texts": f"Between 0 (no cap) and {CAP_TEXTS_LIMIT}."})
     if not 1 <= changes.get("cap_days", 1) <= CAP_DAYS_LIMIT:
         raise Invalid(fields={"cap_days": f"Between 1 and {CAP_DAYS_LIMIT} days."})
-    keep_days = changes.get("keep_bodies_days", 0)
-    if keep_days and not KEEP_DAYS_LEAST <= keep_days <= KEEP_DAYS_MOST:
-        raise Invalid(
-            fields={
-                "keep_bodies_days": f"0 (for ever), or {KEEP_DAYS_LEAST} to {KEEP_DAYS_MOST} days."
-            }
-        )
+    for field in ("keep_bodies_days", "keep_events_days"):
+        keep_days = changes.get(field, 0)
+        if keep_days and not KEEP_DAYS_LEAST <= keep_days <= KEEP_DAYS_MOST:
+            sentence = f"0 (for ever), or {KEEP_DAYS_LEAST} to {KEEP_DAYS_MOST} days."
+            raise Invalid(fields={field: sentence})
     for field in ("name", "brand"):
         if field in changes:
             changes[field] = one_line(changes[field], 120)

@@ -79,6 +79,18 @@ def inbound_file(
     return message
 
 
+def inbound_filed(*, carrier_account: CarrierAccount, text: InboundText) -> Message | None:
+    """The message that this text was stored as before; None where it was not.
+
+    Raises:
+        SetAside: as `inbound_file`.
+    """
+    account = _sender(carrier_account, text).account
+    if not text.carrier_id:
+        return None
+    return Message.objects.filter(account=account, carrier_id=text.carrier_id[:64]).first()
+
+
 def _sender(carrier_account: CarrierAccount, text: InboundText) -> SenderNumber:
     """The number it was sent to; one given up still hears a STOP, unless somebody else has it."""
     if text.account_ref != carrier_account.external_id:

@@ -12,7 +12,7 @@ from messaging.choices import EventKind
 from messaging.gateways import twilio_webhooks
 from messaging.models import CarrierEvent
 from messaging.receipts.carrier_clicks import carrier_click_store
-from messaging.receipts.inbound import inbound_file
+from messaging.receipts.inbound import inbound_file, inbound_filed
 from messaging.receipts.queue import SetAside, set_aside, take
 
 log = logging.getLogger(__name__)
@@ -47,11 +47,13 @@ def text_apply_next() -> bool:
 
 def _apply(event: CarrierEvent) -> None:
     if event.kind == EventKind.INBOUND:
-        inbound_file(
-            carrier_account=event.carrier_account,
-            text=twilio_webhooks.parse_inbound(event.payload),
-            at=event.received_at,
-        )
+        text = twilio_webhooks.parse_inbound(event.payload)
+        carrier_account = event.carrier_account
+        stored = inbound_file(carrier_account=carrier_account, text=text, at=event.received_at)
+        # One that came before is the same text: whoever removes that one finds this event too.
+        message = stored or inbound_filed(carrier_account=carrier_account, text=text)
+        if message is not None:
+            CarrierEvent.objects.filter(pk=event.pk).update(message_id=message.pk)
         return
     taps = twilio_webhooks.parse_clicks(event.payload)
     if not taps:

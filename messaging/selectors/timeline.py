@@ -39,6 +39,11 @@ _SAID: dict[str, str] = {
     Outcome.RETRYABLE: "Carrier was too busy; asked again later",
     Outcome.UNKNOWN: "Carrier's answer was lost",
 }
+_LAST_WORDS: dict[str, str] = {
+    MessageState.DELIVERED: "Delivered",
+    MessageState.UNDELIVERED: "Not delivered",
+    MessageState.FAILED: "Failed at the carrier",
+}
 _CLICKS_SHOWN = 100
 _REPLIES_SHOWN = 20
 
@@ -76,6 +81,8 @@ def message_timeline(message: Message) -> list[Step]:
         )
     steps += _clicks(message)
     steps += _replies(message)
+    if message.batch is not None and message.batch.events_removed_at is not None:
+        steps += _told_before(message, message.batch.events_removed_at)
     return sorted(steps, key=lambda step: step.at)
 
 
@@ -149,6 +156,20 @@ def _events(message: Message) -> Iterator[Step]:
             state = meant
         seen.add(event.word)
         yield Step(event.received_at, title, detail, ROLES.get(meant, "waiting"), event.payload)
+
+
+def _told_before(message: Message, removed_at: datetime) -> Iterator[Step]:
+    """What the carrier had said, by the message itself: its raw events were kept long enough."""
+    if message.sent_at is not None:
+        yield Step(message.sent_at, "Carrier handed it on")
+    if message.final_at is not None and message.state in _LAST_WORDS:
+        role = ROLES.get(message.state, "waiting")
+        yield Step(message.final_at, _LAST_WORDS[message.state], role=role)
+    yield Step(
+        removed_at,
+        "Raw events of the carrier removed",
+        "This account keeps them for a limited time; what they said of this message stays.",
+    )
 
 
 def _clicks(message: Message) -> Iterator[Step]:

@@ -5,7 +5,7 @@ from celery import shared_task
 from messaging.breaker import batches_judge
 from messaging.evidence import unknown_look_up
 from messaging.judge import leases_judge
-from messaging.retention import texts_remove
+from messaging.retention import events_remove, texts_remove
 from messaging.sending.drain import drain
 from messaging.services.finish import batches_finish
 
@@ -43,5 +43,6 @@ def judge_expired() -> None:
 
 @shared_task(name="messaging.retention_sweep")
 def retention_sweep() -> None:
-    """Remove the texts that accounts have kept as long as they want."""
+    """Remove the texts and raw events that accounts have kept as long as they want."""
     texts_remove()
+    events_remove()

@@ -31,6 +31,7 @@ SETTINGS = {
     "monthly_budget_credits": "5000",
     "low_balance_credits": "300",
     "keep_bodies_days": "90",
+    "keep_events_days": "60",
 }
 
 
@@ -51,7 +52,7 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert (account.cap_texts, account.cap_days) == (2, 14)
     assert account.monthly_budget_credits == 5000
     assert account.low_balance_credits == 300
-    assert account.keep_bodies_days == 90
+    assert (account.keep_bodies_days, account.keep_events_days) == (90, 60)
     event = AuditEvent.objects.get(action="account.changed")
     assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]
     assert account.default_country == "DE"
@@ -108,6 +109,7 @@ def test_saving_the_same_again_leaves_no_trail(
         {"stop_words": "!!!"},
         {"keep_bodies_days": "29"},
         {"keep_bodies_days": "3651"},
+        {"keep_events_days": "29"},
         {"start_words": "x" * 41},
         {"stop_words": ",".join(f"word{n}" for n in range(31))},
     ],
