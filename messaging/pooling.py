@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from django.db import connection
 
+from common.sql import Sql
 from messaging.models import SenderNumber
-from messaging.recipients import Sql
 
 
 def pooled(chosen: Sql, *, account_id: int, senders: Sequence[SenderNumber]) -> Sql:

@@ -5,7 +5,6 @@ same. A million recipients never pass through Python. Consent and the rest are a
 moment of sending (`messaging.gate`).
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -13,6 +12,7 @@ from django.db.models import QuerySet
 
 from accounts.choices import AccountStatus
 from accounts.models import Account
+from common.sql import Sql
 from contacts.choices import Consent, LineType
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
@@ -34,14 +34,6 @@ from messaging.shapes import shape_of
 
 _COLUMNS: Final = frozenset({"first_name", "last_name", "email", "phone"})
 _READ: Final = ("id", "account_id", "deleted_at", "custom", "line_type", "consent", *_COLUMNS)
-
-
-@dataclass(frozen=True)
-class Sql:
-    """A piece of SQL and its parameters."""
-
-    text: str
-    params: list[Any]
 
 
 def people(
@@ -117,15 +109,16 @@ def _everybody(account: Account, audience: QuerySet[Contact], *, is_sorted: bool
     except EmptyResultSet as empty:
         raise EmptyAudience from empty
     # Not "id IN (audience)": joined with itself, contacts come out quadratic while the planner's
-    # statistics do not know the account yet, as just after an import.
+    # statistics do not know the account yet, as just after an import. For the same reason the
+    # account is asked outside: through DISTINCT ON and OFFSET it is not pushed down.
     once = (
-        f"(SELECT DISTINCT ON (a.id) a.* FROM ({chosen}) a "
-        "WHERE a.account_id = %s AND a.deleted_at IS NULL ORDER BY a.id)"
+        f"(SELECT DISTINCT ON (a.id) a.* FROM ({chosen}) a ORDER BY a.id)"
         if is_sorted or _may_repeat(audience)
-        else f"(SELECT a.* FROM ({chosen}) a WHERE a.account_id = %s AND a.deleted_at IS NULL)"
+        else f"(SELECT a.* FROM ({chosen}) a OFFSET 0)"
     )
     return Sql(
-        f"{once} c LEFT JOIN contacts_optout o ON o.account_id = %s AND o.phone = c.phone",
+        f"{once} c LEFT JOIN contacts_optout o ON o.account_id = %s AND o.phone = c.phone "
+        "WHERE c.account_id = %s AND c.deleted_at IS NULL",
         [*params, account.pk, account.pk],
     )
 

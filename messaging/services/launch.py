@@ -17,6 +17,7 @@ from accounts.errors import EmailUnverified
 from accounts.models import Account, User
 from accounts.selectors import user_may_send
 from accounts.services import credits_reserve
+from common.sql import Sql
 from contacts.models import Contact
 from contacts.selectors import merge_fields
 from messaging.budget import Budget, budgets_hold, budgets_of
@@ -27,7 +28,7 @@ from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
 from messaging.pooling import pooled
 from messaging.pricing import Prices
-from messaging.recipients import Sql, people, segments_bound
+from messaging.recipients import people, segments_bound
 from messaging.rendering import Template, compile_body
 from messaging.segments import segments
 from messaging.selectors.prices import prices_now
