@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from common.errors import Conflict, DomainError, Invalid
+from common.errors import Conflict, DomainError, Invalid, NotFound
 from contacts.choices import WayBack
 
 
@@ -42,6 +42,66 @@ class NobodyToGroup(Conflict):
 
     code = "nobody_to_group"
     message = "Nobody in this list fits what you chose, so no group was made."
+
+
+class GroupIsSmart(Conflict):
+    """Rules decide who is in a smart group; nobody is put in or taken out by hand."""
+
+    code = "group_is_smart"
+
+    def __init__(self, name: str) -> None:
+        sentence = (
+            f"Rules decide who is in “{name}”. Nothing was changed. Change its rules, or choose a"
+            " group without rules."
+        )
+        super().__init__(sentence, fields={"group": sentence, "groups": sentence})
+
+
+class GroupIsStatic(Conflict):
+    """People were put into the group by hand; it has no rules and gets none."""
+
+    code = "group_is_static"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"“{name}” has no rules: people are put into it. Nothing was changed. Make a smart"
+            " group instead."
+        )
+
+
+class GroupInRules(Conflict):
+    """A smart group asks who is in this group; without it, the rule would mean somebody else."""
+
+    code = "group_in_rules"
+
+    def __init__(self, name: str, *, by: str) -> None:
+        super().__init__(
+            f"The rules of “{by}” ask who is in “{name}”. Nothing was changed. Change those rules"
+            " first."
+        )
+
+
+class RulesInvalid(Invalid):
+    """Rules that say what cannot be said; `path` is where, such as ``all[1].not``."""
+
+    code = "rules_invalid"
+
+    def __init__(self, code: str, sentence: str, *, path: str = "") -> None:
+        self.path = path
+        self.sentence = sentence
+        at = f" It stands at {path}." if path else ""
+        message = f"{sentence}{at} Nothing was changed."
+        super().__init__(message, code=code, fields={"rules": f"{sentence}{at}"})
+
+
+class RuleTargetMissing(NotFound):
+    """A rule names a group, blast, campaign or field that is not the account's."""
+
+    code = "rule_target_missing"
+
+    def __init__(self, what: str) -> None:
+        sentence = f"A rule names a {what} that does not exist in this account."
+        super().__init__(f"{sentence} Nothing was changed.", fields={"rules": sentence})
 
 
 _WAYS_BACK = {

@@ -94,7 +94,7 @@ class ContactForm(forms.Form):
             )
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
-        groups.queryset = selectors.groups_named(account=account)
+        groups.queryset = selectors.groups_static(account=account)
         zones = self.fields["timezone"]
         assert isinstance(zones, forms.ChoiceField)
         zones.choices = [("", "From the number"), *((z, z) for z in sorted(available_timezones()))]
@@ -237,7 +237,7 @@ class StartForm(forms.Form):
             return
         groups = self.fields["group"]
         assert isinstance(groups, forms.ModelChoiceField)
-        groups.queryset = selectors.groups_named(account=account)
+        groups.queryset = selectors.groups_static(account=account)
 
     def mapping(self) -> list[str]:
         """One target a column, as posted; `import_start` checks them."""

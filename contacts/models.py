@@ -97,7 +97,11 @@ class CustomField(models.Model):
 
 
 class Group(models.Model):
-    """A named list of contacts."""
+    """A named list of contacts: static (GroupMember), or smart by `rules` (contacts.rules).
+
+    A group keeps its kind. `people` is how many a smart group's rules fitted when they were last
+    counted, at `counted_at`; who is in it is always asked anew (contacts.membership).
+    """
 
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="groups", db_index=False
@@ -105,6 +109,9 @@ class Group(models.Model):
     name = models.CharField(max_length=80)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
+    rules = models.JSONField(null=True, blank=True, help_text="None for a static group.")
+    people = models.PositiveBigIntegerField(null=True, blank=True)
+    counted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -113,6 +120,11 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_smart(self) -> bool:
+        """Whether rules decide who is in it."""
+        return self.rules is not None
 
 
 class GroupMember(models.Model):

@@ -17,6 +17,7 @@ from accounts.models import Account
 from common.errors import NotFound
 from contacts.choices import Consent, ConsentKind, ConsentSource, ImportStatus
 from contacts.fields import CUSTOM_PREFIX, LABELS
+from contacts.membership import members
 from contacts.models import (
     ConsentEvent,
     Contact,
@@ -49,13 +50,13 @@ class MergeField(NamedTuple):
 
 
 def audience(*, account: Account, group_ids: Sequence[int]) -> QuerySet[Contact]:
-    """Live contacts that are in any of the groups, each once, unordered.
+    """Live contacts that are in any of the groups, static or smart, each once, unordered.
 
     Groups of other accounts have no members here. Meant to be compiled into messaging's
-    INSERT ... SELECT; nothing is loaded.
+    INSERT ... SELECT: nobody is loaded, and who is in a smart group is settled when that runs.
+    One query, for the groups' rules.
     """
-    members = GroupMember.objects.filter(account=account, group_id__in=list(group_ids))
-    return _live(account).filter(pk__in=members.values("contact_id"))
+    return members(account=account, group_ids=group_ids)
 
 
 def contacts_list(
@@ -71,15 +72,14 @@ def contacts_list(
         account: Whose contacts.
         search: Beginnings of names, e-mail and phone, all of which must fit; a phone may be typed
             in any form, with or without country code.
-        group: Only members of this group of the account.
+        group: Only members of this group of the account, static or smart (one query more).
         consent: Only this word on consent; anything else is no filter.
     """
     contacts = _live(account)
+    if group is not None:
+        contacts = members(account=account, group_ids=[group])
     if search.strip():
         contacts = contacts.alias(searched=_SEARCHED).filter(_matches(account, search))
-    if group is not None:
-        members = GroupMember.objects.filter(account=account, group_id=group)
-        contacts = contacts.filter(pk__in=members.values("contact_id"))
     if consent in Consent.values:
         contacts = contacts.filter(consent=consent)
     return contacts
@@ -181,8 +181,17 @@ def groups_named(*, account: Account) -> QuerySet[Group]:
     return Group.objects.filter(account=account).order_by("name")
 
 
+def groups_static(*, account: Account) -> QuerySet[Group]:
+    """Groups that people are put into, by name. One query."""
+    return groups_named(account=account).filter(rules__isnull=True)
+
+
 def groups_list(*, account: Account) -> QuerySet[Group]:
-    """Groups by name, each with `size`, the number of its members. One query."""
+    """Groups by name, each with `size`, the number of its members. One query.
+
+    The size of a smart group is the one last counted (`Group.people`): asking every group's rules
+    could take as long as the largest of them.
+    """
     sizes = (
         GroupMember.objects.filter(group=OuterRef("pk"))
         .order_by()
@@ -190,7 +199,7 @@ def groups_list(*, account: Account) -> QuerySet[Group]:
         .annotate(size=Count("pk"))
         .values("size")
     )
-    size = Coalesce(Subquery(sizes, output_field=IntegerField()), 0)
+    size = Coalesce("people", Subquery(sizes, output_field=IntegerField()), 0)
     return Group.objects.filter(account=account).annotate(size=size).order_by("name")
 
 
@@ -207,7 +216,7 @@ def group_get(*, account: Account, group_id: int) -> Group:
 
 
 def groups_of(*, account: Account, contact: Contact) -> QuerySet[Group]:
-    """The groups a contact is in, by name."""
+    """The static groups a contact is in, by name."""
     return Group.objects.filter(account=account, members__contact=contact).order_by("name")
 
 

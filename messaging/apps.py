@@ -1,4 +1,4 @@
-"""Starts the messaging app: listens for news from the apps below."""
+"""Starts the messaging app: listens for news from the apps below, and answers what they ask."""
 
 from typing import Any
 
@@ -11,9 +11,13 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        """Give every new account a number, so that a trial works at once."""
+        """Give every new account a number, so that a trial works at once; answer smart groups."""
         from accounts.signals import account_created
+        from contacts.rule_sources import register_deeds
+        from messaging.behaviour import deeds
         from messaging.senders import sender_assign
+
+        register_deeds(deeds)
 
         def assign(account: Any, **_: Any) -> None:
             sender_assign(account=account)

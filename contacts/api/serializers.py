@@ -135,15 +135,37 @@ class ConsentChangeSerializer(StrictFields, serializers.Serializer[dict[str, Any
     )
 
 
+_RULE = {
+    "type": "object",
+    "nullable": True,
+    "additionalProperties": True,
+    "description": (
+        "One of {all: [rule, …]}, {any: [rule, …]}, {not: rule}, {field, op, value}, {group: id},"
+        " {did, blast | campaign, days}; see docs/groups.md. Null for a static group."
+    ),
+    "example": {"all": [{"did": "clicked", "days": 30}, {"not": {"group": 7}}]},
+}
+
+
+@extend_schema_field(_RULE)
+class RulesField(serializers.JSONField):
+    """Rules of a smart group, as they come: contacts.rules says what is wrong with them."""
+
+
 class GroupSerializer(StrictFields, serializers.ModelSerializer):
-    """A group and the number of its members."""
+    """A group and the number of its members.
+
+    With `rules` it is smart: they decide who is in it, and `size` is how many they fitted at
+    `counted_at`.
+    """
 
     size = serializers.IntegerField(read_only=True, default=0)
+    rules = RulesField(required=False, allow_null=True)
 
     class Meta:
         model = Group
-        fields = ["id", "name", "size", "created_at"]
-        read_only_fields = ["id", "size", "created_at"]
+        fields = ["id", "name", "size", "rules", "counted_at", "created_at"]
+        read_only_fields = ["id", "size", "counted_at", "created_at"]
         validators: list[Any] = []
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -34,7 +35,9 @@ class ContactFilter(filters.FilterSet):
 
     phone = filters.CharFilter(help_text="Exactly this number, E.164.")
     consent = filters.ChoiceFilter(choices=Consent.choices)
-    group = filters.NumberFilter(field_name="group_members__group_id")
+    group = filters.NumberFilter(
+        method="in_group", help_text="Only people of this group, static or smart."
+    )
     search = filters.CharFilter(
         method="searched", help_text="Beginnings of names, e-mail or phone."
     )
@@ -47,6 +50,12 @@ class ContactFilter(filters.FilterSet):
         """Contacts that fit the search, as on the page."""
         account = calling_account(self.request)
         found = selectors.contacts_list(account=account, search=value)
+        return contacts.filter(pk__in=found.values("pk"))
+
+    def in_group(self, contacts: QuerySet[Contact], name: str, value: Any) -> QuerySet[Contact]:
+        """Contacts of the group, as on its page."""
+        account = calling_account(self.request)
+        found = selectors.contacts_list(account=account, group=int(value))
         return contacts.filter(pk__in=found.values("pk"))
 
 
@@ -170,31 +179,38 @@ class GroupViewSet(
         """Only the key's account."""
         return selectors.groups_list(account=calling_account(self.request))
 
+    @extend_schema(responses=GroupSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A group; one with rules is counted anew."""
+        return self._answer(self.get_object().pk)
+
     @extend_schema(responses={201: GroupSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make an empty group."""
+        """Make an empty group, or with `rules` a smart one."""
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         group = services.group_create(
             account=calling_account(request),
             actor=calling_user(request),
             name=form.validated_data["name"],
+            rules=form.validated_data.get("rules"),
         )
-        return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED)
+        return self._answer(group.pk, status.HTTP_201_CREATED)
 
-    @extend_schema(request=GroupSerializer, responses=GroupSerializer)
+    @extend_schema(request=GroupSerializer(partial=True), responses=GroupSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Rename a group."""
+        """Rename a group, or give a smart one other rules. A group keeps its kind (409)."""
         group = self.get_object()
-        form = self.get_serializer(data=request.data)
+        form = self.get_serializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        services.group_rename(
-            account=calling_account(request),
-            actor=calling_user(request),
-            group_id=group.pk,
-            name=form.validated_data["name"],
-        )
-        return Response(self.get_serializer(self.get_object()).data)
+        who: dict[str, Any] = {"account": calling_account(request), "actor": calling_user(request)}
+        given = form.validated_data
+        with transaction.atomic():
+            if "name" in given:
+                services.group_rename(**who, group_id=group.pk, name=given["name"])
+            if "rules" in given:
+                services.group_rules_set(**who, group_id=group.pk, rules=given["rules"])
+        return self._answer(group.pk)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -217,6 +233,14 @@ class GroupViewSet(
     def remove(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Take contacts out of the group; how many were in it."""
         return self._move(request, services.group_remove)
+
+    def _answer(self, group_id: int, answer: int = status.HTTP_200_OK) -> Response:
+        account = calling_account(self.request)
+        group = selectors.group_get(account=account, group_id=group_id)
+        if group.is_smart:
+            services.group_count(account=account, group=group)
+            group = selectors.group_get(account=account, group_id=group_id)
+        return Response(self.get_serializer(group).data, status=answer)
 
     def _move(self, request: Request, move: Any) -> Response:
         form = MembersSerializer(data=request.data)

@@ -4,6 +4,7 @@ from contacts.services.consent import consent_grant, consent_revoke, way_back
 from contacts.services.groups import (
     contact_groups_set,
     group_add,
+    group_change,
     group_create,
     group_delete,
     group_from,
@@ -26,6 +27,7 @@ from contacts.services.people import (
 )
 from contacts.services.reviews import optout_keep, optout_take_back
 from contacts.services.running import import_run
+from contacts.services.smart import group_count, group_rules_set, rules_count
 from contacts.services.uploads import (
     import_create,
     import_preview,
@@ -43,11 +45,14 @@ __all__ = [
     "contact_upsert",
     "contacts_upsert_many",
     "group_add",
+    "group_change",
+    "group_count",
     "group_create",
     "group_delete",
     "group_from",
     "group_remove",
     "group_rename",
+    "group_rules_set",
     "import_cancel",
     "import_confirm",
     "import_create",
@@ -60,5 +65,6 @@ __all__ = [
     "import_sweep",
     "optout_keep",
     "optout_take_back",
+    "rules_count",
     "way_back",
 ]

@@ -1,4 +1,4 @@
-"""Groups: named lists of contacts."""
+"""Groups: named lists of contacts, and whom one puts into static ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,24 +10,39 @@ from django.db.models import QuerySet
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.errors import Invalid, NotFound
-from contacts.errors import GroupNameTaken, NobodyToGroup
+from contacts.errors import GroupInRules, GroupIsSmart, GroupNameTaken, NobodyToGroup
 from contacts.models import Contact, Group, GroupMember
+from contacts.rules import parse, plain
+from contacts.services.smart import group_lock, group_rules_set, rules_naming, rules_read
 
 _NAME_LENGTH = 80
 
 
-def group_create(*, account: Account, actor: User | None, name: str) -> Group:
-    """Make an empty group.
+def group_create(*, account: Account, actor: User | None, name: str, rules: object = None) -> Group:
+    """Make an empty static group, or with `rules` (contacts.rules, as JSON) a smart one.
 
     Raises:
         Invalid: no name, or one longer than 80 characters.
         GroupNameTaken: the account has a group of that name.
+        RulesInvalid: the rules say what cannot be said.
+        RuleTargetMissing: a rule names what is not the account's.
+
+    Locks: groups the rules name.
     """
     name = _name(name)
     try:
         with transaction.atomic():
-            group = Group.objects.create(account=account, name=name, created_by=actor)
-            audit_record(account=account, actor=actor, action="group.created", subject=name)
+            read = None if rules is None else rules_read(account=account, rules=rules, holds=True)
+            group = Group.objects.create(
+                account=account, name=name, created_by=actor, rules=read and plain(read)
+            )
+            audit_record(
+                account=account,
+                actor=actor,
+                action="group.created",
+                subject=name,
+                data={"rules": group.rules} if read else None,
+            )
             return group
     except IntegrityError as error:
         raise GroupNameTaken(name) from error
@@ -86,7 +101,7 @@ def group_rename(*, account: Account, actor: User | None, group_id: int, name: s
     name = _name(name)
     try:
         with transaction.atomic():
-            group = _group_lock(account, group_id)
+            group = group_lock(account, group_id)
             old, group.name = group.name, name
             group.save(update_fields=["name"])
             audit_record(
@@ -102,13 +117,39 @@ def group_rename(*, account: Account, actor: User | None, group_id: int, name: s
 
 
 @transaction.atomic
+def group_change(
+    *, account: Account, actor: User | None, group_id: int, name: str, rules: object
+) -> Group:
+    """Give a smart group a name and rules, whichever of them is new; both or neither.
+
+    Raises:
+        Invalid, GroupNameTaken: the name cannot be used.
+        NotFound, GroupIsStatic, RulesInvalid, RuleTargetMissing: as `group_rules_set`.
+
+    Locks: as `group_rules_set`.
+    """
+    group = group_lock(account, group_id)
+    if name != group.name:
+        group = group_rename(account=account, actor=actor, group_id=group_id, name=name)
+    if plain(parse(rules)) != group.rules:
+        group = group_rules_set(account=account, actor=actor, group_id=group_id, rules=rules)
+    return group
+
+
+@transaction.atomic
 def group_delete(*, account: Account, actor: User | None, group_id: int) -> int:
     """Delete a group and keep its contacts; how many contacts were in it.
 
     Raises:
         NotFound: no such group in the account.
+        GroupInRules: a smart group's rules ask who is in it.
+
+    Locks: the group.
     """
-    group = _group_lock(account, group_id)
+    group = group_lock(account, group_id)
+    by = rules_naming(account=account, group_id=group.pk)
+    if by is not None:
+        raise GroupInRules(group.name, by=by.name)
     # Members go by one DELETE of their own: the ORM's cascade would load a million of them.
     members = GroupMember.objects.filter(group=group)
     size: int = members._raw_delete(members.db)
@@ -131,8 +172,9 @@ def group_add(
 
     Raises:
         NotFound: the group or one of the contacts is not the account's; nothing is added.
+        GroupIsSmart: rules decide who is in it.
     """
-    group = _group_lock(account, group_id)
+    group = _static_lock(account, group_id)
     wanted = set(contact_ids)
     contacts = Contact.objects.filter(account=account, pk__in=wanted, deleted_at=None)
     if contacts.count() != len(wanted):
@@ -153,8 +195,9 @@ def group_remove(
 
     Raises:
         NotFound: no such group in the account.
+        GroupIsSmart: rules decide who is in it.
     """
-    group = _group_lock(account, group_id)
+    group = _static_lock(account, group_id)
     removed, _ = group.members.filter(contact_id__in=set(contact_ids)).delete()
     return removed
 
@@ -163,14 +206,14 @@ def group_remove(
 def contact_groups_set(
     *, account: Account, actor: User | None, contact_id: int, group_ids: Sequence[int]
 ) -> None:
-    """Make these, and no others, the groups of a live contact.
+    """Make these, and no others, the static groups of a live contact.
 
     Raises:
         NotFound: the contact or one of the groups is not the account's.
+        GroupIsSmart: rules decide who is in one of them.
     """
     wanted = set(group_ids)
-    if Group.objects.filter(account=account, pk__in=wanted).count() != len(wanted):
-        raise NotFound("One of these groups does not exist. Nothing was changed.")
+    groups_check(account, group_ids)
     if not Contact.objects.filter(account=account, pk=contact_id, deleted_at=None).exists():
         raise NotFound
     GroupMember.objects.filter(contact_id=contact_id).exclude(group_id__in=wanted).delete()
@@ -180,12 +223,26 @@ def contact_groups_set(
     )
 
 
-def _group_lock(account: Account, group_id: int) -> Group:
-    group = (
-        Group.objects.select_for_update(no_key=True).filter(account=account, pk=group_id).first()
-    )
-    if group is None:
-        raise NotFound
+def groups_check(account: Account, group_ids: Sequence[int]) -> None:
+    """See that people can be put into all of these groups.
+
+    Raises:
+        NotFound: one of them is not the account's.
+        GroupIsSmart: rules decide who is in one of them.
+    """
+    wanted = set(group_ids)
+    groups = list(Group.objects.filter(account=account, pk__in=wanted)) if wanted else []
+    if len(groups) != len(wanted):
+        raise NotFound("One of these groups does not exist. Nothing was changed.")
+    for group in groups:
+        if group.is_smart:
+            raise GroupIsSmart(group.name)
+
+
+def _static_lock(account: Account, group_id: int) -> Group:
+    group = group_lock(account, group_id)
+    if group.is_smart:
+        raise GroupIsSmart(group.name)
     return group
 
 

@@ -20,7 +20,7 @@ from contacts import columns
 from contacts.choices import ImportStatus
 from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
-from contacts.services.groups import group_create
+from contacts.services.groups import group_create, groups_check
 from contacts.services.uploads import file_path, import_lock
 
 # A heartbeat comes with every piece, some times a second; a merge holds the row's lock instead.
@@ -60,12 +60,13 @@ def import_start(
         ImportNotOpen: it was started or canceled already.
         MappingInvalid: the columns cannot be imported like this.
         NotFound: no such import, or another account's group.
+        GroupIsSmart: rules decide who is in the group.
 
     Side effects: enqueues contacts.import_run; an audit event.
     """
     columns.check(mapping)
-    if group is not None and group.account_id != account.pk:
-        raise NotFound
+    if group is not None:
+        groups_check(account, [group.pk])
     contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
     if contact_import.is_opt_out_list and (set(mapping) - {"", "phone"} or group or group_name):
         raise MappingInvalid(
@@ -94,6 +95,7 @@ def import_confirm(*, account: Account, actor: User | None, import_id: int) -> C
 
     Raises:
         ImportNotOpen: it is not waiting for this, or no longer.
+        GroupIsSmart: its group's name went to a group with rules meanwhile.
         NotFound: no such import in the account.
 
     Side effects: makes the group; enqueues contacts.import_run; an audit event.
@@ -259,6 +261,7 @@ def _group_make(contact_import: ContactImport, actor: User | None) -> None:
     contact_import.group = Group.objects.filter(account=account, name=name).first() or group_create(
         account=account, actor=actor, name=name
     )
+    groups_check(account, [contact_import.group.pk])
 
 
 def _queue(contact_import: ContactImport, actor: User | None, action: str) -> None:

@@ -17,7 +17,8 @@ from common.errors import NotFound
 from contacts import fields
 from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
-from contacts.models import Contact, Group, GroupMember
+from contacts.models import Contact, GroupMember
+from contacts.services.groups import groups_check
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 
 ROWS_MAX = 1000
@@ -70,6 +71,7 @@ def contact_upsert(
     Raises:
         ContactInvalid: a field cannot be used.
         NotFound: a group is not the account's.
+        GroupIsSmart: rules decide who is in a group.
     """
     row = {**values, "phone": phone}
     (result,) = contacts_upsert_many(
@@ -112,12 +114,13 @@ def contacts_upsert_many(
     Raises:
         TooManyRows: more than 1,000.
         NotFound: a group is not the account's.
+        GroupIsSmart: rules decide who is in a group.
 
     Locks: the contacts, in the order of their phones.
     """
     if len(rows) > ROWS_MAX:
         raise TooManyRows(limit=ROWS_MAX)
-    _groups_check(account, group_ids)
+    groups_check(account, group_ids)
     cleaned = [_clean(row, account.default_country) for row in rows]
     people = {person.phone: person for person in cleaned if isinstance(person, fields.Person)}
     if not people:
@@ -224,12 +227,6 @@ def _contact_lock(account: Account, contact_id: int) -> Contact:
     if contact is None:
         raise NotFound
     return contact
-
-
-def _groups_check(account: Account, group_ids: Sequence[int]) -> None:
-    wanted = set(group_ids)
-    if wanted and Group.objects.filter(account=account, pk__in=wanted).count() != len(wanted):
-        raise NotFound("One of these groups does not exist. Nothing was changed.")
 
 
 def _clean(row: Mapping[str, Any], country: str) -> fields.Person | fields.FieldError:

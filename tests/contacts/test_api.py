@@ -143,6 +143,61 @@ def test_consent_by_api_is_recorded_but_never_lifts_a_stop(api: APIClient, shop:
     assert Contact.objects.get().consent == Consent.OPTED_OUT
 
 
+def test_a_smart_group_is_counted_whenever_it_is_read(api: APIClient, shop: Account) -> None:
+    contact_upsert(account=shop, actor=None, phone=ANN, first_name="Ann")
+    rules = {"all": [{"field": "first_name", "op": "filled"}, {"not": {"did": "sent"}}]}
+
+    made = api.post("/api/v1/groups/", {"name": "Never texted", "rules": rules})
+    url = f"/api/v1/groups/{made.data['id']}/"
+    contact_upsert(account=shop, actor=None, phone=BEN, first_name="Ben")
+    listed = api.get("/api/v1/groups/").data["results"][0]["size"]
+    read = api.get(url)
+    people = api.get(f"/api/v1/contacts/?group={made.data['id']}").data["results"]
+    changed = api.patch(url, {"rules": {"field": "first_name", "op": "is", "value": "Ben"}})
+
+    assert (made.status_code, made.data["rules"], made.data["size"]) == (201, rules, 1)
+    assert (listed, read.data["size"]) == (1, 2)
+    assert [one["first_name"] for one in people] == ["Ben", "Ann"]
+    assert (changed.status_code, changed.data["name"], changed.data["size"]) == (
+        200,
+        "Never texted",
+        1,
+    )
+
+
+def test_what_a_smart_group_refuses(api: APIClient, shop: Account) -> None:
+    static = api.post("/api/v1/groups/", {"name": "Static"}).data["id"]
+    rule = {"not": {"group": static}}
+    smart = api.post("/api/v1/groups/", {"name": "Smart", "rules": rule}).data["id"]
+
+    answers = [
+        api.post("/api/v1/groups/", {"name": "X", "rules": {"sql": "true"}}),
+        api.post("/api/v1/groups/", {"name": "X", "rules": {"did": "sent", "blast": 1}}),
+        api.post("/api/v1/groups/", {"name": "X", "rules": {"group": smart}}),
+        api.post(f"/api/v1/groups/{smart}/add/", {"contacts": []}),
+        api.post("/api/v1/contacts/", {"phone": ANN, "groups": [smart]}),
+        api.patch(f"/api/v1/groups/{static}/", {"rules": rule}),
+        api.patch(f"/api/v1/groups/{smart}/", {"rules": None}),
+        api.delete(f"/api/v1/groups/{static}/"),
+    ]
+
+    assert [(one.status_code, one.data["code"]) for one in answers] == [
+        (422, "rule_unknown"),
+        (404, "rule_target_missing"),
+        (409, "group_is_smart"),
+        (409, "group_is_smart"),
+        (409, "group_is_smart"),
+        (409, "group_is_static"),
+        (422, "rule_unreadable"),
+        (409, "group_in_rules"),
+    ]
+    assert Contact.objects.count() == 0
+    assert [one["name"] for one in api.get("/api/v1/groups/").data["results"]] == [
+        "Smart",
+        "Static",
+    ]
+
+
 def test_groups(api: APIClient, shop: Account) -> None:
     ann = contact_upsert(account=shop, actor=None, phone=ANN)
     ben = contact_upsert(account=shop, actor=None, phone=BEN)

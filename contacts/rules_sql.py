@@ -1,0 +1,253 @@
+"""Rules as one statement: whom do they fit? Owns the compilation; contacts.rules owns the language.
+
+What a contact's own columns say becomes a condition on contacts. Groups and texts are asked in
+sets, each read once: rows of (contact, bits), a bit for every rule the set answers. The sets are
+joined to the contacts one after another, and each rule is read off the bits as soon as they are
+there.
+
+    SELECT ... FROM (contacts) p FULL JOIN (members) s ON s.id = p.id WHERE p.id ... AND <rules>
+
+A full join on purpose: PostgreSQL can only hash or merge it. Anything else (IN under OR, NOT IN, a
+left join) may become a loop over a whole set for every contact when the planner guesses low, as it
+does just after an import; see docs/adr/0010-smart-groups-in-bits.md.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
+from typing import Any, Final, cast
+
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, TextField, Value, When
+from django.db.models.expressions import Combinable, RawSQL
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Left, Lower, StrIndex
+from django.db.models.lookups import Exact, GreaterThan, In
+
+from accounts.models import Account
+from common.sql import Sql
+from contacts import rule_sources
+from contacts.fields import CUSTOM_PREFIX
+from contacts.models import Contact
+from contacts.rule_sources import Asked
+from contacts.rules import DAY, TEXT, AllOf, AnyOf, Did, Field, InGroup, Not, Rule, Target, leaves
+
+_OWN: Final = "own"
+_MEMBERS: Final = "members"
+# Not strict on purpose, nor is the id that comes out: "p.id IS NOT NULL", or an id that must equal
+# something outside, would let the planner make a left join of it.
+_THERE: Final = "coalesce(p.id, 0) <> 0"
+
+
+def fitting(*, account: Account, rule: Rule, moment: datetime) -> QuerySet[Contact]:
+    """Live contacts whom the rule fits at `moment`, each once, unordered."""
+    live = _live(account)
+    plain, mixed = _split(rule, moment)
+    if plain is not None:
+        live = live.filter(plain)
+    if not mixed:
+        return live
+    found = _Bits(account, moment).statement(live, mixed)
+    # The statement holds the account. Asked again out here, the planner would think of one contact
+    # just after an import, and go through everybody found once for each contact there is.
+    return Contact.objects.filter(pk__in=RawSQL(found.text, found.params))
+
+
+def fitting_ids(*, account: Account, rule: Rule, moment: datetime) -> Sql:
+    """The same as a statement that gives ids alone, for counting."""
+    live = _live(account)
+    plain, mixed = _split(rule, moment)
+    if plain is not None:
+        live = live.filter(plain)
+    if not mixed:
+        return Sql(*_compiled(live.values("pk")))
+    return _Bits(account, moment).statement(live, mixed)
+
+
+def _live(account: Account) -> QuerySet[Contact]:
+    return Contact.objects.filter(account=account, deleted_at=None)
+
+
+def _compiled(rows: QuerySet[Any, Any]) -> tuple[str, list[Any]]:
+    text, params = rows.query.sql_with_params()
+    return text, list(params)
+
+
+def _split(rule: Rule, moment: datetime) -> tuple[Q | None, list[Rule]]:
+    """What every member's own columns must say, and the other rules that must fit besides."""
+    plain: list[Q] = []
+    mixed: list[Rule] = []
+    for one in _conjuncts(rule):
+        if _is_plain(one):
+            plain.append(_condition(one, moment))
+        else:
+            mixed.append(one)
+    return (reduce(and_, plain) if plain else None), mixed
+
+
+def _conjuncts(rule: Rule) -> Iterable[Rule]:
+    if isinstance(rule, AllOf):
+        for one in rule.rules:
+            yield from _conjuncts(one)
+    else:
+        yield rule
+
+
+def _is_plain(rule: Rule) -> bool:
+    return all(isinstance(leaf, Field) for leaf in leaves(rule))
+
+
+class _Bits:
+    """Gives each question a bit of a set, and puts the sets together."""
+
+    def __init__(self, account: Account, moment: datetime) -> None:
+        self._account = account
+        self._moment = moment
+        self._masks: dict[Rule, int] = {}
+        self._sets: list[object] = [_OWN]
+
+    def statement(self, live: QuerySet[Contact], rules: list[Rule]) -> Sql:
+        """Ids of those of `live` whom all the rules fit."""
+        asked = {rule: self._number(rule) for rule in rules}
+        whole = self._contacts(live)
+        for at, of in enumerate(self._sets[1:], 1):
+            part = self._part(of)
+            ready = [self._test(rule, at) for rule, last in asked.items() if last == at]
+            kept = ", ".join(f"p.m{n}" for n in range(at))
+            where = " AND ".join([_THERE, *ready])
+            whole = Sql(
+                f"SELECT p.id, {kept}, coalesce(s.mask, 0) AS m{at} FROM ({whole.text}) p "
+                f"FULL JOIN ({part.text}) s (id, mask) ON s.id = p.id WHERE {where}",
+                [*whole.params, *part.params],
+            )
+        return Sql(f"SELECT coalesce(f.id, 0) FROM ({whole.text}) f (id)", whole.params)
+
+    def _number(self, rule: Rule) -> int:
+        """Give what the rule asks bits and sets; the last of the sets that it needs."""
+        if _is_plain(rule):
+            self._masks.setdefault(rule, 1 << len(self._masks))
+            return 0
+        match rule:
+            case Not(inner):
+                return self._number(inner)
+            case AllOf(rules) | AnyOf(rules):
+                return max([self._number(one) for one in rules])
+        self._masks.setdefault(rule, 1 << len(self._masks))
+        of = _set_of(rule)
+        if of not in self._sets:
+            self._sets.append(of)
+        return self._sets.index(of)
+
+    def _test(self, rule: Rule, at: int) -> str:
+        """The rule over bits, where set `at` is being joined. Numbers of ours and nothing else."""
+        match rule:
+            case Not(inner):
+                if not _is_plain(rule):
+                    return f"NOT {self._test(inner, at)}"
+            case AllOf(rules) if not _is_plain(rule):
+                return "(" + " AND ".join(self._test(one, at) for one in rules) + ")"
+            case AnyOf(rules) if not _is_plain(rule):
+                return "(" + " OR ".join(self._test(one, at) for one in rules) + ")"
+        of = self._sets.index(_set_of(rule))
+        bits = "coalesce(s.mask, 0)" if of == at else f"p.m{of}"
+        return f"({bits} & {self._masks[rule]} <> 0)"
+
+    def _of(self, of: object) -> dict[Rule, int]:
+        return {rule: mask for rule, mask in self._masks.items() if _set_of(rule) == of}
+
+    def _contacts(self, live: QuerySet[Contact]) -> Sql:
+        bits: Any = Value(0, BigIntegerField())
+        for rule, mask in self._of(_OWN).items():
+            condition = _condition(rule, self._moment)
+            bits = bits + Case(
+                When(condition, then=Value(mask)), default=0, output_field=BigIntegerField()
+            )
+        text, params = _compiled(live.values_list("pk", bits))
+        return Sql(f"SELECT c.id, c.m0 FROM ({text}) c (id, m0)", params)
+
+    def _part(self, of: object) -> Sql:
+        """A set: each contact once, with its bits."""
+        rows = self._members() if of == _MEMBERS else self._texts(cast("Target | None", of))
+        if of == _MEMBERS and len(self._of(of)) == 1:
+            return rows  # nobody is in one group twice
+        return Sql(
+            f"SELECT u.id, bit_or(u.mask) FROM ({rows.text}) u (id, mask) GROUP BY u.id",
+            rows.params,
+        )
+
+    def _members(self) -> Sql:
+        masks = {
+            rule.group_id: mask
+            for rule, mask in self._of(_MEMBERS).items()
+            if isinstance(rule, InGroup)
+        }
+        whens = " ".join(f"WHEN {group} THEN {mask}" for group, mask in masks.items())
+        return Sql(
+            f"SELECT m.contact_id, (CASE m.group_id {whens} END)::bigint "
+            "FROM contacts_groupmember m WHERE m.account_id = %s AND m.group_id = ANY(%s)",
+            [self._account.pk, list(masks)],
+        )
+
+    def _texts(self, target: Target | None) -> Sql:
+        """Texts of one blast or campaign, or any text."""
+        asked = []
+        for rule, mask in self._of(target).items():
+            assert isinstance(rule, Did)
+            since = self._moment - timedelta(days=rule.days) if rule.days else None
+            asked.append(Asked(mask, rule.deed, since))
+        batches = None
+        if target is not None:
+            batches = rule_sources.targets().batches(account=self._account, target=target)
+        return rule_sources.deeds()(self._account, asked, batches)
+
+
+def _set_of(rule: Rule) -> object:
+    """Which set answers: the contacts' own, the members of groups, or the texts of a target."""
+    match rule:
+        case InGroup():
+            return _MEMBERS
+        case Did(_, target, _):
+            return target
+    return _OWN
+
+
+def _condition(rule: Rule, moment: datetime) -> Q:
+    """A rule of fields alone, as a condition on contacts that is never NULL."""
+    match rule:
+        case AllOf(rules):
+            return reduce(and_, (_condition(one, moment) for one in rules))
+        case AnyOf(rules):
+            return reduce(or_, (_condition(one, moment) for one in rules))
+        case Not(inner):
+            return ~_condition(inner, moment)
+        case Field():
+            return _field(rule, moment)
+    raise AssertionError(rule)
+
+
+def _field(rule: Field, moment: datetime) -> Q:
+    name, op, value = rule.field, rule.op, rule.value
+    if rule.kind == DAY:
+        if isinstance(value, int):
+            since = moment - timedelta(days=value)
+            return Q(**{f"{name}__isnull": False, f"{name}__gte": since})
+        return Q(**{f"{name}__isnull": False})
+    column: Any = F(name)
+    if name.startswith(CUSTOM_PREFIX):
+        held = KT(f"custom__{name.removeprefix(CUSTOM_PREFIX)}")
+        column = Coalesce(held, Value(""), output_field=TextField())
+    if op == "filled":
+        return ~Q(Exact(column, Value("")))
+    fold = Lower if rule.kind == TEXT else _as_it_stands
+    if isinstance(value, tuple):
+        return Q(In(fold(column), [fold(Value(one)) for one in value]))
+    words = Value(str(value))
+    if op == "contains":
+        return Q(GreaterThan(StrIndex(fold(column), fold(words)), 0))
+    if op == "starts_with":
+        column = Left(column, len(str(value)))
+    return Q(Exact(fold(column), fold(words)))
+
+
+def _as_it_stands(expression: Combinable) -> Combinable:
+    return expression

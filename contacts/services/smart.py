@@ -1,0 +1,134 @@
+"""Rules of smart groups: checked against the account, kept, and counted.
+
+Owns that everything a rule names is the account's and stays there: a rule may ask who is in a
+static group, and that group cannot be deleted while it does. Without it "not in Do not text" would
+mean everybody.
+"""
+
+from django.db import transaction
+
+from accounts.models import Account, User
+from accounts.services import audit_record
+from common.clock import now
+from common.errors import NotFound
+from contacts import rule_sources
+from contacts.errors import GroupIsSmart, GroupIsStatic, RuleTargetMissing
+from contacts.fields import CUSTOM_PREFIX
+from contacts.membership import rule_count
+from contacts.models import CustomField, Group
+from contacts.rules import Did, Field, InGroup, Rule, leaves, parse, plain
+
+
+@transaction.atomic
+def group_rules_set(*, account: Account, actor: User | None, group_id: int, rules: object) -> Group:
+    """Give a smart group other rules.
+
+    A blast that is scheduled to it goes to whom the new rules fit at its time.
+
+    Raises:
+        NotFound: no such group in the account.
+        GroupIsStatic: people are put into it.
+        RulesInvalid: the rules say what cannot be said.
+        RuleTargetMissing: a rule names what is not the account's.
+
+    Locks: the group, then groups the rules name, which are static.
+    """
+    group = group_lock(account, group_id)
+    if not group.is_smart:
+        raise GroupIsStatic(group.name)
+    old, group.rules = group.rules, plain(rules_read(account=account, rules=rules, holds=True))
+    group.people = group.counted_at = None
+    group.save(update_fields=["rules", "people", "counted_at"])
+    audit_record(
+        account=account,
+        actor=actor,
+        action="group.rules_changed",
+        subject=group.name,
+        data={"old": old, "new": group.rules},
+    )
+    return group
+
+
+def rules_count(*, account: Account, rules: object) -> int:
+    """How many people rules would fit that are not kept yet.
+
+    Raises:
+        RulesInvalid, RuleTargetMissing, GroupIsSmart: they cannot be asked.
+    """
+    return rule_count(account=account, rule=rules_read(account=account, rules=rules))
+
+
+def group_count(*, account: Account, group: Group) -> Group:
+    """Count whom a smart group's rules fit now, and keep the figure for lists.
+
+    Where the rules were changed meanwhile, the figure is not kept.
+    """
+    moment = now()
+    group.people = rule_count(account=account, rule=parse(group.rules), moment=moment)
+    group.counted_at = moment
+    kept = Group.objects.filter(account=account, pk=group.pk, rules=group.rules)
+    kept.update(people=group.people, counted_at=moment)
+    return group
+
+
+def rules_read(*, account: Account, rules: object, holds: bool = False) -> Rule:
+    """Rules of the account, read and checked.
+
+    Args:
+        account: Whose.
+        rules: As JSON.
+        holds: Whether the groups they name stay there until the transaction ends.
+
+    Raises:
+        RulesInvalid: they say what cannot be said.
+        RuleTargetMissing: one names a group, blast, campaign or field that is not the account's.
+        GroupIsSmart: one asks who is in a smart group; rules would go round in circles.
+
+    Locks: with `holds`, the groups they name, in the order of ids.
+    """
+    rule = parse(rules)
+    asked = list(leaves(rule))
+    _groups_check(account, {leaf.group_id for leaf in asked if isinstance(leaf, InGroup)}, holds)
+    targets = {leaf.target for leaf in asked if isinstance(leaf, Did) and leaf.target}
+    known = rule_sources.targets().names(account=account, targets=targets)
+    for target in targets - known.keys():
+        raise RuleTargetMissing(target.kind)
+    own = {
+        leaf.field.removeprefix(CUSTOM_PREFIX)
+        for leaf in asked
+        if isinstance(leaf, Field) and leaf.field.startswith(CUSTOM_PREFIX)
+    }
+    if own and CustomField.objects.filter(account=account, key__in=own).count() != len(own):
+        raise RuleTargetMissing("field")
+    return rule
+
+
+def rules_naming(*, account: Account, group_id: int) -> Group | None:
+    """A smart group whose rules ask who is in this group, if there is one. One query."""
+    named = InGroup(group_id)
+    smart = Group.objects.filter(account=account, rules__isnull=False).order_by("name")
+    return next((group for group in smart if named in leaves(parse(group.rules))), None)
+
+
+def group_lock(account: Account, group_id: int) -> Group:
+    """The group, locked until the transaction ends.
+
+    Raises:
+        NotFound: no such group in the account.
+    """
+    group = (
+        Group.objects.select_for_update(no_key=True).filter(account=account, pk=group_id).first()
+    )
+    if group is None:
+        raise NotFound
+    return group
+
+
+def _groups_check(account: Account, group_ids: set[int], holds: bool) -> None:
+    groups = Group.objects.filter(account=account, pk__in=group_ids).order_by("pk")
+    found = list(groups.select_for_update(no_key=True) if holds else groups)
+    if len(found) != len(group_ids):
+        raise RuleTargetMissing("group")
+    for group in found:
+        if group.is_smart:
+            raise GroupIsSmart(group.name)
