@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from contacts.views import groups, imports, people, proof, reviews
+from contacts.views import groups, imports, people, proof, reviews, smart
 
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
@@ -18,6 +18,8 @@ urlpatterns = [
     path("<int:pk>/opt-in/", people.contact_opt_in, name="contact_opt_in"),
     path("groups/", groups.group_list, name="group_list"),
     path("groups/new/", groups.group_create, name="group_create"),
+    path("groups/smart/", smart.group_smart, name="group_smart"),
+    path("groups/<int:pk>/rules/", smart.group_rules, name="group_rules"),
     path("groups/<int:pk>/", groups.group_detail, name="group_detail"),
     path("groups/<int:pk>/rename/", groups.group_rename, name="group_rename"),
     path("groups/<int:pk>/delete/", groups.group_delete, name="group_delete"),

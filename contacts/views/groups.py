@@ -1,5 +1,7 @@
 """Pages of groups: the list, one group with its members, renaming and deleting."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,8 +12,11 @@ from accounts.choices import Role
 from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
+from contacts.errors import GroupInRules
 from contacts.forms import GroupForm, refuse
 from contacts.models import Group
+from contacts.rule_choices import RuleChoices
+from contacts.rules import parse
 
 PAGE_SIZE = 50
 
@@ -43,7 +48,7 @@ def group_create(request: AccountRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 @require_GET
 def group_detail(request: AccountRequest, pk: int) -> HttpResponse:
-    """One group and its members: `q` in the URL."""
+    """One group and its members: `q` in the URL. A smart one is counted anew."""
     group = owned(selectors.groups_list(account=request.account), request.account, pk=pk)
     return _detail(request, group, GroupForm(initial={"name": group.name}))
 
@@ -75,10 +80,13 @@ def group_rename(request: AccountRequest, pk: int) -> HttpResponse:
 def group_delete(request: AccountRequest, pk: int) -> HttpResponse:
     """Delete a group; its contacts stay."""
     group = owned(Group.objects.all(), request.account, pk=pk)
-    size = services.group_delete(account=request.account, actor=request.user, group_id=pk)
-    messages.success(
-        request, f"“{group.name}” was deleted. The {size:,} contacts in it are still here."
-    )
+    try:
+        size = services.group_delete(account=request.account, actor=request.user, group_id=pk)
+    except GroupInRules as error:
+        messages.error(request, error.message)
+        return redirect("group_detail", pk)
+    kept = "The people in it" if group.is_smart else f"The {size:,} contacts in it"
+    messages.success(request, f"“{group.name}” was deleted. {kept} are still here.")
     return redirect("group_list")
 
 
@@ -86,7 +94,7 @@ def group_delete(request: AccountRequest, pk: int) -> HttpResponse:
 @require_POST
 def group_remove(request: AccountRequest, pk: int, contact_pk: int) -> HttpResponse:
     """Take one contact out of a group."""
-    group = owned(Group.objects.all(), request.account, pk=pk)
+    group = owned(selectors.groups_static(account=request.account), request.account, pk=pk)
     services.group_remove(
         account=request.account, actor=request.user, group_id=group.pk, contact_ids=[contact_pk]
     )
@@ -98,11 +106,18 @@ def _list(request: AccountRequest, form: GroupForm) -> HttpResponse:
     return render(request, "contacts/groups.html", context, status=422 if form.errors else 200)
 
 
-def _detail(request: AccountRequest, group: Group, form: GroupForm) -> HttpResponse:
+def _detail(request: AccountRequest, group: Any, form: GroupForm) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     members = selectors.contacts_list(account=request.account, search=search, group=group.pk)
+    lines = []
+    if group.is_smart:
+        services.group_count(account=request.account, group=group)
+        lines = RuleChoices(request.account).lines(parse(group.rules))
     context = {
         "group": group,
+        "size": group.people if group.is_smart else group.size,
+        "lines": lines,
+        "total": selectors.contacts_count(account=request.account) if group.is_smart else 0,
         "page": keyset_page(members, request.GET, size=PAGE_SIZE),
         "q": search,
         "form": form,

@@ -72,6 +72,7 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_proof_page": {"pk": "contact"},
     "contact_opt_in": {"pk": "contact"},
     "group_detail": {"pk": "group"},
+    "group_rules": {"pk": "group"},
     "group_rename": {"pk": "group"},
     "group_delete": {"pk": "group"},
     "group_remove": {"pk": "group", "contact_pk": "contact"},
@@ -293,6 +294,12 @@ def _api_tries(own: dict[str, int], theirs: dict[str, int]) -> Iterator[tuple[st
     yield "POST", reverse("api-contact-bulk"), bulk
     for name in ("api-group-add", "api-group-remove"):
         yield "POST", reverse(name, kwargs={"pk": own["group"]}), {"contacts": [contact]}
+    for rule in (
+        {"group": group},
+        {"did": "sent", "blast": theirs["sent"]},
+        {"did": "sent", "campaign": campaign},
+    ):
+        yield "POST", reverse("api-group-list"), {"name": "X", "rules": {"not": rule}}
     for foreign in (
         {"campaign": campaign},
         {"groups": [group]},
@@ -321,6 +328,15 @@ def _page_tries(
         ):
             yield url, blast | foreign
     yield reverse("contact_create"), {"phone": "(202) 555-0158", "groups": [theirs["group"]]}
+    for what, named in (
+        ("group", {"value": theirs["group"]}),
+        ("did:sent", {"of": f"blast:{theirs['sent']}"}),
+        ("did:sent", {"of": f"campaign:{theirs['campaign']}"}),
+    ):
+        row = {"what": what, "op": "not_in", **named}
+        rules = {"b0.match": "all", **{f"b0.r0.{name}": value for name, value in row.items()}}
+        for act in ("save", "look"):
+            yield reverse("group_smart"), {"name": "X", "act": act, **rules}
     conversation = {"pk": own["conversation"]}
     yield reverse("conversation_assign", kwargs=conversation), {"assignee": alice.pk}
     started = reverse("import_start", kwargs={"pk": own["contact_import"]})

@@ -101,6 +101,8 @@ ROLES = {
     "group_list": VIEWER,
     "group_create": MARKETER,
     "group_detail": VIEWER,
+    "group_smart": MARKETER,
+    "group_rules": MARKETER,
     "group_rename": MARKETER,
     "group_delete": MARKETER,
     "group_remove": MARKETER,

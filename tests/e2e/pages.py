@@ -31,6 +31,8 @@ PAGES: dict[str, list[str]] = {
     "contact_proof_page": [""],
     "group_list": [""],
     "group_detail": [""],
+    "group_smart": [""],
+    "group_rules": [""],
     "import_list": [""],
     "review_list": [""],
     "import_create": [""],

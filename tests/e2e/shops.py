@@ -97,6 +97,7 @@ def shop_at_work(stack: Stack) -> Shop:
     blasts = _blasts(stack, account, owner, campaign, group)
     settle(stack)
     conversations = _conversations(stack, account, owner)
+    clickers, deep = _smart_groups(account, owner, campaign, group)
     return Shop(
         account,
         owner,
@@ -116,7 +117,11 @@ def shop_at_work(stack: Stack) -> Shop:
                 for blast in blasts
                 if blast.state in (BlastState.DRAFT, BlastState.FAILED)
             ],
-            "group_detail": [{"pk": group.pk}, {"pk": _group(account, owner, "Nobody yet").pk}],
+            "group_detail": [
+                {"pk": one.pk}
+                for one in (group, _group(account, owner, "Nobody yet"), clickers, deep)
+            ],
+            "group_rules": [{"pk": clickers.pk}, {"pk": deep.pk}],
             "import_detail": [{"pk": one.pk} for one in imports],
             "conversation": [{"pk": one.pk} for one in conversations],
         },
@@ -327,6 +332,22 @@ def _settings_places(account: Account, owner: User) -> Places:
         "number_edit": [{"sender_id": sender.pk}],
         "verify_confirm": [{"number_id": number.pk}],
     }
+
+
+def _smart_groups(
+    account: Account, owner: User, campaign: Campaign, group: Group
+) -> tuple[Group, Group]:
+    """One as the page makes it, and one whose rules are nested deeper than its form."""
+    clicked = {"did": "clicked", "campaign": campaign.pk, "days": 30}
+    flower = {"field": "custom.favourite_flower", "op": "one_of", "value": ["rose", "peony"]}
+    two = {"all": [clicked, {"not": {"group": group.pk}}]}
+    rules = {"any": [two, {"any": [flower, {"not": {"did": "replied"}}]}]}
+    return (
+        group_create(account=account, actor=owner, name="Clicked or never replied", rules=rules),
+        group_create(
+            account=account, actor=owner, name="By a program", rules={"all": [rules, clicked]}
+        ),
+    )
 
 
 def _group(account: Account, owner: User, name: str) -> Group:

@@ -1,0 +1,143 @@
+"""What the builder of a smart group offers an account to choose from.
+
+Owns the lists of one form, read once; what may be said at all is contacts.rules'.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+from zoneinfo import available_timezones
+
+from accounts.models import Account
+from common.countries import COUNTRIES
+from contacts import rule_sources
+from contacts.fields import CUSTOM_PREFIX
+from contacts.rule_form import Draft, Row
+from contacts.rule_words import FIELD_LABELS, VALUE_LABELS, Line, Names, outline
+from contacts.rules import DAY, DEEDS, FIELDS, TARGETS, TEXT, Did, Rule, leaves
+from contacts.selectors import custom_fields, groups_static
+
+Choice = tuple[str, str]
+_TEXT_OPS: Final = (
+    ("is", "is"),
+    ("not_is", "is not"),
+    ("contains", "contains"),
+    ("not_contains", "does not contain"),
+    ("starts_with", "begins with"),
+    ("one_of", "is one of"),
+    ("not_one_of", "is none of"),
+    ("filled", "is filled in"),
+    ("not_filled", "is empty"),
+)
+_WORD_OPS: Final = (("is", "is"), ("not_is", "is not"))
+_OPEN_WORD_OPS: Final = (*_WORD_OPS, ("filled", "is filled in"), ("not_filled", "is empty"))
+_DAY_OPS: Final = (
+    ("last_days", "in the last … days"),
+    ("not_last_days", "not in the last … days"),
+    ("filled", "ever"),
+    ("not_filled", "never"),
+)
+_GROUP_OPS: Final = (("in", "is in"), ("not_in", "is not in"))
+_DID_OPS: Final = (("did", "yes"), ("not_did", "no, never"))
+
+
+@dataclass(frozen=True)
+class RowChoices:
+    """A row of the form with what can be chosen in it; `wants` names the further inputs."""
+
+    row: Row
+    ops: Sequence[Choice] = ()
+    values: Sequence[Choice] = ()
+    wants: str = ""  # text, list, choice, days, deed or nothing
+
+
+class RuleChoices:
+    """The lists of one account: fields, groups, campaigns and blasts."""
+
+    matches: Final = (
+        ("all", "all of these"),
+        ("any", "any of these"),
+        ("none", "none of these"),
+    )
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    @cached_property
+    def groups(self) -> list[Choice]:
+        """Static groups by name."""
+        return [(str(group.pk), group.name) for group in groups_static(account=self._account)]
+
+    @cached_property
+    def custom(self) -> dict[str, str]:
+        """Key and label of the account's own fields."""
+        return {one.key: one.label for one in custom_fields(account=self._account)}
+
+    @cached_property
+    def whats(self) -> list[tuple[str, list[Choice]]]:
+        """Everything a row can ask, in named parts."""
+        own = [(CUSTOM_PREFIX + key, label) for key, label in self.custom.items()]
+        deeds = [(f"did:{deed}", words[0].upper() + words[1:]) for deed, words in DEEDS.items()]
+        groups = [("group", "Group")] if self.groups else []
+        parts = [
+            ("The person", [*FIELD_LABELS.items(), *groups]),
+            ("What became of your texts", deeds),
+            ("Your own fields", own),
+        ]
+        return [(name, choices) for name, choices in parts if choices]
+
+    @cached_property
+    def ofs(self) -> list[tuple[str, list[Choice]]]:
+        """Campaigns and blasts, newest first."""
+        found = rule_sources.targets().choices(account=self._account)
+        parts = {
+            kind: [(f"{kind}:{target.id}", name) for target, name in found if target.kind == kind]
+            for kind in reversed(TARGETS)
+        }
+        return [(f"{kind.title()}s", choices) for kind, choices in parts.items() if choices]
+
+    def row(self, row: Row) -> RowChoices:
+        """A row with its choices; an `op` that its question does not have becomes the first."""
+        ops, values, wants = self._of(row)
+        if ops and row.op not in dict(ops):
+            row.op = ops[0][0]
+        if row.op.endswith("filled"):
+            wants = ""
+        elif row.op.endswith("one_of"):
+            wants = "list"
+        return RowChoices(row, ops, values, wants)
+
+    def rows(self, draft: Draft) -> list[tuple[str, list[RowChoices]]]:
+        """(match, rows) of every block of a form."""
+        return [(block.match, [self.row(row) for row in block.rows]) for block in draft.blocks]
+
+    def lines(self, rule: Rule) -> list[Line]:
+        """The rule in words. Three queries at most."""
+        asked = [leaf.target for leaf in leaves(rule) if isinstance(leaf, Did) and leaf.target]
+        names = Names(
+            {int(pk): name for pk, name in self.groups},
+            rule_sources.targets().names(account=self._account, targets=asked),
+            self.custom,
+        )
+        return outline(rule, names)
+
+    def _of(self, row: Row) -> tuple[Sequence[Choice], Sequence[Choice], str]:
+        if not row.what:
+            return (), (), ""
+        if row.what == "group":
+            return _GROUP_OPS, self.groups, "choice"
+        if row.what.startswith("did:"):
+            return _DID_OPS, (), "deed"
+        kind = FIELDS.get(row.what, TEXT)
+        if kind == DAY:
+            return _DAY_OPS, (), "days"
+        if kind == TEXT:
+            return _TEXT_OPS, (), "text"
+        if row.what in VALUE_LABELS:
+            return _WORD_OPS, list(VALUE_LABELS[row.what].items()), "choice"
+        return _OPEN_WORD_OPS, _ZONES if row.what == "timezone" else _COUNTRIES, "choice"
+
+
+_ZONES: Final = [(zone, zone) for zone in sorted(available_timezones())]
+_COUNTRIES: Final = list(COUNTRIES.items())
