@@ -14,6 +14,7 @@ from campaigns.services.campaigns import BUDGET_LIMIT
 from contacts.models import Group
 from contacts.selectors import groups_list
 from messaging.models import SenderNumber
+from tracking.utm import PART_LIMIT, UTM_PARTS
 
 
 class CampaignForm(forms.Form):
@@ -85,6 +86,9 @@ class BlastForm(forms.Form):
     )
     body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
     smart_encoding = forms.BooleanField(required=False)
+    utm_source = forms.CharField(max_length=PART_LIMIT, required=False, label="Source")
+    utm_medium = forms.CharField(max_length=PART_LIMIT, required=False, label="Medium")
+    utm_campaign = forms.CharField(max_length=PART_LIMIT, required=False, label="Campaign")
     when = forms.ChoiceField(choices=WHEN, required=False, initial="now")
     give_up_hours = forms.TypedChoiceField(
         choices=GIVE_UP, coerce=int, required=False, label="Whoever has to wait"
@@ -122,7 +126,18 @@ class BlastForm(forms.Form):
             "scheduled_at": blast.scheduled_at,
             "give_up_hours": blast.give_up_hours,
             "smart_encoding": blast.smart_encoding,
+            **{part: blast.utm.get(part, "") for part in UTM_PARTS},
         }
+
+    @property
+    def utm(self) -> dict[str, str]:
+        """UTM parameters of this blast alone. Only after validation."""
+        return {part: self.cleaned_data.get(part, "") for part in UTM_PARTS}
+
+    @property
+    def utm_fields(self) -> list[forms.BoundField]:
+        """The fields of the UTM parameters, as the composer shows them."""
+        return [self[part] for part in UTM_PARTS]
 
     @property
     def scheduled(self) -> datetime | None:

@@ -71,6 +71,9 @@ class Blast(models.Model):
     smart_encoding = models.BooleanField(
         default=False, help_text="Look-alikes are replaced in texts that become cheaper by it."
     )
+    utm = models.JSONField(
+        default=dict, blank=True, help_text="UTM parameters of its own (`tracking.utm.UTM_PARTS`)."
+    )
     estimated_credits = models.BigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     sent_by = models.ForeignKey(

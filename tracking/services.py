@@ -6,7 +6,7 @@ Owns what a destination may be. Hits are stored by the edge and judged by messag
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -39,6 +39,7 @@ def links_create(
     label: str,
     recipients: int,
     rules: LinkSettings | None = None,
+    utm: Mapping[str, str] | None = None,
 ) -> list[Link]:
     """Make the links of a batch, in the order they stand in its text. Two queries, none for none.
 
@@ -49,6 +50,7 @@ def links_create(
         label: What lists call them: the blast's name.
         recipients: Recipient numbers 1 to this one are live.
         rules: The account's settings as its text was counted under; None for the defaults.
+        utm: What this batch says of its own (`UTM_PARTS`), else the account's and the label.
 
     Raises:
         BadDestination: see `destination_check`; nothing was made.
@@ -66,7 +68,7 @@ def links_create(
     return Link.objects.bulk_create(
         Link(
             account=account,
-            destination=_marked(destination, rules, label),
+            destination=_marked(destination, rules, label, utm or {}),
             label=label[:160],
             batch_id=batch_id,
             ordinal=ordinal,
@@ -156,8 +158,13 @@ def _domain_checked(typed: str) -> str:
     return host
 
 
-def _marked(destination: str, rules: LinkSettings, label: str) -> str:
-    marked = with_utm(destination, source=rules.utm_source, medium=rules.utm_medium, campaign=label)
+def _marked(destination: str, rules: LinkSettings, label: str, utm: Mapping[str, str]) -> str:
+    marked = with_utm(
+        destination,
+        source=utm.get("utm_source") or rules.utm_source,
+        medium=utm.get("utm_medium") or rules.utm_medium,
+        campaign=utm.get("utm_campaign") or label,
+    )
     return marked if len(marked) <= DESTINATION_LIMIT else destination
 
 

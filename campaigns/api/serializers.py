@@ -33,9 +33,18 @@ class CampaignChangeSerializer(StrictFields, serializers.Serializer):
     archived = serializers.BooleanField(required=False)
 
 
+class UtmSerializer(StrictFields, serializers.Serializer):
+    """UTM parameters of one blast's links, instead of the account's and of its name."""
+
+    utm_source = serializers.CharField(max_length=80, required=False, allow_blank=True)
+    utm_medium = serializers.CharField(max_length=80, required=False, allow_blank=True)
+    utm_campaign = serializers.CharField(max_length=80, required=False, allow_blank=True)
+
+
 class BlastSerializer(serializers.ModelSerializer):
     """A blast. `batch` is the id of its messages' batch once it is launched."""
 
+    utm = UtmSerializer(read_only=True)
     groups = serializers.SerializerMethodField()
     sender = serializers.SerializerMethodField()
     more_senders = serializers.SerializerMethodField()
@@ -55,6 +64,7 @@ class BlastSerializer(serializers.ModelSerializer):
             "scheduled_at",
             "give_up_hours",
             "smart_encoding",
+            "utm",
             "estimated_credits",
             "batch",
             "created_at",
@@ -110,6 +120,7 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
     smart_encoding = serializers.BooleanField(
         required=False, help_text="Replace look-alikes in texts that become cheaper by it."
     )
+    utm = UtmSerializer(required=False, help_text="Of this blast's links; replaces what it had.")
 
 
 class LaunchSerializer(StrictFields, serializers.Serializer):

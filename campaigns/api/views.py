@@ -218,7 +218,7 @@ class BlastViewSet(
     def _draft(self, data: dict[str, Any]) -> dict[str, Any]:
         """The fields of a draft as services take them."""
         account = calling_account(self.request)
-        plain = ("name", "body", "give_up_hours", "smart_encoding")
+        plain = ("name", "body", "give_up_hours", "smart_encoding", "utm")
         draft: dict[str, Any] = {name: data[name] for name in plain if name in data}
         if "groups" in data:
             draft["group_ids"] = data["groups"]

@@ -5,7 +5,7 @@ scheduled (`campaigns.services.launching`), so that nothing somebody typed is ev
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -18,6 +18,7 @@ from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.models import Group
 from messaging.models import SenderNumber
+from tracking.utm import utm_cleaned
 
 NAME_LIMIT = 120
 # Far above what carriers take (1,600), so that a text pasted too long can be shortened here.
@@ -43,13 +44,14 @@ def blast_create(
     more_senders: Sequence[SenderNumber] = (),
     give_up_hours: int = 0,
     smart_encoding: bool = False,
+    utm: Mapping[str, str] | None = None,
 ) -> Blast:
     """Make a draft. Without a name it is called after its first words.
 
     Raises:
         CampaignArchived: the campaign was put away.
         NameInvalid: a name longer than 120 characters.
-        Invalid: a text over 10,000 characters, or a time to give up that cannot be.
+        Invalid: a text over 10,000 characters, a time to give up or UTM parameters that cannot be.
         NotFound: campaign, group or sender is not the account's.
     """
     _check_owned(account, campaign=campaign, senders=[sender, *more_senders])
@@ -65,6 +67,7 @@ def blast_create(
         sender=sender,
         give_up_hours=_give_up_hours(give_up_hours),
         smart_encoding=smart_encoding,
+        utm=utm_cleaned(utm or {}),
         created_by=actor,
     )
     blast.groups.set(groups)
@@ -87,6 +90,7 @@ def blast_update(
     campaign: Campaign | None = None,
     give_up_hours: int | None = None,
     smart_encoding: bool | None = None,
+    utm: Mapping[str, str] | None = None,
 ) -> Blast:
     """Rewrite a draft; what is None stays. A blast that could not be sent becomes a draft again.
 
@@ -111,6 +115,8 @@ def blast_update(
         blast.give_up_hours = _give_up_hours(give_up_hours)
     if smart_encoding is not None:
         blast.smart_encoding = smart_encoding
+    if utm is not None:
+        blast.utm = utm_cleaned(utm)
     blast.state, blast.state_reason = BlastState.DRAFT, ""
     blast.updated_at = now()
     blast.save()
@@ -143,6 +149,7 @@ def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Bl
         more_senders=list(blast.more_senders.filter(released_at=None)),
         give_up_hours=blast.give_up_hours,
         smart_encoding=blast.smart_encoding,
+        utm=blast.utm,
     )
 
 

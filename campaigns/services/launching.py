@@ -170,6 +170,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                     ),
                     budgets=_budgets(blast.campaign),
                     smart_encoding=blast.smart_encoding,
+                    utm=blast.utm,
                     budget_group=blast.campaign_id,
                     budget_credits=blast.campaign.budget_credits,
                     request_key=f"blast:{blast.pk}",

@@ -175,6 +175,7 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "more_senders": list(data["more_senders"]),
         "give_up_hours": data["give_up_hours"] or 0,
         "smart_encoding": data["smart_encoding"],
+        "utm": form.utm,
     }
     if blast is None:
         return services.blast_create(**values)

@@ -5,7 +5,7 @@ sending itself `messaging.sending`'s.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -56,6 +56,7 @@ def batch_launch(
     also_from: Sequence[SenderNumber] = (),
     budgets: Sequence[Budget] = (),
     smart_encoding: bool = False,
+    utm: Mapping[str, str] | None = None,
     budget_group: int | None = None,
     budget_credits: int = 0,
 ) -> Batch:
@@ -76,6 +77,7 @@ def batch_launch(
         expires_at: When to give up on whoever has not been texted; None for never.
         also_from: More of the account's numbers to spread the batch over (`messaging.pooling`).
         budgets: What it may not pass, beside the account's own budget of the month.
+        utm: UTM parameters of its links instead of the account's (`tracking.utm`).
         smart_encoding: Replace look-alikes in texts that become cheaper by it.
         budget_group: Batches with the same one share a budget that is asked while they run.
         budget_credits: That budget; 0 for no limit.
@@ -127,6 +129,7 @@ def batch_launch(
         label=name,
         recipients=batch.size,
         rules=link_rules,
+        utm=utm,
     )
     pending = counts.get((MessageState.PENDING, ""), 0)
     if pending:

@@ -1,4 +1,8 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from accounts.models import Account, User
 from campaigns import services
@@ -49,6 +53,32 @@ def test_a_text_pasted_too_long_is_kept_and_a_book_is_not(
     with pytest.raises(NameInvalid):
         services.blast_create(account=account, actor=alice, campaign=campaign, name="x" * 121)
     assert Blast.objects.count() == 1
+
+
+def test_a_draft_keeps_utm_parameters_of_its_own_and_so_does_its_copy(
+    account: Account, alice: User, campaign: Campaign, browse: Callable[[User], Client], api: Any
+) -> None:
+    wanted = {"utm_source": " vip ", "utm_campaign": "May", "other": "x"}
+    blast = services.blast_create(account=account, actor=alice, campaign=campaign, utm=wanted)
+    copy = services.blast_duplicate(account=account, actor=alice, blast=blast)
+    assert blast.utm == copy.utm == {"utm_source": "vip", "utm_campaign": "May"}
+    with pytest.raises(Invalid, match="at most 80 characters"):
+        services.blast_update(
+            account=account, actor=alice, blast=blast, utm={"utm_medium": "x" * 81}
+        )
+
+    client, page = browse(alice), f"/blasts/{blast.pk}/edit"
+    assert 'name="utm_source" maxlength="80" value="vip"' in client.get(page).content.decode()
+    client.post(page, {"campaign": campaign.pk, "name": "B", "body": "B", "utm_medium": "mms"})
+    blast.refresh_from_db()
+    assert blast.utm == {"utm_medium": "mms"}
+
+    url, kind = f"/api/v1/blasts/{blast.pk}/", "application/json"
+    told = api.patch(url, {"utm": {"utm_source": "list"}}, content_type=kind).json()
+    assert told["utm"] == {"utm_source": "list"}
+    refused = api.patch(url, {"utm": {"utm_term": "x"}}, content_type=kind)
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["utm"])
+    assert api.patch(url, {"name": "C"}, content_type=kind).json()["utm"] == {"utm_source": "list"}
 
 
 def test_line_breaks_of_browsers_become_one_character(

@@ -129,6 +129,34 @@ def test_a_blast_freezes_the_settings_it_was_launched_under(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("utm", "marks"),
+    [
+        ({}, "utm_source=texts&utm_medium=sms&utm_campaign=spring"),
+        ({"utm_campaign": "May Days"}, "utm_source=texts&utm_medium=sms&utm_campaign=may-days"),
+        (
+            {"utm_source": "vip", "utm_medium": "mms"},
+            "utm_source=vip&utm_medium=mms&utm_campaign=spring",
+        ),
+    ],
+)
+def test_a_blast_may_say_its_own_utm_parameters(
+    account: Account, utm: dict[str, str], marks: str
+) -> None:
+    (link,) = links_create(
+        account=account,
+        batch_id=7,
+        destinations=["https://roses.example/"],
+        label="Spring",
+        recipients=1,
+        rules=LinkSettings(account=account, utm_source="texts", utm_medium="sms"),
+        utm=utm,
+    )
+
+    assert link.destination == f"https://roses.example/?{marks}"
+
+
+@pytest.mark.django_db
 def test_no_link_leads_to_a_link_domain_of_any_account(
     account: Account, other_account: Account
 ) -> None:
