@@ -15,7 +15,7 @@ from messaging.selectors.figures import (
     reason_counts,
 )
 from messaging.selectors.messages import messages_counted, messages_list
-from messaging.selectors.prices import prices_now
+from messaging.selectors.prices import prices_list, prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
     Explanation,
@@ -45,6 +45,7 @@ __all__ = [
     "message_timeline",
     "messages_counted",
     "messages_list",
+    "prices_list",
     "prices_now",
     "reason_counts",
     "retried_credits",

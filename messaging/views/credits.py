@@ -14,6 +14,8 @@ from accounts.choices import CreditKind, Role
 from accounts.models import Account
 from accounts.selectors import credit_lines, credits_issued, team_list
 from common.pagination import keyset_page
+from messaging.choices import BatchKind
+from messaging.selectors import prices_list
 from messaging.statement import movement_lines, movements_csv, movements_of, statement_lines
 
 # What people look for, in their words, and the kinds of movement it is.
@@ -41,6 +43,7 @@ def credits(request: AccountRequest) -> HttpResponse:
         "lines": lines,
         "issued": issued,
         "used": issued - account.credit_balance - account.credit_held,
+        "prices": prices_list(kind=BatchKind.BLAST),
     }
     return render(request, "messaging/credits.html", context)
 

@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Q
 
 from accounts.choices import AccountStatus, CreditKind
-from accounts.models import Account, AuditEvent, CreditEntry, Membership, User
+from accounts.models import Account, AuditEvent, CreditEntry, Membership, Package, User
 from accounts.services import account_open, account_update, credits_grant, user_create
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
@@ -30,6 +30,7 @@ from inbox.models import Conversation
 from inbox.services import conversation_reply, note_add
 from messaging.choices import BatchKind, BatchState, Direction
 from messaging.models import Batch, CarrierEventQueue, Message, SenderNumber
+from messaging.reconcile import batch_reconcile
 from smsplatform.demo import people, shop
 from smsplatform.demo.backdate import batch_backdate
 from tracking.choices import Verdict
@@ -103,7 +104,16 @@ def _account(email: str, password: str) -> tuple[Account, list[User]]:
     return account, team
 
 
+def _packages() -> None:
+    """What staff would offer; a page without packages teaches nothing."""
+    for name, credits, price_cents in shop.PACKAGES:
+        Package.objects.get_or_create(
+            name=name, defaults={"credits": credits, "price_cents": price_cents}
+        )
+
+
 def _account_new(owner: User) -> Account:
+    _packages()
     account = account_open(name=shop.ACCOUNT_NAME, owner=owner, status=AccountStatus.ACTIVE)
     credits_grant(
         account=account,
@@ -225,6 +235,8 @@ def _history(account: Account, team: list[User], plan: shop.PlannedBlast, phones
     assert batch is not None
     launched_at = batch.launched_at
     told = _told(account, plan)
+    # What it cost at the carrier, and that its records agree.
+    batch_reconcile(batch=batch)
     batch_backdate(batch=batch, told=told)
     AuditEvent.objects.filter(account=account, subject=blast.name).update(at=told)
     _confirmations_backdate(account, launched_at)

@@ -15,6 +15,8 @@ COLLEAGUES = (
     ("theo@example.com", "Theo Park", "viewer"),
 )
 CREDITS = 250_000
+# Name, credits, price in cents.
+PACKAGES = (("Starter", 500, 1_200), ("Shop", 2_500, 5_000), ("Season", 20_000, 36_000))
 
 GROUPS = ("Newsletter", "Regulars", "Wedding enquiries")
 

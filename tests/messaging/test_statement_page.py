@@ -16,7 +16,7 @@ from accounts.models import Account, User
 from common.phone import display
 from contacts.models import Contact
 from messaging.choices import BatchKind
-from messaging.models import Batch, Message, SenderNumber
+from messaging.models import Batch, Message, Price, SenderNumber
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +92,23 @@ def test_a_send_is_one_row_however_often_its_credits_moved(
     assert "Alice Adams −92 99,908" in big
     assert "Trial credits" in trial
     assert "+100,000 100,000" in trial
+
+
+def test_the_page_says_what_a_segment_costs_where(account: Account, browser: Client):
+    Price.objects.create(country="GB", credits=3)
+    Price.objects.create(country="DE", kind=BatchKind.API, credits=9)
+
+    page = browser.get("/settings/credits/")
+
+    assert page.context["prices"] == [
+        ("Canada", 1),
+        ("Puerto Rico", 1),
+        ("U.S. Virgin Islands", 1),
+        ("United Kingdom", 3),
+        ("United States", 1),
+        ("Everywhere else", 5),
+    ]
+    assert "United Kingdom: 3 credits" in page.content.decode()
 
 
 def test_more_sends_cost_no_more_queries(account: Account, sender: SenderNumber, browser: Client):
