@@ -161,6 +161,25 @@ class ReviewClosed(Conflict):
         )
 
 
+class OptInInvalid(Invalid):
+    """A form or keyword that carriers or the law would not take; `fields` has the sentences."""
+
+    code = "optin_invalid"
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(" ".join(fields.values()) + " Nothing was changed.", fields=fields)
+
+
+class KeywordTaken(Conflict):
+    """Two opt-in keywords of an account cannot be the same word."""
+
+    code = "keyword_taken"
+
+    def __init__(self, word: str) -> None:
+        sentence = f"People can text {word.upper()} already. Choose another word."
+        super().__init__(sentence, fields={"word": sentence})
+
+
 class TooManyRows(Invalid):
     """More rows in one request than it may carry."""
 

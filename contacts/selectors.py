@@ -26,6 +26,8 @@ from contacts.models import (
     Group,
     GroupMember,
     ImportRefusal,
+    OptInForm,
+    OptInKeyword,
     OptOut,
 )
 
@@ -159,6 +161,37 @@ def opt_out_get(*, account: Account, phone: str) -> OptOut | None:
 def opted_out(*, account: Account, phone: str) -> bool:
     """Whether the phone must not be texted by this account. One query."""
     return OptOut.objects.filter(account=account, phone=phone).exists()
+
+
+def optin_form_get(*, account: Account) -> OptInForm | None:
+    """The account's public form, open or not, if it made one. One query."""
+    return OptInForm.objects.filter(account=account).select_related("account").first()
+
+
+def optin_form_open(*, token: str) -> OptInForm | None:
+    """The open form behind a public address, with its account. One query."""
+    found = OptInForm.objects.filter(token=token, is_open=True)
+    return found.select_related("account").first()
+
+
+def optin_keywords_list(*, account: Account) -> QuerySet[OptInKeyword]:
+    """The account's opt-in keywords by word, with their groups. Two queries."""
+    found = OptInKeyword.objects.filter(account=account).select_related("account")
+    return found.prefetch_related("groups").order_by("word")
+
+
+def optin_keyword_find(*, account: Account, key: str) -> OptInKeyword | None:
+    """The account's opt-in keyword that compares as `key`, if any. One query."""
+    if not key:
+        return None
+    found = OptInKeyword.objects.filter(account=account, key=key)
+    return found.select_related("account").first()
+
+
+def consent_came_by(*, account: Account, phone: str, message_id: int) -> bool:
+    """Whether this text of the phone put an opt-in on record. One query."""
+    events = ConsentEvent.objects.filter(account=account, phone=phone, kind=ConsentKind.IN)
+    return events.filter(message_id=message_id).exists()
 
 
 def merge_fields(*, account: Account) -> list[MergeField]:

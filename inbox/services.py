@@ -12,12 +12,12 @@ from common.clock import now
 from common.errors import Invalid
 from common.text import typed
 from contacts.models import Contact
-from contacts.selectors import contact_by_phone
+from contacts.selectors import consent_came_by, contact_by_phone, optin_keyword_find
 from inbox.choices import ConversationStatus
 from inbox.errors import NumberGivenUp, ReplyChanged
 from inbox.models import Conversation, Note
 from messaging.choices import BatchKind, Direction, Priority
-from messaging.keywords import KeywordKind, classify
+from messaging.keywords import KeywordKind, classify, key_of
 from messaging.models import Message, SenderNumber
 from messaging.senders import senders_list
 from messaging.services import message_send
@@ -53,7 +53,8 @@ def conversation_file(*, message: Message) -> None:
 
     Inbound texts and replies make the thread when it is the first; what a program sent stands in a
     thread that is there already; automatic answers and codes are nobody's word and file nothing. A
-    STOP needs no answer: it does not count as unread and opens no thread, a new one begins closed.
+    STOP needs no answer, nor does what opts in: it does not count as unread and opens no thread, a
+    new one begins closed.
 
     Args:
         message: As messaging's signals announce it.
@@ -65,7 +66,7 @@ def conversation_file(*, message: Message) -> None:
     if not is_inbound and kind not in (BatchKind.REPLY, BatchKind.API):
         return
     body = message.body or (message.batch.body if message.batch else "")
-    waits = is_inbound and classify(message.body).kind != KeywordKind.STOP
+    waits = is_inbound and not _needs_no_answer(message)
     with connection.cursor() as cursor:
         cursor.execute(
             _FILE_SQL,
@@ -85,6 +86,16 @@ def conversation_file(*, message: Message) -> None:
                 "makes": is_inbound or kind == BatchKind.REPLY,
             },
         )
+
+
+def _needs_no_answer(message: Message) -> bool:
+    """Whether nobody has to read it: STOP, an opt-in keyword, what put an opt-in on record."""
+    account, phone = message.account, message.phone
+    return (
+        classify(message.body).kind == KeywordKind.STOP
+        or optin_keyword_find(account=account, key=key_of(message.body)) is not None
+        or consent_came_by(account=account, phone=phone, message_id=message.pk)
+    )
 
 
 @transaction.atomic

@@ -77,6 +77,7 @@ class BatchKind(TextChoices):
     REPLY = "reply", "Inbox reply"
     API = "api", "API message"
     AUTO = "auto", "Automatic answer"  # opt-out confirmation, HELP
+    OPTIN = "optin", "Opt-in by form"  # asks a phone for its YES, or confirms
     TEST = "test", "Test or verification"
 
 

@@ -8,7 +8,8 @@ lowered (`messaging.budget`); credits were reserved at launch. What is settled a
 
 Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
 the law asks for it; a reply or a code passes the need for recorded consent, because this person
-asked just now, but never an opt-out.
+asked just now, but never an opt-out. The text to a phone that somebody typed into a public form
+passes the need for consent too, since it asks for it, and keeps allowed hours: anybody can type it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,9 @@ from messaging.hours_law import Rule, rules_of
 
 PASSES_OPT_OUT: Final = frozenset({BatchKind.AUTO})
 CAPPED: Final = frozenset({BatchKind.BLAST})
-PASSES_CONSENT: Final = frozenset({BatchKind.AUTO, BatchKind.REPLY, BatchKind.TEST})
+PASSES_CONSENT: Final = frozenset(
+    {BatchKind.AUTO, BatchKind.REPLY, BatchKind.OPTIN, BatchKind.TEST}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,11 @@ def normalise(text: str) -> str:
     return _NO_WORD.sub(" ", _APOSTROPHES.sub("", folded)).strip()
 
 
+def key_of(text: str) -> str:
+    """What a whole text is compared by; two spellings of one keyword have the same."""
+    return _squeezed(normalise(text))
+
+
 def _squeezed(words: str) -> str:
     """One word of a keyword's spellings: "opt out", "s t o p", "stop stop" are one each."""
     parts = words.split()

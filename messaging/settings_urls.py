@@ -1,8 +1,8 @@
-"""Addresses of the messaging app below /settings/: credits, numbers and carrier accounts."""
+"""Addresses of the messaging app below /settings/: credits, numbers, ways to join."""
 
 from django.urls import path
 
-from messaging.views import credits, numbers
+from messaging.views import credits, joining, numbers
 
 urlpatterns = [
     path("credits/", credits.credits, name="credits"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("numbers/<int:sender_id>/", numbers.number_edit, name="number_edit"),
     path("numbers/<int:sender_id>/default/", numbers.number_default, name="number_default"),
     path("numbers/<int:sender_id>/release/", numbers.number_release, name="number_release"),
+    path("joining/", joining.joining, name="joining"),
+    path("joining/form/", joining.joining_form, name="joining_form"),
+    path("joining/qr.svg", joining.joining_qr, name="joining_qr"),
+    path("joining/words/new/", joining.keyword_add, name="keyword_add"),
+    path("joining/words/<int:pk>/", joining.keyword_edit, name="keyword_edit"),
+    path("joining/words/<int:pk>/delete/", joining.keyword_delete, name="keyword_delete"),
     path("carriers/add/", numbers.carrier_add, name="carrier_add"),
     path("carriers/<int:carrier_account_id>/", numbers.carrier_edit, name="carrier_edit"),
     path("numbers/verify/", numbers.verify_request, name="verify_request"),

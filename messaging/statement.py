@@ -22,6 +22,7 @@ _TO: Final[Mapping[str, str]] = {
     BatchKind.REPLY: "Reply to",
     BatchKind.API: "Text by a program to",
     BatchKind.AUTO: "Automatic answer to",
+    BatchKind.OPTIN: "Opt-in by form, text to",
     BatchKind.TEST: "Code or test text to",
 }
 

@@ -139,6 +139,12 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Beside allauth's own: public opt-in forms, by address, by form, and by the number typed in.
+ACCOUNT_RATE_LIMITS = {
+    "subscribe": "10/m/ip,60/h/ip",
+    "subscribe_form": "600/h/key",
+    "subscribe_phone": "3/d/key",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ADAPTER = "accounts.adapter.MfaAdapter"
 MFA_TOTP_ISSUER = "Textledger"

@@ -32,6 +32,7 @@ urlpatterns = [
     path("settings/", include("messaging.settings_urls")),
     path("search/", search, name="search"),
     path("", include("accounts.public_urls")),
+    path("", include("messaging.public_urls")),
     path("auth/", include("allauth.urls")),
     path("api/v1/", include(api)),
     path("staff/", admin.site.urls),

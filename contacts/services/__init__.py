@@ -18,6 +18,15 @@ from contacts.services.imports import (
     import_start,
     import_sweep,
 )
+from contacts.services.optins import (
+    optin_accept,
+    optin_ask,
+    optin_confirm,
+    optin_form_save,
+    optin_keyword_delete,
+    optin_keyword_save,
+    optin_pending_expire,
+)
 from contacts.services.people import (
     RowResult,
     contact_delete,
@@ -63,6 +72,13 @@ __all__ = [
     "import_sheets",
     "import_start",
     "import_sweep",
+    "optin_accept",
+    "optin_ask",
+    "optin_confirm",
+    "optin_form_save",
+    "optin_keyword_delete",
+    "optin_keyword_save",
+    "optin_pending_expire",
     "optout_keep",
     "optout_take_back",
     "rules_count",

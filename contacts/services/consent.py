@@ -13,7 +13,7 @@ from accounts.services import audit_record
 from common.clock import now
 from contacts.choices import Consent, ConsentKind, ConsentSource, WayBack
 from contacts.errors import OptedOut, ProofMissing
-from contacts.models import ConsentEvent, Contact, OptOut
+from contacts.models import ConsentEvent, Contact, OptInPending, OptOut
 
 # What a person did with their own phone, or the carrier says they did. Such an opt-out is undone
 # only by another act of that kind (47 CFR 64.1200(a)(10): a revocation stands until the consumer
@@ -57,10 +57,12 @@ def consent_revoke(
         Whether the phone was not opted out before.
 
     Locks: the contact (made as a deleted one where there is none), then its opt-out.
-    Side effects: ConsentEvent, OptOut, Contact.consent.
+    Side effects: ConsentEvent, OptOut, Contact.consent; an opt-in that waits for a YES lapses.
     """
     at = at or now()
     contact = contact_lock(account=account, phone=phone)
+    # Whoever leaves is not brought back by a YES to a question from before.
+    OptInPending.objects.filter(account=account, phone=phone, asked_at__lte=at).delete()
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
     if opt_out and _weight(source) <= _weight(opt_out.source):
         return False
@@ -86,6 +88,7 @@ def consent_grant(
     source: ConsentSource,
     wording: str = "",
     message_id: int | None = None,
+    form_id: int | None = None,
     actor: User | None = None,
     at: datetime | None = None,
 ) -> bool:
@@ -99,6 +102,7 @@ def consent_grant(
             import and a public form none.
         wording: What the person agreed to; required when an account user enters it.
         message_id: The inbound message that said so.
+        form_id: The public form it came by.
         actor: The account user who entered it, if one did.
         at: When the person agreed. One older than the opt-out it would lift changes nothing.
 
@@ -119,13 +123,13 @@ def consent_grant(
     contact = contact_lock(account=account, phone=phone)
     if contact.consent == Consent.OPTED_IN:
         if source in OWN_ACTS and not _own_opt_in_stands(account, phone):
-            _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at)
+            _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at, form_id)
         return False
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
     if opt_out and not _lifts(source, opt_out):
         how = ConsentSource(opt_out.source).label
         raise OptedOut(at=opt_out.at, how=how, way_back=way_back(opt_out))
-    _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at)
+    _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at, form_id)
     if opt_out:
         if at < opt_out.at:
             return False
@@ -200,6 +204,7 @@ def _event(
     message_id: int | None,
     actor: User | None,
     at: datetime,
+    form_id: int | None = None,
 ) -> None:
     ConsentEvent.objects.create(
         account=account,
@@ -208,6 +213,7 @@ def _event(
         source=source,
         wording=wording[:500],
         message_id=message_id,
+        form_id=form_id,
         actor=actor,
         at=at,
     )

@@ -46,7 +46,7 @@ _UPSERT = """
         deleted_at = NULL
     WHERE {changes}
     RETURNING c.phone, c.created_at = %(moment)s AS is_new,
-        c.consent = 'opted_in' AND c.consent_at = %(moment)s AS granted
+        %(grants)s AND c.consent = 'opted_in' AND c.consent_at = %(moment)s AS granted
 """
 # A value that says nothing never replaces one that does, unless the contact had been deleted.
 _SILENT = {

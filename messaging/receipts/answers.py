@@ -1,8 +1,8 @@
-"""Automatic answers: HELP, and the one confirmation of an opt-out.
+"""Automatic answers: HELP, the one confirmation of an opt-out, and the way out for all of them.
 
-Owns their words and how often they are given. They go through the same door as every text, as
-`BatchKind.AUTO`. Sources: CTIA Messaging Principles (HELP is always answered: brand, contact,
-rates, STOP); 47 CFR 64.1200(a)(12) (one confirmation, without marketing).
+Owns the first two's words and how often they are given. They go through the same door as every
+text, as `BatchKind.AUTO`. Sources: CTIA Messaging Principles (HELP is always answered: brand,
+contact, rates, STOP); 47 CFR 64.1200(a)(12) (one confirmation, without marketing).
 """
 
 import logging
@@ -26,7 +26,7 @@ def help_answer(*, message: Message, sender: SenderNumber) -> None:
     """Answer HELP, at most once an hour: two machines must not talk to each other for ever."""
     account = message.account
     hour = message.created_at.strftime("%Y%m%d%H")
-    _send(
+    send(
         message=message,
         sender=sender,
         body=account.help_text
@@ -38,7 +38,7 @@ def help_answer(*, message: Message, sender: SenderNumber) -> None:
 
 def stop_confirmation(*, message: Message, sender: SenderNumber) -> None:
     """Confirm an opt-out, once per opt-out; `messaging.confirmations` if the carrier did so."""
-    _send(
+    send(
         message=message,
         sender=sender,
         body=f"{_brand(message.account)}: You are opted out and will get no more texts from us. "
@@ -70,8 +70,11 @@ def _brand(account: Account) -> str:
     return account.brand or account.name
 
 
-def _send(*, message: Message, sender: SenderNumber, body: str, request_key: str) -> None:
-    """Queue it. An account that may not send now answers nobody; an opt-out stands regardless."""
+def send(*, message: Message, sender: SenderNumber, body: str, request_key: str) -> None:
+    """Queue an answer, once for each key.
+
+    An account that may not send now answers nobody; what was recorded stands regardless.
+    """
     try:
         with transaction.atomic():
             message_send(

@@ -2,7 +2,7 @@
 
 The rule: the newest message from the number that was written to, to the phone that wrote, which the
 carrier took no longer ago than the account's attribution window (72 hours unless set otherwise).
-Automatic answers and codes are no texts one answers.
+Automatic answers, questions for an opt-in and codes are no texts one answers.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from messaging.models import Chunk, Message
 
 # Carriers' lists tell whole seconds, and no two clocks agree.
 _SKEW = timedelta(seconds=2)
-_UNANSWERABLE = (BatchKind.AUTO, BatchKind.TEST)
+_UNANSWERABLE = (BatchKind.AUTO, BatchKind.OPTIN, BatchKind.TEST)
 # Undelivered too: whoever answers a text has got it, whatever the receipt said.
 _GONE_OUT = (
     MessageState.UNKNOWN,

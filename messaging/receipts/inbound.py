@@ -22,7 +22,7 @@ from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
 from messaging.keywords import Keyword, KeywordKind, classify
 from messaging.models import CarrierAccount, Message, SenderNumber
-from messaging.receipts import answers
+from messaging.receipts import answers, joins
 from messaging.receipts.attribution import message_answered
 from messaging.receipts.queue import SetAside
 from messaging.signals import message_received
@@ -65,13 +65,17 @@ def inbound_file(
         return None
     keyword = _meaning(sender.account, text)
     leaves = keyword.kind == KeywordKind.STOP or keyword.likely_opt_out
+    is_answered = bool(text.opt_out_word) or answers.network_answers(sender.phone, keyword)
+    may_answer = not is_answered and answers.is_timely(at=at, now=now())
+    if _joins(message, sender, keyword, may_answer=may_answer):
+        _tell(message)
+        return message
     _attribute(message, leaves=leaves)
     has_left = _consent(message, keyword) if leaves else False
     if keyword.kind == KeywordKind.START:
         _come_back(message, keyword)
     _tell(message)
-    is_answered = bool(text.opt_out_word) or answers.network_answers(sender.phone, keyword)
-    if not is_answered and answers.is_timely(at=at, now=now()):
+    if may_answer:
         if has_left:
             answers.stop_confirmation(message=message, sender=sender)
         elif keyword.kind == KeywordKind.HELP:
@@ -178,6 +182,19 @@ def _consent(message: Message, keyword: Keyword) -> bool:
         message_id=message.pk,
         at=message.created_at,
     )
+
+
+def _joins(message: Message, sender: SenderNumber, keyword: Keyword, *, may_answer: bool) -> bool:
+    """Obey an opt-in keyword or the YES to one; such a text is no reply to a blast."""
+    if keyword.kind == KeywordKind.START:
+        way = joins.confirm(message)
+        if way and may_answer:
+            joins.greet(message=message, sender=sender, way=way)
+        return way is not None
+    own = joins.keyword_in(message, keyword)
+    if own:
+        joins.obey(message=message, sender=sender, keyword=own, may_answer=may_answer)
+    return own is not None
 
 
 def _come_back(message: Message, keyword: Keyword) -> None:

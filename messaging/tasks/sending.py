@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from contacts.services import optin_pending_expire
 from messaging.breaker import batches_judge
 from messaging.evidence import unknown_look_up
 from messaging.judge import leases_judge
@@ -43,6 +44,7 @@ def judge_expired() -> None:
 
 @shared_task(name="messaging.retention_sweep")
 def retention_sweep() -> None:
-    """Remove the texts and raw events that accounts have kept as long as they want."""
+    """Remove texts and raw events kept as long as wanted, and opt-ins that nobody confirmed."""
     texts_remove()
     events_remove()
+    optin_pending_expire()

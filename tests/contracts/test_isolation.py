@@ -94,6 +94,8 @@ PAGES: dict[str, dict[str, str]] = {
     "team_remove": {"membership_id": "membership"},
     "team_uninvite": {"invitation_id": "invitation"},
     "api_key_revoke": {"key_id": "api_key"},
+    "keyword_edit": {"pk": "optin_keyword"},
+    "keyword_delete": {"pk": "optin_keyword"},
     "number_edit": {"sender_id": "sender"},
     "number_default": {"sender_id": "sender"},
     "number_release": {"sender_id": "sender"},
@@ -121,8 +123,8 @@ CALLS: dict[str, str] = {
     "api-conversation-messages": "conversation",
     "api-conversation-reply": "conversation",
 }
-# The link's secret is no id; it is tested in tests/accounts/test_team.py.
-SECRETS = {"invitation_accept"}
+# The link's secret is no id; see tests/accounts/test_team.py and tests/messaging/test_joining.py.
+SECRETS = {"invitation_accept", "subscribe"}
 # Where an empty body is refused before the thing is looked up, the least that is not.
 FORMS: dict[str, dict[str, str]] = {"team_role": {"role": "viewer"}}
 # The same for calls, made of the account's ids.
@@ -337,6 +339,9 @@ def _page_tries(
         rules = {"b0.match": "all", **{f"b0.r0.{name}": value for name, value in row.items()}}
         for act in ("save", "look"):
             yield reverse("group_smart"), {"name": "X", "act": act, **rules}
+    word = {"word": "JOIN", "frequency": "Weekly", "groups": [theirs["group"]]}
+    yield reverse("keyword_add"), word
+    yield reverse("keyword_edit", kwargs={"pk": own["optin_keyword"]}), word
     conversation = {"pk": own["conversation"]}
     yield reverse("conversation_assign", kwargs=conversation), {"assignee": alice.pk}
     started = reverse("import_start", kwargs={"pk": own["contact_import"]})

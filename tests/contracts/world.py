@@ -15,7 +15,15 @@ from campaigns.models import Blast, Campaign, SavedText
 from common.clock import now
 from common.crypto import encrypt
 from contacts.choices import ConsentSource, ImportStatus
-from contacts.models import Contact, ContactImport, Group, GroupMember, OptOut
+from contacts.models import (
+    Contact,
+    ContactImport,
+    Group,
+    GroupMember,
+    OptInForm,
+    OptInKeyword,
+    OptOut,
+)
 from exports.choices import ExportState
 from exports.models import Export
 from inbox.models import Conversation
@@ -35,6 +43,7 @@ class World:
     contact: Contact
     group: Group
     contact_import: ContactImport
+    optin_keyword: OptInKeyword
     carrier: CarrierAccount
     sender: SenderNumber
     campaign: Campaign
@@ -118,6 +127,9 @@ def world_create(account: Account, owner: User) -> World:
             filename="people.csv",
             path="",
             status=ImportStatus.DONE,
+        ),
+        optin_keyword=OptInKeyword.objects.create(
+            account=account, word="GARDEN", key="garden", frequency="Weekly"
         ),
         carrier=carrier,
         sender=sender,
@@ -208,6 +220,9 @@ def _owner_field(model: type[Model]) -> str | None:
         return "account"
     if model is Blast.groups.through:
         return "blast__account"
+    for way in (OptInForm, OptInKeyword):
+        if model is way.groups.through:
+            return f"{way._meta.model_name}__account"
     return None
 
 

@@ -56,6 +56,10 @@ PAGES: dict[str, list[str]] = {
     "credit_buy": ["", "?purchase=1"],
     "team": [""],
     "api_keys": [""],
+    "joining": [""],
+    "joining_form": [""],
+    "keyword_add": [""],
+    "keyword_edit": [""],
     "numbers": [""],
     "number_add": [""],
     "number_edit": [""],
@@ -81,6 +85,7 @@ PUBLIC: dict[str, list[str]] = {
     "account_reset_password_from_key_done": [""],
     "invitation_accept": [""],
     "mailbox": [""],
+    "subscribe": ["", "?sent"],
 }
 
 # Pages that only a certain moment leads to: forms on the same base as the ones above.
@@ -136,6 +141,7 @@ ACTIONS = frozenset(
         "import_reopen",
         "import_reread",
         "import_start",
+        "keyword_delete",
         "number_default",
         "review_keep",
         "review_undo",
@@ -171,6 +177,7 @@ PARTS = {
     "conversation_thread": "part of conversation",
     "import_refusals": "a file",
     "inbox_rows": "part of inbox",
+    "joining_qr": "a picture, shown on joining",
     "mfa_download_recovery_codes": "a file",
 }
 

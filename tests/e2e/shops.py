@@ -26,7 +26,8 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign, SavedText
 from common.clock import now
 from contacts.choices import ConsentSource, ImportStatus
-from contacts.models import Contact, ContactImport, Group
+from contacts.disclosures import wording_default
+from contacts.models import Contact, ContactImport, Group, OptInForm, OptInKeyword
 from contacts.services import (
     consent_revoke,
     group_add,
@@ -34,6 +35,7 @@ from contacts.services import (
     group_delete,
     import_create,
     import_start,
+    optin_form_save,
 )
 from exports import services as exports
 from inbox.choices import ConversationStatus
@@ -42,6 +44,7 @@ from inbox.services import conversation_reply, conversation_set_status, note_add
 from messaging.choices import BatchState, Direction, MessageState
 from messaging.models import CarrierEventQueue, Message
 from messaging.senders import carrieraccount_create
+from messaging.services.joining import keyword_save
 from tests.stack import Stack
 from tracking.choices import Verdict
 from tracking.models import Click, Link
@@ -326,7 +329,10 @@ def _settings_places(account: Account, owner: User) -> Places:
     )
     number, _ = verifiednumber_request(account=account, actor=owner, phone="+12025550142")
     sender = account.sender_numbers.get()
+    garden, form = _ways_to_join(account, owner)
     return {
+        "keyword_edit": [{"pk": garden.pk}],
+        "subscribe": [{"token": form.token}],
         "invitation_accept": [{"token": token}],
         "carrier_edit": [{"carrier_account_id": carrier.pk}],
         "number_edit": [{"sender_id": sender.pk}],
@@ -348,6 +354,31 @@ def _smart_groups(
             account=account, actor=owner, name="By a program", rules={"all": [rules, clicked]}
         ),
     )
+
+
+def _ways_to_join(account: Account, owner: User) -> tuple[OptInKeyword, OptInForm]:
+    """A word to text and an open form, both into a group of their own."""
+    group = _group(account, owner, "Garden friends")
+    shared: dict[str, Any] = {
+        "frequency": "Up to 4 msgs/month",
+        "welcome": "",
+        "group_ids": [group.pk],
+    }
+    garden = keyword_save(
+        account=account, actor=owner, word="garden", wording="", asks_yes=True, **shared
+    )
+    form = optin_form_save(
+        account=account,
+        actor=owner,
+        is_open=True,
+        title="Get texts from Alice's Flowers",
+        wording=wording_default("Alice's Flowers"),
+        privacy_url="",
+        terms_url="",
+        asks_yes=True,
+        **shared,
+    )
+    return garden, form
 
 
 def _group(account: Account, owner: User, name: str) -> Group:
