@@ -15,8 +15,9 @@ from common.countries import COUNTRIES
 from common.errors import DomainError
 from common.phone import PhoneError, normalise, prefixes
 from messaging import senders
-from messaging.choices import EventEnd
+from messaging.choices import EventEnd, SenderKind
 from messaging.models import CarrierAccount, CarrierEvent, Price, SenderNumber
+from messaging.sender_kinds import kind_of
 
 
 class SenderForm(forms.ModelForm):
@@ -33,7 +34,9 @@ class SenderForm(forms.ModelForm):
             self.fields["carrier_account"].queryset = platforms  # type: ignore[attr-defined]
 
     def clean_phone(self) -> str:
-        """E.164, whatever was typed."""
+        """E.164, whatever was typed; the digits of a short code."""
+        if kind_of(self.cleaned_data["phone"]) == SenderKind.SHORT_CODE:
+            return str(self.cleaned_data["phone"])
         account = self.cleaned_data.get("account")
         country = account.default_country if account else "US"
         try:

@@ -121,6 +121,14 @@ class EventEnd(TextChoices):
     SET_ASIDE = "set_aside", "Set aside"  # could not be applied; its error says why
 
 
+class SenderKind(TextChoices):
+    """What kind of number an account texts from; see `messaging.sender_kinds`."""
+
+    LOCAL = "local", "Local number"  # a ten-digit long code
+    TOLL_FREE = "toll_free", "Toll-free number"
+    SHORT_CODE = "short_code", "Short code"
+
+
 class GatewayName(TextChoices):
     """Carriers that have a gateway."""
 

@@ -24,6 +24,7 @@ from messaging.choices import (
     Outcome,
     Priority,
     Reason,
+    SenderKind,
 )
 
 
@@ -64,6 +65,12 @@ class SenderNumber(models.Model):
         CarrierAccount, on_delete=models.PROTECT, related_name="sender_numbers"
     )
     phone = models.CharField(max_length=16)
+    kind = models.CharField(
+        max_length=10,
+        choices=SenderKind.choices,
+        default=SenderKind.LOCAL,
+        db_default=SenderKind.LOCAL,
+    )
     label = models.CharField(max_length=60, blank=True)
     rate_per_s = models.FloatField(default=1.0)
     daily_cap = models.PositiveIntegerField(null=True, blank=True)

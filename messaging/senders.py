@@ -22,15 +22,14 @@ from accounts.services import audit_record
 from common.clock import now
 from common.crypto import decrypt, encrypt
 from common.errors import Conflict, Invalid, NotFound
-from messaging.choices import BatchState, GatewayName
+from messaging.choices import BatchState, GatewayName, SenderKind
 from messaging.models import Batch, CarrierAccount, SenderNumber
+from messaging.sender_kinds import FACTS, kind_of, kind_refused
 from messaging.simulated import number_register
 
 log = logging.getLogger(__name__)
 
 SIMULATED_RATE_PER_S = 100.0
-# What Twilio grants a long code before it is registered for 10DLC.
-REAL_RATE_PER_S = 1.0
 SIMULATED_LIST_DELAY_S = 2.0
 ASSIGNED_AT_MOST = 5
 _BOOTSTRAP_LOCK = 0x5E4DE2
@@ -231,7 +230,8 @@ def sender_create(
     carrier_account: CarrierAccount,
     phone: str,
     label: str = "",
-    rate_per_s: float = REAL_RATE_PER_S,
+    kind: str | None = None,
+    rate_per_s: float | None = None,
     daily_cap: int | None = None,
 ) -> SenderNumber:
     """Enter a number held at a carrier account. Whether it is held there, the carrier will tell.
@@ -240,14 +240,20 @@ def sender_create(
         account: The tenant.
         actor: Who enters it.
         carrier_account: The account's own; the platform's only when staff call this.
-        phone: E.164.
+        phone: E.164, or the digits of a short code.
         label: What people call it.
-        rate_per_s: Segments a second its carrier allows.
+        kind: A `SenderKind`; None reads it from the number.
+        rate_per_s: Segments a second its carrier allows; None for what is usual for the kind.
         daily_cap: Segments a day, or None.
 
     Raises:
         Conflict: the number is in use at this carrier account.
+        Invalid: the number cannot be of this kind.
     """
+    kind = kind or kind_of(phone)
+    refused = kind_refused(kind, phone)
+    if refused:
+        raise Invalid(fields={"kind": refused})
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     sender = _sender_store(
         account=account,
@@ -255,7 +261,8 @@ def sender_create(
         carrier_account=carrier_account,
         phone=phone,
         label=label,
-        rate_per_s=rate_per_s,
+        kind=kind,
+        rate_per_s=rate_per_s or FACTS[kind].rate_per_s,
         daily_cap=daily_cap,
     )
     if sender is None:
@@ -271,6 +278,7 @@ def _sender_store(
     phone: str,
     label: str,
     rate_per_s: float,
+    kind: str = SenderKind.LOCAL,
     daily_cap: int | None = None,
 ) -> SenderNumber | None:
     """Insert the number, as the default if it is the first; None if it is taken."""
@@ -281,6 +289,7 @@ def _sender_store(
                 carrier_account=carrier_account,
                 phone=phone,
                 label=label.strip()[:60],
+                kind=kind,
                 rate_per_s=rate_per_s,
                 daily_cap=daily_cap,
                 is_default=not senders_list(account).exists(),
@@ -332,24 +341,36 @@ def sender_update(
     label: str,
     rate_per_s: float,
     daily_cap: int | None,
+    kind: str | None = None,
 ) -> SenderNumber:
-    """Change what a number is called and how fast and how much it may send.
+    """Change what a number is called, what kind it is, and how fast and how much it may send.
 
     Raises:
         NotFound: the account has no such number.
-        Invalid: the rate is not above 0 and at most 1,000 segments a second.
+        Invalid: the rate is not above 0 and at most 1,000 segments a second, or the number cannot
+            be of this kind.
     """
     if not 0 < rate_per_s <= 1000:
         raise Invalid(fields={"rate_per_s": "More than 0 and at most 1,000 segments a second."})
     sender = _sender_locked(account, sender_id)
+    kind = kind or sender.kind
+    refused = kind_refused(kind, sender.phone) if kind != sender.kind else ""
+    if refused:
+        raise Invalid(fields={"kind": refused})
     sender.label, sender.rate_per_s, sender.daily_cap = label.strip()[:60], rate_per_s, daily_cap
-    sender.save(update_fields=["label", "rate_per_s", "daily_cap"])
+    sender.kind = SenderKind(kind)
+    sender.save(update_fields=["label", "kind", "rate_per_s", "daily_cap"])
     audit_record(
         account=account,
         actor=actor,
         action="sender.changed",
         subject=sender.phone,
-        data={"label": sender.label, "rate_per_s": rate_per_s, "daily_cap": daily_cap},
+        data={
+            "label": sender.label,
+            "kind": kind,
+            "rate_per_s": rate_per_s,
+            "daily_cap": daily_cap,
+        },
     )
     return sender
 

@@ -12,11 +12,11 @@ from django.db import transaction
 
 from accounts.models import Account
 from common.errors import DomainError
-from common.phone import PhoneError, normalise
 from messaging.choices import BatchKind, Priority
 from messaging.confirmations import confirmation_key
 from messaging.keywords import Keyword, KeywordKind
 from messaging.models import Message, SenderNumber
+from messaging.sender_kinds import FACTS
 from messaging.services import message_send
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def stop_confirmation(*, message: Message, sender: SenderNumber) -> None:
     )
 
 
-def network_answers(our_number: str, keyword: Keyword) -> bool:
+def network_answers(sender: SenderNumber, keyword: Keyword) -> bool:
     """Whether the network has answered already: it does so for STOP to a toll-free number.
 
     It knows no other word there (docs.aws.amazon.com/sms-voice, required keywords), and it says
@@ -55,10 +55,7 @@ def network_answers(our_number: str, keyword: Keyword) -> bool:
     """
     if keyword.kind != KeywordKind.STOP or keyword.matched != "stop":
         return False
-    try:
-        return normalise(our_number, "US").line_type == "toll_free"
-    except PhoneError:  # a short code is no phone number
-        return False
+    return FACTS[sender.kind].network_answers_stop
 
 
 def is_timely(*, at: datetime, now: datetime) -> bool:

@@ -65,7 +65,7 @@ def inbound_file(
         return None
     keyword = _meaning(sender.account, text)
     leaves = keyword.kind == KeywordKind.STOP or keyword.likely_opt_out
-    is_answered = bool(text.opt_out_word) or answers.network_answers(sender.phone, keyword)
+    is_answered = bool(text.opt_out_word) or answers.network_answers(sender, keyword)
     may_answer = not is_answered and answers.is_timely(at=at, now=now())
     if _joins(message, sender, keyword, may_answer=may_answer):
         _tell(message)

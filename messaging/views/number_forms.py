@@ -8,7 +8,9 @@ from django.db.models import QuerySet
 
 from common import phone as phones
 from common.errors import DomainError
+from messaging.choices import SenderKind
 from messaging.models import CarrierAccount
+from messaging.sender_kinds import kind_of
 
 
 class RefusableForm(forms.Form):
@@ -40,9 +42,21 @@ class PhoneField(forms.CharField):
             raise forms.ValidationError(error.message) from error
 
 
+class SenderPhoneField(PhoneField):
+    """A number to text from: also the five or six digits of a short code."""
+
+    def clean(self, value: Any) -> str:
+        """A short code as it is, else what `PhoneField` makes of it."""
+        digits = str(value or "").strip()
+        return digits if kind_of(digits) == SenderKind.SHORT_CODE else super().clean(value)
+
+
 class SenderForm(RefusableForm):
     """What can be changed about a number."""
 
+    kind = forms.ChoiceField(
+        label="Kind of number", choices=SenderKind.choices, help_text="What each changes: below."
+    )
     label = forms.CharField(
         max_length=60, required=False, help_text="What your team calls it, for example Shop line."
     )
@@ -50,8 +64,7 @@ class SenderForm(RefusableForm):
         label="Segments a second",
         min_value=0.01,
         max_value=1000,
-        initial=1,
-        help_text="What your carrier allows: 1 for a plain US number, 3 for toll-free.",
+        help_text="What your carrier allows.",
     )
     daily_cap = forms.IntegerField(
         label="Segments a day at most", min_value=1, max_value=2_000_000_000, required=False
@@ -61,13 +74,20 @@ class SenderForm(RefusableForm):
 class NumberForm(SenderForm):
     """Enter a number held at a carrier account."""
 
-    field_order = ["phone", "carrier_account", "label", "rate_per_s", "daily_cap"]
+    field_order = ["phone", "kind", "carrier_account", "label", "rate_per_s", "daily_cap"]
 
     def __init__(
         self, *args: Any, carriers: QuerySet[CarrierAccount], country: str, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["phone"] = PhoneField(label="Number", country=country)
+        self.fields["phone"] = SenderPhoneField(label="Number", country=country)
+        self.fields["kind"] = forms.ChoiceField(
+            label="Kind of number",
+            choices=[("", "As its digits say"), *SenderKind.choices],
+            required=False,
+        )
+        self.fields["rate_per_s"].required = False
+        self.fields["rate_per_s"].help_text = "Empty: what is usual for this kind of number."
         self.fields["carrier_account"] = forms.ModelChoiceField(
             carriers, label="Held at", empty_label=None
         )

@@ -11,7 +11,9 @@ from accounts.choices import AccountStatus, Role
 from accounts.services import verifiednumber_confirm, verifiednumber_remove
 from common.errors import DomainError, NotFound
 from messaging import senders
+from messaging.choices import SenderKind
 from messaging.models import CarrierAccount
+from messaging.sender_kinds import FACTS
 from messaging.verification import verification_send
 from messaging.views.number_forms import (
     CarrierEditForm,
@@ -21,6 +23,9 @@ from messaging.views.number_forms import (
     PhoneForm,
     SenderForm,
 )
+
+# What each kind of number changes, in the order of the choices.
+_KINDS = [(label, FACTS[kind].sentence) for kind, label in SenderKind.choices]
 
 
 def _carrier_row(carrier: CarrierAccount) -> dict[str, object]:
@@ -83,7 +88,12 @@ def number_add(request: AccountRequest) -> HttpResponse:
         else:
             messages.success(request, f"{sender.phone} was added.")
             return redirect("numbers")
-    context = {"form": form, "title": "Add a number", "has_carriers": carriers.exists()}
+    context = {
+        "form": form,
+        "title": "Add a number",
+        "has_carriers": carriers.exists(),
+        "kinds": _KINDS,
+    }
     return render(request, "messaging/numbers_form.html", context)
 
 
@@ -92,7 +102,7 @@ def number_add(request: AccountRequest) -> HttpResponse:
 def number_edit(request: AccountRequest, sender_id: int) -> HttpResponse:
     """Label, rate and daily cap of a number."""
     sender = owned(senders.senders_list(request.account), request.account, pk=sender_id)
-    values = {name: getattr(sender, name) for name in ("label", "rate_per_s", "daily_cap")}
+    values = {name: getattr(sender, name) for name in ("label", "kind", "rate_per_s", "daily_cap")}
     form = SenderForm(request.POST or None, initial=values)
     if form.is_valid():
         try:
@@ -107,7 +117,13 @@ def number_edit(request: AccountRequest, sender_id: int) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("numbers")
-    context = {"form": form, "title": sender.phone, "sender": sender, "has_carriers": True}
+    context = {
+        "form": form,
+        "title": sender.phone,
+        "sender": sender,
+        "has_carriers": True,
+        "kinds": _KINDS,
+    }
     return render(request, "messaging/numbers_form.html", context)
 
 

@@ -268,6 +268,52 @@ def test_the_page_enters_a_number_as_people_write_it(
     assert (sender.phone, sender.rate_per_s, sender.is_default) == ("+12025550111", 3.0, True)
 
 
+@pytest.mark.parametrize(
+    ("typed", "phone", "kind", "rate"),
+    [
+        ("(202) 555-0111", "+12025550111", "local", 1.0),
+        ("844 256 0199", "+18442560199", "toll_free", 3.0),
+        ("55512", "55512", "short_code", 100.0),
+    ],
+)
+def test_a_number_is_of_the_kind_its_digits_say_at_that_kinds_usual_rate(
+    account: Account,
+    alice: User,
+    browse: Callable[[User], Client],
+    typed: str,
+    phone: str,
+    kind: str,
+    rate: float,
+) -> None:
+    carrier = _own_carrier(account, alice)
+
+    browse(alice).post(
+        "/settings/numbers/add/", {"phone": typed, "carrier_account": carrier.pk, "kind": ""}
+    )
+
+    sender = SenderNumber.objects.get()
+    assert (sender.phone, sender.kind, sender.rate_per_s) == (phone, kind, rate)
+
+
+def test_a_number_cannot_be_of_a_kind_that_its_digits_deny(
+    account: Account, alice: User, browse: Callable[[User], Client]
+) -> None:
+    sender = _enter(account, alice, _own_carrier(account, alice), "+12025550111")
+    change = {"label": "Shop", "rate_per_s": "3", "daily_cap": ""}
+
+    for kind in ("toll_free", "short_code"):
+        page = browse(alice).post(f"/settings/numbers/{sender.pk}/", {**change, "kind": kind})
+        assert page.status_code == 200
+        assert (
+            b"This number is not toll-free" in page.content or b"A short code has" in page.content
+        )
+    kept = browse(alice).post(f"/settings/numbers/{sender.pk}/", {**change, "kind": "local"})
+
+    assert kept.status_code == 302
+    sender.refresh_from_db()
+    assert (sender.kind, sender.label, sender.rate_per_s) == ("local", "Shop", 3.0)
+
+
 @pytest.mark.parametrize("rate", [0, -1, 1001])
 def test_a_rate_is_possible(account: Account, alice: User, rate: float) -> None:
     sender = _enter(account, alice, _own_carrier(account, alice), "+12025550111")

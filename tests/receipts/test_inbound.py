@@ -11,7 +11,14 @@ from common.clock import now
 from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.services import consent_revoke
-from messaging.choices import BatchKind, ChunkState, Direction, EventKind, MessageState
+from messaging.choices import (
+    BatchKind,
+    ChunkState,
+    Direction,
+    EventKind,
+    MessageState,
+    SenderKind,
+)
 from messaging.confirmations import confirmed_by_carrier
 from messaging.models import (
     Attempt,
@@ -230,7 +237,7 @@ def test_an_accounts_own_words_opt_out_and_in(receive: Receive, account: Account
 def test_the_network_answers_stop_to_a_toll_free_number_and_nothing_else(
     body: str, confirmations: int, receive: Receive, sender: SenderNumber, account: Account
 ) -> None:
-    sender.phone = "+18442560199"
+    sender.phone, sender.kind = "+18442560199", SenderKind.TOLL_FREE
     sender.save()
 
     receive("+14155559999", body)
@@ -243,7 +250,7 @@ def test_the_network_answers_stop_to_a_toll_free_number_and_nothing_else(
 def test_on_a_short_code_every_answer_is_ours(
     body: str, receive: Receive, sender: SenderNumber
 ) -> None:
-    sender.phone = "55512"
+    sender.phone, sender.kind = "55512", SenderKind.SHORT_CODE
     sender.save()
 
     receive("+14155559999", body)
