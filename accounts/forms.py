@@ -155,6 +155,7 @@ class AccountForm(forms.ModelForm):
             "quiet_start",
             "quiet_end",
             "requires_consent",
+            "consent_wording",
             "help_text",
             "stop_words",
             "start_words",
@@ -173,6 +174,7 @@ class AccountForm(forms.ModelForm):
             "quiet_start": "No bulk texts from",
             "quiet_end": "until",
             "requires_consent": "Text only people whose consent is on record",
+            "consent_wording": "How your contacts agree to get texts",
             "help_text": "Answer to HELP",
             "stop_words": "Your own words for STOP",
             "start_words": "Your own words for START",
@@ -197,6 +199,10 @@ class AccountForm(forms.ModelForm):
             "quiet_start": "In the recipient's own time zone.",
             "quiet_end": "In the recipient's own time zone.",
             "requires_consent": "Everybody else is skipped with the reason “No consent on record”.",
+            "consent_wording": (
+                "It stands in the question of every import and new contact, to be corrected there,"
+                " and is kept as proof. Empty: each time somebody has to say it."
+            ),
             "help_text": "Empty: your name, how to reach you by replying, and how to stop.",
             "stop_words": (
                 "Separated by commas, for example: basta, arrivederci. They add to STOP, QUIT, "
@@ -207,6 +213,7 @@ class AccountForm(forms.ModelForm):
         widgets = {
             "quiet_start": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
             "quiet_end": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+            "consent_wording": forms.Textarea(attrs={"rows": 2}),
             "help_text": forms.Textarea(attrs={"rows": 3}),
         }
 

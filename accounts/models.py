@@ -90,6 +90,13 @@ class Account(models.Model):
         blank=True,
         help_text="Whole texts that opt in here, beside START and its fixed set.",
     )
+    consent_wording = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="How the account's contacts agree to get texts; asked of each list without it.",
+    )
     requires_consent = models.BooleanField(
         default=False, help_text="Text only contacts whose consent is on record."
     )

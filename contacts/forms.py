@@ -28,7 +28,40 @@ def refuse(form: forms.Form, error: DomainError) -> None:
         form.add_error(None, error.message)
 
 
-class ContactForm(forms.Form):
+class ConsentQuestion(forms.Form):
+    """How people agreed to be texted: asked where the account has not said it once for all.
+
+    Whoever does not know can say so; then no consent is put on record.
+    """
+
+    wording = forms.CharField(
+        max_length=WORDING_LENGTH, required=False, widget=forms.TextInput(attrs=_CONTROL)
+    )
+    unknown = forms.BooleanField(
+        label="I do not know: put no consent on record",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+    # The browser cannot know that a tick makes the words unnecessary.
+    use_required_attribute = False
+
+    def ask(self, account: Account) -> None:
+        """Fill in what the account says of its contacts; without that an answer is required."""
+        self.initial.setdefault("wording", account.consent_wording)
+        wording = self.fields["wording"]
+        wording.required = not account.consent_wording and not self.data.get("unknown")
+        wording.error_messages["required"] = "Say how they agreed, or tick that you do not know."
+
+    def clean(self) -> dict[str, Any] | None:
+        """Who does not know, does not know: what stood in the question is nobody's word then."""
+        cleaned = super().clean()
+        if self.cleaned_data.get("unknown"):
+            self.cleaned_data["wording"] = ""
+        return cleaned
+
+
+class ContactForm(ConsentQuestion):
     """A contact's fields, the account's own ones among them, and its groups."""
 
     phone = forms.CharField(
@@ -81,6 +114,7 @@ class ContactForm(forms.Form):
         if contact is not None:
             kwargs.setdefault("initial", _initial(account, contact))
         super().__init__(*args, **kwargs)
+        self.ask(account)
         self._own = {
             CUSTOM_PREFIX + field.key: field.key
             for field in selectors.custom_fields(account=account)
@@ -99,7 +133,7 @@ class ContactForm(forms.Form):
         assert isinstance(zones, forms.ChoiceField)
         zones.choices = [("", "From the number"), *((z, z) for z in sorted(available_timezones()))]
         if contact is not None:
-            del self.fields["wording"]
+            del self.fields["wording"], self.fields["unknown"]
 
     def own_fields(self) -> list[forms.BoundField]:
         """The account's own fields, for the template."""
@@ -195,7 +229,7 @@ class RereadForm(forms.Form):
         field.choices = list(enumerate(sheets))
 
 
-class StartForm(forms.Form):
+class StartForm(ConsentQuestion):
     """Where the people of a file go, and how they agreed to be texted."""
 
     group = forms.ModelChoiceField(
@@ -228,13 +262,15 @@ class StartForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._columns = len(contact_import.mapping)
         if contact_import.is_opt_out_list:
-            del self.fields["group"], self.fields["group_name"]
+            for name in ("group", "group_name", "unknown"):
+                del self.fields[name]
             self.fields["wording"].label = "Where does this list come from?"
             self.fields["wording"].help_text = (
                 "For example: unsubscribed at our old provider, exported on 3 May. It is kept with"
                 " each number."
             )
             return
+        self.ask(account)
         groups = self.fields["group"]
         assert isinstance(groups, forms.ModelChoiceField)
         groups.queryset = selectors.groups_static(account=account)

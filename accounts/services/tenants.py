@@ -36,6 +36,7 @@ SETTINGS = (
     "quiet_end",
     "attribution_hours",
     "requires_consent",
+    "consent_wording",
     "cap_texts",
     "cap_days",
     "monthly_budget_credits",

@@ -205,7 +205,8 @@ def test_a_file_with_headings_alone_says_so(page: Client) -> None:
     found = uploaded(page, b"phone,first name\n")
 
     page.post(
-        reverse("import_start", args=[found.pk]), {"column_0": "phone", "column_1": "first_name"}
+        reverse("import_start", args=[found.pk]),
+        {"column_0": "phone", "column_1": "first_name", "unknown": "on"},
     )
     import_run(found.pk)
 
@@ -216,7 +217,8 @@ def test_the_refused_rows_are_a_file_that_no_spreadsheet_runs(page: Client, shop
     content = b"phone,first name\n" + b"=cmd()|x,Ann\n" + b"+12,Ben\n" + b"3055550101,Cleo\n"
     found = uploaded(page, content)
     page.post(
-        reverse("import_start", args=[found.pk]), {"column_0": "phone", "column_1": "first_name"}
+        reverse("import_start", args=[found.pk]),
+        {"column_0": "phone", "column_1": "first_name", "unknown": "on"},
     )
     import_run(found.pk)
 
@@ -240,6 +242,31 @@ def test_a_wrong_guess_can_be_corrected(page: Client, shop: Account) -> None:
     )
 
     assert "Łukasz" in html(page, "import_detail", found.pk)
+
+
+def test_how_they_agreed_is_asked_until_the_account_says_it_or_somebody_says_unknown(
+    page: Client, shop: Account
+) -> None:
+    add, ann, ben = reverse("contact_create"), {"phone": ANN}, {"phone": BEN}
+    found = uploaded(page)
+    start, columns = reverse("import_start", args=[found.pk]), {"column_0": "phone"}
+
+    for silent in (page.post(add, ann), page.post(start, columns)):
+        assert silent.status_code == 422
+        assert "Say how they agreed, or tick that you do not know." in silent.content.decode()
+    assert page.post(add, {**ann, "unknown": "on"}).status_code == 302
+    shop.consent_wording = "Signed the card at the till"
+    shop.save()
+    offered = html(page, "contact_create")
+    assert page.post(add, {**ben, "wording": shop.consent_wording}).status_code == 302
+    assert page.post(start, columns).status_code == 302
+
+    assert 'value="Signed the card at the till"' in offered
+    assert list(Contact.objects.order_by("phone").values_list("phone", "consent")) == [
+        (ANN, Consent.UNKNOWN),
+        (BEN, Consent.OPTED_IN),
+    ]
+    assert ConsentEvent.objects.get().wording == "Signed the card at the till"
 
 
 def test_a_mapping_without_phone_says_so_and_keeps_the_choices(page: Client) -> None:

@@ -329,7 +329,14 @@ def _page_tries(
             {"sender": theirs["sender"]},
         ):
             yield url, blast | foreign
-    yield reverse("contact_create"), {"phone": "(202) 555-0158", "groups": [theirs["group"]]}
+    yield (
+        reverse("contact_create"),
+        {
+            "phone": "(202) 555-0158",
+            "groups": [theirs["group"]],
+            "unknown": "on",
+        },
+    )
     for what, named in (
         ("group", {"value": theirs["group"]}),
         ("did:sent", {"of": f"blast:{theirs['sent']}"}),
@@ -345,7 +352,7 @@ def _page_tries(
     conversation = {"pk": own["conversation"]}
     yield reverse("conversation_assign", kwargs=conversation), {"assignee": alice.pk}
     started = reverse("import_start", kwargs={"pk": own["contact_import"]})
-    yield started, {"group": theirs["group"]}
+    yield started, {"group": theirs["group"], "unknown": "on"}
     yield (
         reverse("number_add"),
         {
