@@ -10,7 +10,17 @@ from common.clock import now
 from common.csvout import csv_lines
 from contacts import selectors
 
-HEADING = ("Number", "What", "How", "In these words", "Message", "Import", "Entered by", "When")
+HEADING = (
+    "Number",
+    "What",
+    "How",
+    "In these words",
+    "Message",
+    "Import",
+    "Form",
+    "Entered by",
+    "When",
+)
 
 
 @requires(Role.VIEWER)
@@ -42,6 +52,7 @@ def contact_proof(request: AccountRequest, pk: int) -> HttpResponseBase:
             event.wording,
             event.message_id or "",
             event.import_id or "",
+            event.form_id or "",
             event.actor.email if event.actor else "",
             event.at.isoformat(timespec="seconds"),
         )

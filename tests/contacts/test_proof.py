@@ -42,12 +42,13 @@ def test_every_opt_in_and_opt_out_stands_in_it_and_no_formula_runs(
     heading, *rows = csv.reader(io.StringIO(text))
     assert heading[:2] == ["Number", "What"]
     assert rows == [
-        [ANN, "Opt-out", "Texted a keyword", "STOP", "7", "", "", "2026-05-05T12:00:00+00:00"],
+        [ANN, "Opt-out", "Texted a keyword", "STOP", "7", "", "", "", "2026-05-05T12:00:00+00:00"],
         [
             ANN,
             "Opt-in",
             "Entered by an account user",
             "'=SUM(A1)",
+            "",
             "",
             "",
             "alice@shop.example",
