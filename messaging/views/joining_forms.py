@@ -44,6 +44,7 @@ class SubscribeForm(forms.Form):
         self.fields["phone"] = PhoneField(
             label="Mobile number", country=form.account.default_country
         )
+        self.fields["phone"].error_messages["required"] = "Type your mobile number."
         self.fields["agrees"].label = form.wording
         self.initial["opened"] = self._signer.sign(form.token)
 

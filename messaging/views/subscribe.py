@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from contacts import selectors
 from contacts.models import OptInForm
+from messaging.errors import NoSender
 from messaging.services.joining import form_submit, form_works
 from messaging.services.single import sender_default
 from messaging.views.joining_forms import SubscribeForm
@@ -31,7 +32,7 @@ def subscribe(request: HttpRequest, token: str) -> HttpResponse:
     if form is None:
         raise Http404("There is no such form, or it was closed.")
     if request.method == "GET" and "sent" in request.GET:
-        return _page(request, form, is_sent=True, our_number=sender_default(form.account).phone)
+        return _page(request, form, is_sent=True, our_number=_our_number(form))
     if not form_works(form):
         return _page(request, form, status=503)
     typed = SubscribeForm(request.POST or None, form=form)
@@ -46,6 +47,13 @@ def subscribe(request: HttpRequest, token: str) -> HttpResponse:
     elif ratelimit.consume(request, action="subscribe_phone", key=phone):
         form_submit(form=form, phone=phone, first_name=typed.cleaned_data["first_name"])
     return redirect(f"{request.path}?sent")
+
+
+def _our_number(form: OptInForm) -> str:
+    try:
+        return sender_default(form.account).phone
+    except NoSender:  # given up since
+        return ""
 
 
 def _has_room(request: HttpRequest, form: OptInForm) -> bool:
