@@ -271,7 +271,7 @@ def _save(
     group_ids: Sequence[int],
 ) -> W:
     account = way.account
-    groups = list(Group.objects.filter(account=account, pk__in=group_ids))
+    groups = list(Group.objects.filter(account=account, pk__in=group_ids, rules__isnull=True))
     if len(groups) != len(set(group_ids)):
         raise NotFound("One of these groups does not exist. Nothing was changed.")
     for name in names:

@@ -117,7 +117,7 @@ class _WayForm(RefusableForm):
         super().__init__(*args, **kwargs)
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
-        groups.queryset = selectors.groups_named(account=account)
+        groups.queryset = selectors.groups_static(account=account)
 
     def values(self) -> dict[str, Any]:
         """What is stored of it, but for the groups."""

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0006_optin_kind"),
+        ("messaging", "0011_optin_kind"),
     ]
 
     operations = [

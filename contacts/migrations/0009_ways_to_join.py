@@ -10,7 +10,7 @@ import common.clock
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0005_keep_bodies_days"),
-        ("contacts", "0005_import_dry_run"),
+        ("contacts", "0008_smart_groups"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0006_smart_encoding"),
+        ("messaging", "0010_events_removed"),
     ]
 
     operations = [
@@ -21,6 +21,23 @@ class Migration(migrations.Migration):
                     ("optin", "Opt-in by form"),
                     ("test", "Test or verification"),
                 ],
+                max_length=8,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="price",
+            name="kind",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("blast", "Blast"),
+                    ("reply", "Inbox reply"),
+                    ("api", "API message"),
+                    ("auto", "Automatic answer"),
+                    ("optin", "Opt-in by form"),
+                    ("test", "Test or verification"),
+                ],
+                help_text="Empty for every kind of text.",
                 max_length=8,
             ),
         ),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_movement_legs"),
+        ("accounts", "0009_keep_events_days"),
     ]
 
     operations = [
