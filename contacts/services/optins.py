@@ -134,14 +134,13 @@ def optin_ask(
     Locks: the contact (made as a deleted one where there is none), then what is pending, the way.
     """
     contact_lock(account=way.account, phone=phone)
-    is_form = isinstance(way, OptInForm)
     moment = now()
     pending, is_new = OptInPending.objects.update_or_create(
         account=way.account,
         phone=phone,
         defaults={
-            "form": way if is_form else None,
-            "keyword": None if is_form else way,
+            "form": way if isinstance(way, OptInForm) else None,
+            "keyword": way if isinstance(way, OptInKeyword) else None,
             "wording": wording,
             "first_name": first_name,
             "message_id": message_id,
