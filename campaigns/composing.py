@@ -134,7 +134,11 @@ def compose(
         template.validate(fields)
         counted = (
             audience_count(
-                account=account, body=body, audience=people, smart_encoding=smart_encoding
+                account=account,
+                body=body,
+                audience=people,
+                smart_encoding=smart_encoding,
+                may_be_recent=True,
             )
             if group_ids
             else None

@@ -68,7 +68,6 @@ def people_by_shape(
     account: Account,
     sender: SenderNumber | None,
     template: Template,
-    link_length: int,
     audience: QuerySet[Contact],
     prices: Prices,
     by_value: bool = False,
@@ -76,13 +75,15 @@ def people_by_shape(
     """The same people, counted: reason, people, the first one's id, price, a shape of each field.
 
     Fields are in the order of their names; with `by_value` each value is its own shape. Nothing is
-    sorted or numbered, so that PostgreSQL may count a million people in parallel.
+    sorted or numbered, so that PostgreSQL may count a million people in parallel. Who is left out
+    for the length of a text is told by `shapes.counted`: the query is the same for every wording
+    with the same fields.
 
     Raises:
         EmptyAudience: the queryset is provably empty.
     """
     everybody = _everybody(account, audience, is_sorted=False)
-    reason = _reason(account, sender, template, link_length)
+    reason = _reason(account, sender, template, None)
     values = [_value(name) for name in sorted(template.names)]
     columns = [value.text if by_value else shape_of(value.text) for value in values]
     shapes = "".join(f", {column}" for column in columns)
@@ -151,8 +152,9 @@ def _merge(template: Template) -> Sql:
 
 
 def _reason(
-    account: Account, sender: SenderNumber | None, template: Template, link_length: int
+    account: Account, sender: SenderNumber | None, template: Template, link_length: int | None
 ) -> Sql:
+    """Why not to text `c`, or ""; without `link_length` the length of the text is not looked at."""
     whens: list[Sql] = [Sql(f"WHEN o.id IS NOT NULL THEN '{Reason.OPTED_OUT}'", [])]
     if account.requires_consent:
         whens.append(Sql(f"WHEN c.consent <> '{Consent.OPTED_IN}' THEN '{Reason.NO_CONSENT}'", []))
@@ -169,7 +171,7 @@ def _reason(
     for name in sorted(template.required):
         value = _value(name)
         whens.append(Sql(f"WHEN {value.text} !~ '\\S' THEN '{Reason.BLANK_FIELD}'", value.params))
-    if template.fields:
+    if template.fields and link_length is not None:
         length = _sum_over_fields(template, "length({})")
         fixed = len(rendered_blank(template, link_length))
         whens.append(

@@ -5,12 +5,17 @@ of the audience is counted with its own values and a short link of the real leng
 announced is what happens and what is settled.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, Final
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import QuerySet
+from redis.exceptions import RedisError
 
 from accounts.models import Account
 from contacts.models import Contact
@@ -19,13 +24,19 @@ from messaging.choices import BatchKind, Reason
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.models import SenderNumber
-from messaging.recipients import people_by_shape
+from messaging.recipients import Sql, people_by_shape
 from messaging.rendering import compile_body
 from messaging.segments import count
 from messaging.selectors.prices import prices_now
 from messaging.services.single import sender_default
 from messaging.shapes import Counted, Shape, counted
 from tracking.selectors import link_settings
+
+# Counting a large audience takes a second; for so long its people are not counted anew for every
+# letter that somebody types. What is small is always counted anew.
+LARGE: Final = 20_000
+KEPT_S: Final = 30
+KEPT_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,7 @@ class Examples:
     Attributes:
         shortest: Of all who are texted.
         longest: Of all who are texted.
-        dearest: Who takes the most segments.
+        dearest: Whose text costs the most credits.
         blank: Who has a blank field: somebody who is left out, else who reads a fallback.
     """
 
@@ -158,10 +169,13 @@ def audience_count(
     audience: QuerySet[Contact],
     sender: SenderNumber | None = None,
     smart_encoding: bool = False,
+    may_be_recent: bool = False,
 ) -> Audience:
     """As `estimate`, with what other wordings of the body can be held against.
 
-    Memory grows with the number of different shapes, hundreds as a rule, not with the audience.
+    With `may_be_recent` a large audience may be as it was half a minute ago: for whoever is typing,
+    never for what is charged. Memory grows with the number of different shapes, hundreds as a rule,
+    not with the audience.
     """
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
@@ -176,21 +190,41 @@ def audience_count(
             account=account,
             sender=sender,
             template=template,
-            link_length=content.link_length,
             audience=audience,
             by_value=template.composes_values,
             prices=prices_now(kind=BatchKind.BLAST),
         )
     except EmptyAudience:
         return Audience(content, [])
+    rows = _recent_rows(chosen) if may_be_recent else _rows(chosen)
     names = sorted(template.names)
+    shapes = [
+        Shape(reason, people, contact_id, price, dict(zip(names, values, strict=True)))
+        for reason, people, contact_id, price, *values in rows
+    ]
+    return Audience(content, shapes)
+
+
+def _rows(chosen: Sql) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(chosen.text, chosen.params)
-        shapes = [
-            Shape(reason, people, contact_id, price, dict(zip(names, values, strict=True)))
-            for reason, people, contact_id, price, *values in cursor
-        ]
-    return Audience(content, shapes)
+        return cursor.fetchall()
+
+
+def _recent_rows(chosen: Sql) -> list[tuple[Any, ...]]:
+    """As `_rows`, kept for a while where they are of many: somebody types, the audience stays."""
+    query = hashlib.sha256(repr((chosen.text, chosen.params)).encode()).hexdigest()
+    key = f"audience:{query}"
+    kept: list[tuple[Any, ...]] | None = None
+    with suppress(RedisError):
+        kept = cache.get(key)
+    if kept is not None:
+        return kept
+    rows = _rows(chosen)
+    if len(rows) <= KEPT_ROWS and sum(row[1] for row in rows) >= LARGE:
+        with suppress(RedisError):
+            cache.set(key, rows, KEPT_S)
+    return rows
 
 
 def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
@@ -211,7 +245,7 @@ def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
         encoding=seen.encoding,
         max_segments=seen.segments,
         blanks=_blanks(content, counts),
-        examples=_examples(texted, dearest, counts),
+        examples=_examples(texted, counts),
     )
 
 
@@ -232,11 +266,14 @@ def _blanks(content: Content, counts: Sequence[Counted]) -> list[Blank]:
     ]
 
 
-def _examples(
-    texted: Sequence[Counted], dearest: Counted | None, counts: Sequence[Counted]
-) -> Examples:
+def _examples(texted: Sequence[Counted], counts: Sequence[Counted]) -> Examples:
     # Of several alike the earliest contact, so that the page does not show another one each time.
     shortest = min(texted, key=lambda one: (len(one.text), one.shape.contact_id), default=None)
+    dearest = min(
+        texted,
+        key=lambda one: (-one.segments * one.shape.price, one.shape.contact_id),
+        default=None,
+    )
     longest = min(texted, key=lambda one: (-len(one.text), one.shape.contact_id), default=None)
     blanks = [one for one in counts if one.blank and one.reason in ("", Reason.BLANK_FIELD)]
     blank = min(blanks, key=lambda one: (not one.reason, one.shape.contact_id), default=None)

@@ -1,4 +1,5 @@
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -215,3 +216,44 @@ def test_a_body_that_cannot_be_sent_says_so(account: Account):
         estimate(account=account, body="{{nickname}}", audience=everybody(account))
 
     assert not Message.objects.exists()
+
+
+def test_a_large_audience_is_not_counted_anew_for_every_letter(
+    people: People, account: Account, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("messaging.services.estimating.LARGE", 3)
+    people(3)
+
+    def told(body: str, *, may_be_recent: bool = True) -> int:
+        return audience_count(
+            account=account,
+            body=body,
+            audience=everybody(account),
+            may_be_recent=may_be_recent,
+        ).estimate.credits
+
+    assert told("Hi {{first_name}}") == 3
+    people(2)
+
+    assert told("Hello {{first_name}}, " + "x" * 150) == 6
+    assert told("Hello {{first_name}}", may_be_recent=False) == 5
+    assert told("Hello {{last_name|}}") == 5
+
+
+def test_without_redis_every_letter_is_counted(
+    people: People, account: Account, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("messaging.services.estimating.LARGE", 3)
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1/0",
+        }
+    }
+    people(3)
+
+    found = audience_count(
+        account=account, body="Hi", audience=everybody(account), may_be_recent=True
+    )
+
+    assert found.estimate.credits == 3
