@@ -28,14 +28,14 @@
       insert(words, text.selectionStart, text.selectionEnd);
       return;
     }
-    const words = event.target.closest("[data-words]");
-    if (words) {
-      insert(words.dataset.words, text.selectionStart, text.selectionEnd);
+    const snippet = event.target.closest("[data-snippet]");
+    if (snippet) {
+      insert(snippet.dataset.snippet, text.selectionStart, text.selectionEnd);
       return;
     }
-    const whole = event.target.closest("[data-text]");
-    if (whole) {
-      insert(whole.dataset.text, 0, text.value.length);
+    const template = event.target.closest("[data-template]");
+    if (template) {
+      insert(template.dataset.template, 0, text.value.length);
       return;
     }
     const replace = event.target.closest("[data-replace]");

@@ -35,6 +35,7 @@ def test_from_a_pasted_text_to_a_schedule_and_back(
     page.fill("[name=new_campaign]", "Autumn")
     page.check("text=Customers")
     page.wait_for_selector("text=Send to 5 people, 5 credits")
+    assert page.input_value("#id_body").endswith("https://shop.example/sale")
     assert "Hi Ann, it's here" in page.inner_text(".phone")
 
     page.click("text=Send to 5 people, 5 credits")

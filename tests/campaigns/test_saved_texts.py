@@ -55,8 +55,8 @@ def test_texts_are_listed_by_folder_and_offered_in_the_composer(
     assert "Stop" in listed
     assert "Last call" in spring
     assert "Reply STOP" not in spring
-    assert 'data-words="Reply STOP\nto end"' in composer
-    assert f'data-text="{template.body}"' in composer
+    assert 'data-snippet="Reply STOP\nto end"' in composer
+    assert f'data-template="{template.body}"' in composer
 
 
 @pytest.mark.parametrize(
