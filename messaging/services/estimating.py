@@ -18,13 +18,14 @@ from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
 from accounts.models import Account
+from common.sql import Sql
 from contacts.models import Contact
 from contacts.selectors import merge_fields
 from messaging.choices import BatchKind, Reason
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.models import SenderNumber
-from messaging.recipients import Sql, people_by_shape
+from messaging.recipients import people_by_shape
 from messaging.rendering import compile_body
 from messaging.segments import count
 from messaging.selectors.prices import prices_now
