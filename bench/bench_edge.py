@@ -40,7 +40,7 @@ from messaging.models import (  # noqa: E402
 from messaging.receipts.apply import events_apply  # noqa: E402
 from messaging.receipts.statuses import BATCH  # noqa: E402
 from messaging.recounting import differences  # noqa: E402
-from tracking.codes import encode_many  # noqa: E402
+from tracking.codes import encode_pairs  # noqa: E402
 from tracking.models import Click, Link  # noqa: E402
 
 MESSAGES: Final = 100_000
@@ -311,7 +311,7 @@ def _redirect(link: Link) -> Figure:
         f"GET /{code} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nUser-Agent: Mozilla/5.0 (iPhone; CPU "
         "iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1\r\n"
         "Accept: text/html,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n".encode()
-        for code in encode_many(link.pk, range(1, MESSAGES + 1))
+        for code in encode_pairs([(link.pk, no) for no in range(1, MESSAGES + 1)])
     ]
 
     print("redirect against a bare 302", flush=True)

@@ -25,7 +25,7 @@ from bench import naive
 from common.crypto import encrypt
 from contacts.models import Contact
 from messaging.choices import BatchKind
-from messaging.content import content_of, link_ids
+from messaging.content import content_of, link_codes, link_ids
 from messaging.gateways.twilio import TwilioGateway
 from messaging.models import Batch, BatchTally, CarrierAccount, Chunk, Message, SenderNumber
 from messaging.services import batch_launch
@@ -283,7 +283,7 @@ class Shop:
             .order_by("recipient_no")
             .values_list("id", "recipient_no", "phone", "merge")
         )
-        codes = content.codes([no or 0 for _, no, _, _ in rows], link_ids(batch.pk))
+        (codes,) = link_codes([([no or 0 for _, no, _, _ in rows], link_ids(batch.pk))])
         wires = content.wires([row[3] for row in rows], codes, gateway.encode)
         for (message_id, _, phone, _), wire in zip(rows, wires, strict=True):
             yield gateway.request(
@@ -303,7 +303,7 @@ class Shop:
             .order_by("recipient_no")
             .values_list("id", "recipient_no", "phone", "merge")
         )
-        codes = content.codes([no or 0 for _, no, _, _ in rows], link_ids(batch.pk))
+        (codes,) = link_codes([([no or 0 for _, no, _, _ in rows], link_ids(batch.pk))])
         texts = content.texts([row[3] for row in rows], codes)
         for (message_id, _, phone, _), text in zip(rows, texts, strict=True):
             callback = f"{settings.EDGE_URL}/webhooks/twilio/1/status/{message_id}-1"

@@ -11,7 +11,7 @@ from typing import Final
 from messaging.models import Batch
 from messaging.rendering import BODY_LIMIT, Template, compile_body
 from messaging.segments import cheaper
-from tracking.codes import CODE_LENGTH, encode_many
+from tracking.codes import CODE_LENGTH, encode_pairs
 from tracking.models import Link
 from tracking.selectors import batch_domain, link_base
 
@@ -67,17 +67,6 @@ class Content:
         text = self.template.render(merge or {}, self._sample)
         return cheaper(text, limit=BODY_LIMIT) if self.is_smart else text
 
-    def codes(self, numbers: Sequence[int], link_ids: Sequence[int]) -> list[Codes]:
-        """The codes of recipients' short links, by ordinal.
-
-        Args:
-            numbers: Recipient numbers.
-            link_ids: The batch's links by ordinal.
-        """
-        if not link_ids:
-            return [()] * len(numbers)
-        return list(zip(*(encode_many(link_id, numbers) for link_id in link_ids), strict=True))
-
     def texts(self, merges: Sequence[Merge], codes: Sequence[Codes]) -> list[str]:
         """The texts of many recipients.
 
@@ -130,6 +119,23 @@ def _encoded(merge: Merge, encode: Encode) -> dict[str, str]:
         else ""
         for name, value in merge.items()
     }
+
+
+def link_codes(groups: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[list[Codes]]:
+    """The codes of recipients' short links by ordinal, of several batches in one pass.
+
+    Args:
+        groups: Of each batch its recipient numbers, and its links by ordinal.
+    """
+    codes = iter(
+        encode_pairs([(link, no) for numbers, links in groups for link in links for no in numbers])
+    )
+    return [
+        list(zip(*([next(codes) for _ in numbers] for _ in links), strict=True))
+        if links
+        else [()] * len(numbers)
+        for numbers, links in groups
+    ]
 
 
 def content_of(batch: Batch) -> Content:

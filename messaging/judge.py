@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from messaging.choices import ChunkState, MessageState, Outcome
-from messaging.content import content_of, link_ids
+from messaging.content import content_of, link_codes, link_ids
 from messaging.models import Attempt, Batch, Chunk, Message
 from messaging.segments import segments
 from messaging.state import rank
@@ -83,7 +83,7 @@ def _doubt(
     begun = lease_until - timedelta(seconds=settings.SEND_LEASE_S)
     content = content_of(batch)
     numbers = [message.recipient_no or 0 for message in messages]
-    codes = content.codes(numbers, link_ids(batch.pk) if batch.is_template else [])
+    (codes,) = link_codes([(numbers, link_ids(batch.pk) if batch.is_template else [])])
     texts = content.texts([message.merge for message in messages], codes)
     moves = TallyMoves()
     for message, text in zip(messages, texts, strict=True):

@@ -22,7 +22,7 @@ import string
 import sys
 import threading
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -110,15 +110,16 @@ class LinkCodes:
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         self._ciphers = [LinkCipher(keys[version]) for version in sorted(keys, reverse=True)]
 
-    def encode_many(self, link_id: int, numbers: Iterable[int]) -> list[str]:
-        """Codes of one link for many recipient numbers, in their order. See module functions."""
-        if not 0 <= link_id < LINK_LIMIT:
-            raise ValueError(f"link id {link_id} is not below {LINK_LIMIT}")
-        numbers = list(numbers)
+    def encode_pairs(self, pairs: Sequence[tuple[int, int]]) -> list[str]:
+        """Codes of (link id, recipient number), in their order. See module functions."""
+        for link_id in {link_id for link_id, _ in pairs}:
+            if not 0 <= link_id < LINK_LIMIT:
+                raise ValueError(f"link id {link_id} is not below {LINK_LIMIT}")
+        values = [(link_id << NUMBER_BITS) + number for link_id, number in pairs]
+        numbers = [number for _, number in pairs]
         if numbers and not 0 <= min(numbers) <= max(numbers) < NUMBER_LIMIT:
             raise ValueError(f"recipient numbers go from 0 to {NUMBER_LIMIT - 1}")
-        base = link_id << NUMBER_BITS
-        halves = self._ciphers[0].encrypt([base + number for number in numbers])
+        halves = self._ciphers[0].encrypt(values)
         pairs, digits = _PAIRS, _ALPHABET
         return [
             digits[a // 14776336]
@@ -152,16 +153,16 @@ def encode(link_id: int, recipient_no: int) -> str:
         ValueError: if `link_id` is not in [0, LINK_LIMIT) or `recipient_no` not in
             [0, NUMBER_LIMIT).
     """
-    return _codes(settings.LINK_KEY).encode_many(link_id, (recipient_no,))[0]
+    return encode_pairs([(link_id, recipient_no)])[0]
 
 
-def encode_many(link_id: int, numbers: Iterable[int]) -> list[str]:
-    """The codes of one link for `numbers`, in their order; the send path's way, by the window.
+def encode_pairs(pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """The codes of many (link id, recipient number), in their order; the send path's way.
 
     Raises:
         ValueError: as `encode`, for any of them.
     """
-    return _codes(settings.LINK_KEY).encode_many(link_id, numbers)
+    return _codes(settings.LINK_KEY).encode_pairs(pairs)
 
 
 def candidates(code: str) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,11 +28,13 @@ from messaging.sending.batches import BatchInfo, batch_infos
 # Lanes looked at for one window, and chunks of one lane when they are small (one-to-one messages).
 _LANES: Final = 50
 _CHUNKS: Final = 100
-# A throttled sender is served when a quarter of a second's worth has come together, not for each
-# token: a window costs the database the same for one message as for fifty.
-_SERVE_AFTER_S: Final = 0.25
+# A throttled sender is served when half a second's worth has come together, not for each token: a
+# lane of a window costs the same for one message as for fifty. Its bucket holds a second's worth,
+# so it can be half a second late and loses nothing.
+_SERVE_AFTER_S: Final = 0.5
 # How soon to look again whether the window under a lowered budget is recorded.
 _BUDGET_WAIT_S: Final = 0.25
+_EMPTY: Final = rate.Bucket(0, 0)
 _ESCAPED_SEPARATOR: Final = json.dumps(SEPARATOR).strip('"')
 
 
@@ -90,10 +92,23 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class _Lane:
+    """A sender with work: its rate, its next chunk's size, and what its bucket holds."""
+
     sender_id: int
     rate_per_s: float
     head_size: int
-    allowance: int = 0
+    bucket: rate.Bucket = _EMPTY
+
+    @property
+    def allowance(self) -> int:
+        return min(int(self.bucket.tokens + 0.001), settings.SEND_WINDOW)
+
+    def wait_s(self, taken: int = 0) -> float:
+        """Seconds until it is worth serving, once `taken` recipients of its chunk have gone."""
+        most = min(settings.SEND_WINDOW, self.rate_per_s * _SERVE_AFTER_S)
+        wanted = max(1.0, min(self.head_size - taken, most))
+        lacking = wanted - 0.001 - (self.bucket.tokens - taken)
+        return max(0.0, lacking / max(self.bucket.rate_per_s, 0.001))
 
 
 def claim() -> Window | None:
@@ -191,14 +206,12 @@ def _within_rate(lanes: list[_Lane]) -> tuple[list[_Lane], list[tuple[int, float
     served: list[_Lane] = []
     dry: list[tuple[int, float]] = []
     for lane, bucket in zip(lanes, buckets, strict=True):
-        wanted = min(lane.head_size, settings.SEND_WINDOW, lane.rate_per_s * _SERVE_AFTER_S)
-        wanted = max(1.0, wanted)
-        if bucket.tokens >= wanted - 0.001:
-            allowance = min(int(bucket.tokens + 0.001), settings.SEND_WINDOW)
-            served.append(_Lane(lane.sender_id, lane.rate_per_s, lane.head_size, allowance))
-        else:
-            wait_s = (wanted - bucket.tokens) / max(bucket.rate_per_s, 0.001)
+        filled = replace(lane, bucket=bucket)
+        wait_s = filled.wait_s()
+        if wait_s:
             dry.append((lane.sender_id, wait_s))
+        else:
+            served.append(filled)
     return served, dry
 
 
@@ -207,28 +220,49 @@ def put_off(waits: list[tuple[int, float]]) -> None:
 
     Locks: lanes by sender id.
     """
-    _touch_lanes([], waits)
+    _touch_lanes(set(), waits)
 
 
-def _touch_lanes(served: list[int], waits: list[tuple[int, float]]) -> None:
-    """Write down which senders were served and which are put off, for how many seconds."""
-    seconds: dict[int, float | None] = {**dict.fromkeys(served), **dict(waits)}
+def look_again(sender_ids: list[int]) -> None:
+    """Serve these senders again at once: less of their rate was used than when they were claimed.
+
+    Locks: lanes by sender id.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE messaging_lane l SET not_before = clock_timestamp()
+            FROM (SELECT sender_id FROM messaging_lane WHERE sender_id = ANY(%s)
+                  ORDER BY sender_id FOR UPDATE) w
+            WHERE l.sender_id = w.sender_id
+            """,
+            [sender_ids],
+        )
+
+
+def _touch_lanes(served: set[int], waits: list[tuple[int, float]]) -> None:
+    """Write down which senders were served, and which are left alone for how many seconds."""
+    seconds = {**dict.fromkeys(served, 0.0), **dict(waits)}
     sender_ids = sorted(seconds)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE messaging_lane l
-            SET served_at = CASE WHEN w.wait_s IS NULL THEN clock_timestamp()
-                                 ELSE l.served_at END,
-                not_before = CASE WHEN w.wait_s IS NULL THEN l.not_before
+            SET served_at = CASE WHEN w.is_served THEN clock_timestamp() ELSE l.served_at END,
+                not_before = CASE WHEN w.wait_s = 0 THEN l.not_before
                              ELSE clock_timestamp() + w.wait_s * interval '1 second' END
-            FROM (SELECT m.sender_id, w.wait_s
-                  FROM unnest(%s::bigint[], %s::float8[]) AS w(sender_id, wait_s)
+            FROM (SELECT w.*
+                  FROM unnest(%s::bigint[], %s::bool[], %s::float8[])
+                       AS w(sender_id, is_served, wait_s)
                   JOIN messaging_lane m USING (sender_id)
                   ORDER BY m.sender_id FOR UPDATE OF m) w
             WHERE l.sender_id = w.sender_id
             """,
-            [sender_ids, [seconds[sender_id] for sender_id in sender_ids]],
+            [
+                sender_ids,
+                [sender_id in served for sender_id in sender_ids],
+                [seconds[sender_id] for sender_id in sender_ids],
+            ],
         )
 
 
@@ -243,7 +277,7 @@ def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
     leases, caps, rooms, waiting = _asked(leases)
     dry = [*dry, *((sender_id, _BUDGET_WAIT_S) for sender_id in waiting)]
     if not leases:
-        _touch_lanes([], dry)
+        _touch_lanes(set(), dry)
         return None
     with connection.cursor() as cursor:
         # A lease that a crash of PostgreSQL forgets is a window sent twice, however the server is
@@ -268,7 +302,15 @@ def _take(lanes: list[_Lane], dry: list[tuple[int, float]]) -> Window | None:
                 [lease.batch.carrier_account_id for lease in leases],
             ],
         )
-    _touch_lanes(sorted({lease.batch.sender_id for lease in leases}), dry)
+    # Somebody who was served is left alone until serving again is worth it: 200 throttled senders
+    # looked at for every window would cost the database more than what is sent.
+    taken = Counter(lease.batch.sender_id for lease in leases for _ in lease.items)
+    waits = [
+        (lane.sender_id, lane.wait_s(taken[lane.sender_id]))
+        for lane in lanes
+        if lane.sender_id in taken
+    ]
+    _touch_lanes(set(taken), waits + dry)
     margin_s = settings.CARRIER_REQUEST_TIMEOUT_S + settings.SEND_MARGIN_S
     return Window(
         token=token,

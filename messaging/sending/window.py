@@ -4,7 +4,8 @@ Owns `prepare`. No network but Redis', no transaction open. What may not go now 
 skipped (never), held (later, in allowed hours) and left (as soon as the rate allows).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,10 +13,12 @@ from common.clock import now
 from messaging import rate
 from messaging.budget import Rooms
 from messaging.choices import Reason
-from messaging.gate import Hours, skip_reason
+from messaging.content import link_codes
+from messaging.gate import Hours, Policy, skip_reason
 from messaging.rendering import BODY_LIMIT
 from messaging.segments import segments
-from messaging.sending.claim import Item, Lease, Window
+from messaging.sending.batches import BatchInfo
+from messaging.sending.claim import Item, Lease, Window, look_again
 from messaging.sending.daycap import day_take
 
 
@@ -76,21 +79,37 @@ def prepare(window: Window) -> Prepared:
         [Progress(lease, None, lease.held_no, lease.held_until) for lease in window.leases],
     )
     at = now()
-    by_sender: dict[int, list[tuple[Progress, Item]]] = defaultdict(list)
+    hours: dict[Policy, Hours] = {}
+    ready: list[tuple[Progress, list[Item]]] = []
     for progress in prepared.progress:
-        ready = _gated(prepared, progress, at)
-        _render(progress.lease, ready)
-        for item in ready:
+        rules = progress.lease.batch.rules
+        open_hours = hours.setdefault(rules, Hours(rules, at))
+        ready.append((progress, _gated(prepared, progress, open_hours, at)))
+    _render([(progress.lease.batch, items) for progress, items in ready])
+    by_sender: dict[int, list[tuple[Progress, Item]]] = defaultdict(list)
+    for progress, items in ready:
+        for item in items:
             reason = _unsendable(item)
             if reason:
                 prepared.skips.append((progress, item, reason))
             else:
                 by_sender[progress.lease.batch.sender_id].append((progress, item))
+    _spare(window, by_sender)
     for waiting, granted in zip(by_sender.values(), _granted(by_sender), strict=True):
         prepared.sends += _within_budget(window.rooms, waiting[:granted])
         for progress, item in waiting[granted:]:
             progress.leave(item.no)
     return prepared
+
+
+def _spare(window: Window, by_sender: Mapping[int, Sequence[object]]) -> None:
+    """Whoever does not go uses none of a sender's rate, so it need not be waited for."""
+    claimed = Counter(lease.batch.sender_id for lease in window.leases for _ in lease.items)
+    spared = [
+        sender_id for sender_id, n in claimed.items() if len(by_sender.get(sender_id, ())) < n
+    ]
+    if spared:
+        look_again(sorted(spared))
 
 
 def _within_budget(
@@ -110,9 +129,8 @@ def _within_budget(
     return going
 
 
-def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:
+def _gated(prepared: Prepared, progress: Progress, hours: Hours, at: datetime) -> list[Item]:
     rules = progress.lease.batch.rules
-    hours = Hours(rules, at)
     caps = prepared.window.caps
     ready: list[Item] = []
     for item in progress.lease.items:
@@ -133,15 +151,16 @@ def _gated(prepared: Prepared, progress: Progress, at: datetime) -> list[Item]:
     return ready
 
 
-def _render(lease: Lease, items: list[Item]) -> None:
-    content = lease.batch.content
-    merges = [item.merge for item in items]
-    codes = content.codes([item.no for item in items], lease.batch.link_ids)
-    texts = content.texts(merges, codes)
-    wires = content.wires(merges, codes, lease.batch.gateway.encode)
-    for item, text, wire in zip(items, texts, wires, strict=True):
-        item.text, item.wire = text, wire
-        item.segments = segments(text)
+def _render(window: list[tuple[BatchInfo, list[Item]]]) -> None:
+    """Give all items of a window their texts."""
+    groups = [([item.no for item in items], batch.link_ids) for batch, items in window]
+    for (batch, items), codes in zip(window, link_codes(groups), strict=True):
+        merges = [item.merge for item in items]
+        texts = batch.content.texts(merges, codes)
+        wires = batch.content.wires(merges, codes, batch.gateway.encode)
+        for item, text, wire in zip(items, texts, wires, strict=True):
+            item.text, item.wire = text, wire
+            item.segments = segments(text)
 
 
 def _unsendable(item: Item) -> str:

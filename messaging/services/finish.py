@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from accounts.services import credits_release, credits_settle
 from common.clock import now
 from messaging.choices import BatchState, ChunkState, MessageState
-from messaging.content import Content, content_of, link_ids
+from messaging.content import Content, content_of, link_codes, link_ids
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTally, BatchTotals, Chunk, Message
 from messaging.pricing import Prices
@@ -176,7 +176,7 @@ def _fill(batch: Batch, *, with_unknown: bool) -> None:
 
 
 def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Message]) -> None:
-    codes = content.codes([row.recipient_no or 0 for row in rows], links)
+    (codes,) = link_codes([([row.recipient_no or 0 for row in rows], links)])
     texts = content.texts([row.merge for row in rows], codes)
     moves, prices = TallyMoves(), Prices(batch.prices)
     charged = 0

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from smsplatform.local import assets, environment, places, processes, services
+from smsplatform.local import assets, environment, places, processes, services, static
 from smsplatform.local import secrets as local_secrets
 from smsplatform.local.lock import Held
 from smsplatform.local.places import ROOT
@@ -36,6 +36,7 @@ def bench(name: str) -> int:
         known = ", ".join(benchmarks()) or "none yet"
         print(f"There is no benchmark {name}. There are: {known}.", file=sys.stderr)
         return 2
+    assets.ensure()
     return _over_services("bench", processes.module(module), durable=True)
 
 
@@ -62,6 +63,10 @@ def _over_services(name: str, command: list[str], *, durable: bool) -> int:
                 redis_url=parts.redis_url,
             )
             settings["TEST_LOGS"] = str(_logs(parts.folder))
+            if durable:
+                # What is measured runs as in production: DEBUG copies every statement it sends.
+                settings["DEBUG"] = "0"
+                static.ensure(settings, folder=parts.folder)
             child = subprocess.Popen(command, cwd=ROOT, env=settings)
             try:
                 return child.wait()

@@ -109,7 +109,7 @@ def test_the_reference_is_nists_ff1(
 def test_codes_are_ff1_of_link_and_number(key: bytes, link_id: int, number: int) -> None:
     coder = LinkCodes({1: key})
 
-    (code,) = coder.encode_many(link_id, [number])
+    (code,) = coder.encode_pairs([(link_id, number)])
 
     assert code == by_reference(key, link_id, number)
     assert coder.candidates(code) == [(link_id, number)]
@@ -119,9 +119,9 @@ def test_codes_are_ff1_of_link_and_number(key: bytes, link_id: int, number: int)
 def test_a_window_is_encoded_as_each_alone(link_id: int, window: list[int]) -> None:
     coder = LinkCodes({1: KEY})
 
-    together = coder.encode_many(link_id, window)
+    together = coder.encode_pairs([(link_id, number) for number in window])
 
-    assert together == [coder.encode_many(link_id, [number])[0] for number in window]
+    assert together == [coder.encode_pairs([(link_id, number)])[0] for number in window]
 
 
 def test_bounds_of_links_and_numbers() -> None:
@@ -129,16 +129,16 @@ def test_bounds_of_links_and_numbers() -> None:
 
     assert LINK_LIMIT == 62**10 // 2**24 == 50_026_140_562
     for link_id, number in [(0, 0), (LINK_LIMIT - 1, NUMBER_LIMIT - 1)]:
-        assert coder.candidates(coder.encode_many(link_id, [number])[0]) == [(link_id, number)]
+        assert coder.candidates(coder.encode_pairs([(link_id, number)])[0]) == [(link_id, number)]
     for link_id, number in [(-1, 0), (LINK_LIMIT, 0), (0, -1), (0, NUMBER_LIMIT)]:
         with pytest.raises(ValueError, match=r"link id|recipient numbers"):
-            coder.encode_many(link_id, [number])
+            coder.encode_pairs([(link_id, number)])
 
 
 def test_no_two_recipients_share_a_code() -> None:
     coder = LinkCodes({1: KEY})
 
-    found = coder.encode_many(7, range(20_000)) + coder.encode_many(8, range(20_000))
+    found = coder.encode_pairs([(link, no) for link in (7, 8) for no in range(20_000)])
 
     assert len(set(found)) == 40_000
     assert {len(code) for code in found} == {10}
@@ -163,10 +163,10 @@ def test_after_a_rotation_old_and_new_codes_work() -> None:
     before = LinkCodes({1: KEY})
     after = LinkCodes({1: KEY, 2: OTHER_KEY})
 
-    old = before.encode_many(41, [7])[0]
-    new = after.encode_many(42, [8])[0]
+    old = before.encode_pairs([(41, 7)])[0]
+    new = after.encode_pairs([(42, 8)])[0]
 
-    assert new == LinkCodes({2: OTHER_KEY}).encode_many(42, [8])[0]
+    assert new == LinkCodes({2: OTHER_KEY}).encode_pairs([(42, 8)])[0]
     assert after.candidates(new)[0] == (42, 8)
     assert after.candidates(old)[1] == (41, 7)
     assert before.candidates(new) != [(42, 8)]
@@ -180,7 +180,7 @@ def test_the_setting_names_the_keys(settings: Settings) -> None:
 
     assert codes.candidates(old)[1] == (41, 7)
     assert codes.candidates(new)[0] == (41, 8)
-    assert codes.encode_many(41, [8, 9]) == [new, codes.encode(41, 9)]
+    assert codes.encode_pairs([(41, 8), (41, 9)]) == [new, codes.encode(41, 9)]
 
 
 def test_keys_are_read_by_version() -> None:

@@ -11,7 +11,7 @@ from accounts.models import Account, AuditEvent, User
 from accounts.services import apikey_create
 from contacts.models import Contact
 from messaging.choices import BatchKind
-from messaging.content import content_of
+from messaging.content import content_of, link_codes
 from messaging.models import SenderNumber
 from messaging.services import batch_launch
 from tracking.errors import BadDestination
@@ -123,7 +123,7 @@ def test_a_blast_freezes_the_settings_it_was_launched_under(
     assert link.domain == "go.roses.example"
     assert link.expires_at == link.created_at + timedelta(days=30)
     content = content_of(batch)
-    (text,) = content.texts([None], content.codes([1], [link.pk]))
+    (text,) = content.texts([None], *link_codes([([1], [link.pk])]))
     assert text.startswith("Tulips: https://go.roses.example/")
     assert len(text) == len(content.sample(None))
 
