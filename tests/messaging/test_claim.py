@@ -1,15 +1,20 @@
 """Whose turn it is: accounts in turn, replies before bulk, nobody held up by a dry sender."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from accounts.models import Account
 from carriersim.client import Client
+from contacts.choices import ConsentSource
+from contacts.models import OptOut
 from messaging.choices import BatchKind, ChunkState, Priority
 from messaging.models import Batch, Chunk, Message, SenderNumber
 from messaging.sending.claim import claim
+from messaging.sending.drain import serve_window
 from messaging.services import message_send
 from tests.messaging.conftest import (
     Launch,
@@ -17,6 +22,7 @@ from tests.messaging.conftest import (
     claim_soon,
     make_sender,
     serve_soon,
+    states,
 )
 
 pytestmark = pytest.mark.django_db
@@ -203,3 +209,41 @@ def test_a_lane_with_nothing_to_do_does_not_hide_the_others(
     alive = launch(request_key="alive")
 
     assert batches_of(claim_soon()) == [alive.pk]
+
+
+def test_a_sender_that_was_served_is_left_alone_until_it_may_go_on(
+    launch: Launch, people: People, account: Account, sim: Client, settings: Any
+):
+    slow = make_sender(account, sim, phone="+12025550122", rate_per_s=0.01)
+    people(20)
+    launch(sender=slow)
+    fill_bucket(settings.REDIS_URL, slow)
+
+    assert serve_window() == 1
+
+    slow.lane.refresh_from_db()
+    wait = slow.lane.not_before - slow.lane.served_at
+    assert 98 < wait.total_seconds() < 101  # one token at 0.01 a second
+    assert serve_window() is None
+
+
+def test_people_who_are_skipped_cost_a_slow_sender_no_time(
+    launch: Launch, people: People, account: Account, sim: Client, settings: Any
+):
+    slow = make_sender(account, sim, phone="+12025550122", rate_per_s=0.01)
+    contacts = people(20)
+    batch = launch(sender=slow)
+    for contact in contacts:
+        OptOut.objects.create(account=account, phone=contact.phone, source=ConsentSource.MANUAL)
+    fill_bucket(settings.REDIS_URL, slow)
+
+    windows = [serve_window() for _ in range(20)]
+
+    assert windows == [0] * 20
+    assert states(batch) == {("skipped", "opted_out"): 20}
+
+
+def fill_bucket(redis_url: str, sender: SenderNumber) -> None:
+    """Let the sender have one token now."""
+    with Redis.from_url(redis_url) as redis:
+        redis.hset(f"rate:{sender.pk}", mapping={"tokens": 1, "at": time.time()})
