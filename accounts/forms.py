@@ -160,6 +160,8 @@ class AccountForm(forms.ModelForm):
             "stop_words",
             "start_words",
             "attribution_hours",
+            "requires_approval",
+            "approval_over_people",
             "cap_texts",
             "cap_days",
             "monthly_budget_credits",
@@ -172,6 +174,8 @@ class AccountForm(forms.ModelForm):
             "name": "Business name",
             "brand": "Name in automatic answers",
             "quiet_start": "No bulk texts from",
+            "requires_approval": "A second person approves each blast",
+            "approval_over_people": "but only blasts to more people than",
             "quiet_end": "until",
             "requires_consent": "Text only people whose consent is on record",
             "consent_wording": "How your contacts agree to get texts",
@@ -185,6 +189,10 @@ class AccountForm(forms.ModelForm):
             "template_rule": "Who may send only approved templates",
         }
         help_texts = {
+            "requires_approval": (
+                "Whoever wrote it asks a colleague; any change afterwards asks again."
+            ),
+            "approval_over_people": "0: every blast.",
             "monthly_budget_credits": "A blast that could pass it does not start. 0: no limit.",
             "low_balance_credits": "Owners and admins get one mail each time. 0: no warning.",
             "keep_events_days": (

@@ -127,6 +127,12 @@ class Account(models.Model):
     low_balance_told_at = models.DateTimeField(
         null=True, blank=True, help_text="When they got it; empty once there is more again."
     )
+    requires_approval = models.BooleanField(
+        default=False, help_text="A second person approves each blast before it goes out."
+    )
+    approval_over_people = models.PositiveIntegerField(
+        default=0, help_text="Only blasts to more people than this need approval."
+    )
     attribution_hours = models.PositiveSmallIntegerField(default=72)
     is_platform = models.BooleanField(
         default=False, help_text="The installation's own account: it texts verification codes."

@@ -12,7 +12,9 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from campaigns.oddities import OddCharacter, Piece, odd_characters, pieces, priced, saved
+from campaigns.planning import Plan
 from campaigns.selectors import blast_advice
+from common.clock import now
 from common.errors import DomainError
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
@@ -22,7 +24,7 @@ from messaging.advice import Advice
 from messaging.models import Batch
 from messaging.reasons import Words, skipped_words
 from messaging.rendering import BODY_LIMIT, Template, compile_body
-from messaging.services import Audience, Estimate, audience_count
+from messaging.services import Audience, Estimate, Timing, audience_count, timing
 from tracking.codes import CODE_LENGTH
 from tracking.selectors import batch_domain, link_base, link_settings
 
@@ -87,6 +89,13 @@ class Composed:
     is_smart: bool = False
     smart: int = 0
     links: tuple[str, ...] = ()
+    timing: Timing | None = None
+
+    @property
+    def people_now(self) -> int:
+        """Who is texted as soon as it starts."""
+        texted = self.estimate.texted_now if self.estimate else 0
+        return texted - (self.timing.people_later if self.timing else 0)
 
     @property
     def replacements(self) -> dict[str, str]:
@@ -111,6 +120,7 @@ def compose(
     group_ids: Sequence[int],
     smart_encoding: bool = False,
     seen_id: int | None = None,
+    plan: Plan | None = None,
 ) -> Composed:
     """Count and show a draft. Never raises for what somebody is still typing.
 
@@ -120,9 +130,10 @@ def compose(
         group_ids: Who gets it.
         smart_encoding: Whether look-alikes are replaced where that is cheaper.
         seen_id: The contact of the audience whose text is shown; else the first one.
+        plan: When it is to go out; None for now.
 
     Queries: one for the fields, two for the people shown, one for the links' domain, one for the
-    advice, those of the estimate.
+    advice, those of the estimate and of the timetable.
     """
     body = body.replace("\r\n", "\n")
     people = audience(account=account, group_ids=group_ids)
@@ -175,7 +186,13 @@ def compose(
         is_smart=smart_encoding,
         smart=counted.smart_saves() if counted and told and told.texted_now else 0,
         links=template.links,
+        timing=_timing(account, body, people, plan or Plan()) if told else None,
     )
+
+
+def _timing(account: Account, body: str, people: QuerySet[Contact], plan: Plan) -> Timing:
+    start = plan.start(now())
+    return timing(account=account, body=body, audience=people, start=start, wall=plan.wall)
 
 
 def _seen_by(people: QuerySet[Contact], seen_id: int | None) -> Contact | None:

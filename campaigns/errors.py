@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotAllowed
 
 
 class NameInvalid(Invalid):
@@ -47,6 +47,79 @@ class BlastGone(Conflict):
         "It has begun to go out, so it cannot be undone as a whole. You can still pause it, or"
         " cancel what is left."
     )
+
+
+class ApprovalMissing(Conflict):
+    """The account lets no blast of this size go without a second person."""
+
+    code = "approval_missing"
+    message = (
+        "A second person has to approve this blast first. Ask for it from the draft, which is kept."
+    )
+
+
+class ApprovalVoid(Conflict):
+    """What was approved is not what would be sent."""
+
+    code = "approval_void"
+    message = (
+        "The blast, its people or its cost changed after it was asked or approved, so the approval"
+        " no longer holds. Ask for it again; the draft is kept."
+    )
+
+
+class ApprovalGone(Conflict):
+    """Somebody was faster, or the request was replaced."""
+
+    code = "approval_gone"
+    message = "This request was decided or replaced meanwhile. Reload the page."
+
+
+class ApprovalOwn(NotAllowed):
+    """Nobody approves their own blast."""
+
+    code = "approval_own"
+    message = "You wrote or asked for this blast, so somebody else has to approve it."
+
+
+class BlastRepeats(Conflict):
+    """A repeating blast is ended as a series, not canceled as one blast."""
+
+    code = "blast_repeats"
+    message = "This blast repeats. Pause it, skip the next one, or end it on its page."
+
+
+class SeriesOver(Conflict):
+    """A series without another occurrence cannot be changed."""
+
+    code = "series_over"
+    message = "This one has ended. Use it again as a new draft instead."
+
+
+class SeriesNotPaused(Conflict):
+    """Only what is paused can be resumed."""
+
+    code = "series_not_paused"
+    message = "It is not paused. Reload the page to see where it stands."
+
+
+class SeriesNeverDue(Invalid):
+    """A rule without a day to come would never send anything."""
+
+    code = "series_never_due"
+
+    def __init__(self) -> None:
+        sentence = "No day of this rule is still to come. Choose a later end. The draft is kept."
+        super().__init__(sentence, fields={"ends_on": sentence})
+
+
+class RuleInvalid(Invalid):
+    """A rule of repetition that makes no sense."""
+
+    code = "rule_invalid"
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(f"{sentence} Nothing was changed.", fields={field: sentence})
 
 
 class BlastNotRunning(Conflict):

@@ -4,17 +4,24 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.forms.fields import BaseTemporalField
+from django.utils.timezone import localtime
 
 from accounts.models import Account
 from campaigns import selectors
-from campaigns.choices import TextKind
+from campaigns.choices import BlastState, Every, TextKind
 from campaigns.models import Blast, Campaign
+from campaigns.planning import Plan
+from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, WEEKDAYS, Rule
 from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
 from campaigns.services.campaigns import BUDGET_LIMIT
 from contacts.models import Group
 from contacts.selectors import groups_list
 from messaging.models import SenderNumber
+from messaging.timetable import wall_moment
 from tracking.utm import PART_LIMIT, UTM_PARTS
+
+_RULE = ("every", "interval", "weekdays", "ends_on", "count")
 
 
 class CampaignForm(forms.Form):
@@ -63,10 +70,32 @@ def show_refusal(form: forms.Form, fields: dict[str, str], message: str) -> None
         form.add_error(None, message)
 
 
+class WallField(BaseTemporalField):
+    """A day and a time on some clock, without a zone: whose clock is said beside it."""
+
+    widget = forms.DateTimeInput
+
+    def to_python(self, value: Any) -> datetime | None:
+        """The day and the time; None where nothing was typed."""
+        if value in self.empty_values:
+            return None
+        found: datetime | None = super().to_python(value)
+        return found
+
+    def strptime(self, value: str, format: str) -> datetime:
+        """By one of the formats. Raises ValueError where it does not fit."""
+        return datetime.strptime(f"{value} +0000", f"{format} %z").replace(tzinfo=None)
+
+
 class BlastForm(forms.Form):
     """The composer. Everything may be left out: drafts are kept however unfinished."""
 
-    WHEN = (("now", "Now"), ("later", "Later"))
+    WHEN = (
+        ("now", "Now"),
+        ("later", "Later"),
+        ("local", "At their local time"),
+        ("repeat", "Repeatedly"),
+    )
     GIVE_UP = (
         (0, "is texted as soon as allowed"),
         *((hours, f"is left out after {hours} hours") for hours in (4, 12, 24, 48, 72)),
@@ -93,11 +122,21 @@ class BlastForm(forms.Form):
     give_up_hours = forms.TypedChoiceField(
         choices=GIVE_UP, coerce=int, required=False, label="Whoever has to wait"
     )
-    scheduled_at = forms.DateTimeField(
+    scheduled_at = WallField(
         required=False,
         label="Day and time",
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         error_messages={"invalid": "Choose a day and a time."},
+    )
+
+    every = forms.ChoiceField(choices=Every.choices, required=False, label="Unit")
+    interval = forms.IntegerField(min_value=1, max_value=INTERVAL_LIMIT, required=False)
+    weekdays = forms.TypedMultipleChoiceField(
+        choices=list(enumerate(WEEKDAYS)), coerce=int, required=False, label="On"
+    )
+    ends_on = forms.DateField(required=False, label="Until")
+    count = forms.IntegerField(
+        min_value=1, max_value=COUNT_LIMIT, required=False, label="So many times"
     )
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
@@ -115,6 +154,16 @@ class BlastForm(forms.Form):
     @classmethod
     def initial_of(cls, blast: Blast) -> dict[str, Any]:
         """What the composer shows for a stored draft."""
+        series = blast.repeats if blast.state == BlastState.REPEATING else None
+        repeats = (
+            {
+                "when": "repeat",
+                "scheduled_at": datetime.combine(series.starts_on, series.at),
+                **{name: getattr(series, name) for name in _RULE},
+            }
+            if series
+            else {}
+        )
         return {
             "name": blast.name,
             "campaign": blast.campaign_id,
@@ -122,10 +171,11 @@ class BlastForm(forms.Form):
             "sender": blast.sender_id,
             "more_senders": list(blast.more_senders.values_list("pk", flat=True)),
             "body": blast.body,
-            "when": "later" if blast.scheduled_at else "now",
-            "scheduled_at": blast.scheduled_at,
+            "when": "local" if blast.wall else "later" if blast.scheduled_at else "now",
+            "scheduled_at": blast.wall or (blast.scheduled_at and localtime(blast.scheduled_at)),
             "give_up_hours": blast.give_up_hours,
             "smart_encoding": blast.smart_encoding,
+            **repeats,
             **{part: blast.utm.get(part, "") for part in UTM_PARTS},
         }
 
@@ -140,17 +190,39 @@ class BlastForm(forms.Form):
         return [self[part] for part in UTM_PARTS]
 
     @property
-    def scheduled(self) -> datetime | None:
-        """When to send; None for now. Only after validation."""
-        if self.cleaned_data.get("when") != "later":
+    def plan(self) -> Plan:
+        """When to send, as far as it can be read; now where it cannot."""
+        data = self.cleaned_data if self.is_bound else self.initial
+        wall: datetime | None = data.get("scheduled_at")
+        if wall is None or data.get("when") not in ("later", "local"):
+            return Plan()
+        wall = wall.replace(tzinfo=None)
+        if data["when"] == "local":
+            return Plan(wall=wall)
+        return Plan(at=wall_moment(wall, self.account.timezone))
+
+    @property
+    def rule(self) -> Rule | None:
+        """How it is to repeat; None where it is not. Only after validation."""
+        data = self.cleaned_data
+        wall: datetime | None = data.get("scheduled_at")
+        if data.get("when") != "repeat" or wall is None:
             return None
-        at: datetime | None = self.cleaned_data.get("scheduled_at")
-        return at
+        every = data.get("every") or Every.DAY
+        return Rule(
+            every=every,
+            at=wall.time(),
+            starts_on=wall.date(),
+            interval=data.get("interval") or 1,
+            weekdays=tuple(data.get("weekdays") or ()) if every == Every.WEEK else (),
+            ends_on=data.get("ends_on"),
+            count=data.get("count"),
+        )
 
     def clean(self) -> dict[str, Any]:
         """Ask for the time where "Later" was chosen."""
         data = super().clean() or self.cleaned_data
-        later = data.get("when") == "later"
+        later = data.get("when") not in ("now", "", None)
         if later and not data.get("scheduled_at") and "scheduled_at" not in self.errors:
             self.add_error("scheduled_at", "Choose a day and a time, or send now.")
         return data

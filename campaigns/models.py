@@ -3,14 +3,21 @@
 Once launched, a blast has exactly one batch (messaging), which holds its messages and figures.
 """
 
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import Account, User
-from campaigns.choices import BlastState, TextKind
+from campaigns.choices import ApprovalState, BlastState, Every, SeriesState, TextKind
+from campaigns.planning import Plan
+from campaigns.recurring import Rule
 from common.clock import now
 from contacts.models import Group
 from messaging.models import Batch, SenderNumber
+from messaging.timetable import wall_moment
 
 
 class Campaign(models.Model):
@@ -44,6 +51,7 @@ class Blast(models.Model):
         draft <-> scheduled -> launched        (scheduled_at reached: beat launches it, once)
                      |-> failed                (could not be launched: state_reason)
         draft | scheduled -> canceled
+        draft -> repeating                     (a pattern: its Series makes copies of it)
 
     "Send now" is a schedule a few seconds ahead, which is the time to undo it.
     """
@@ -64,7 +72,13 @@ class Blast(models.Model):
     )
     state = models.CharField(max_length=10, choices=BlastState.choices, default=BlastState.DRAFT)
     state_reason = models.CharField(max_length=300, blank=True)
-    scheduled_at = models.DateTimeField(null=True, blank=True)
+    scheduled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it is launched; of a draft, when it is meant to be."
+    )
+    local_on = models.DateField(
+        null=True, blank=True, help_text="With `local_time`: each is texted at this time of theirs."
+    )
+    local_time = models.TimeField(null=True, blank=True)
     give_up_hours = models.PositiveSmallIntegerField(
         default=0, help_text="Hours from its start in which to text people; 0 for no limit."
     )
@@ -82,12 +96,25 @@ class Blast(models.Model):
     batch = models.OneToOneField(
         Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="blast"
     )
+    series = models.ForeignKey(
+        "Series",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="occurrences",
+        help_text="Of which it is one occurrence, on `occurrence_on`.",
+    )
+    occurrence_on = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "occurrence_on"], name="blast_occurs_once")
+        ]
         indexes = [
             models.Index(fields=["account", "-id"], name="blast_list"),
+            models.Index(fields=["account", "scheduled_at"], name="blast_calendar"),
             models.Index(
                 fields=["scheduled_at"],
                 name="blast_due",
@@ -97,6 +124,24 @@ class Blast(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def wall(self) -> datetime | None:
+        """The time (naive) at which each is texted on their own clock; None for one moment."""
+        if self.local_on is None or self.local_time is None:
+            return None
+        return datetime.combine(self.local_on, self.local_time)
+
+    @property
+    def plan(self) -> Plan:
+        """When it is meant to go out."""
+        return Plan(wall=self.wall) if self.wall else Plan(at=self.scheduled_at)
+
+    def plan_set(self, plan: Plan) -> None:
+        """Take over a plan; stores nothing."""
+        self.scheduled_at = plan.at
+        self.local_on = plan.wall.date() if plan.wall else None
+        self.local_time = plan.wall.time() if plan.wall else None
 
 
 class SavedText(models.Model):
@@ -120,3 +165,133 @@ class SavedText(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Series(models.Model):
+    """How a blast repeats. Its blast is the pattern; each occurrence is a blast of its own.
+
+    ::
+
+        running <-> paused          (next_on, next_at: the occurrence to come)
+        running | paused -> ended   (by a person, or after the last day)
+
+    Days are of the account's clock.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="series")
+    blast = models.OneToOneField(Blast, on_delete=models.PROTECT, related_name="repeats")
+    state = models.CharField(max_length=8, choices=SeriesState.choices, default=SeriesState.RUNNING)
+    every = models.CharField(max_length=5, choices=Every.choices)
+    interval = models.PositiveSmallIntegerField(default=1)
+    weekdays = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
+    at = models.TimeField()
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+    count = models.PositiveSmallIntegerField(null=True, blank=True)
+    next_on = models.DateField(null=True, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_at"],
+                name="series_due",
+                condition=Q(state=SeriesState.RUNNING),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.blast.name
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as a value."""
+        return Rule(
+            every=self.every,
+            at=self.at,
+            starts_on=self.starts_on,
+            interval=self.interval,
+            weekdays=tuple(self.weekdays),
+            ends_on=self.ends_on,
+            count=self.count,
+        )
+
+    def rule_set(self, rule: Rule) -> None:
+        """Take over a rule; stores nothing."""
+        self.every, self.interval, self.at = rule.every, rule.interval, rule.at
+        self.weekdays = sorted(set(rule.weekdays))
+        self.starts_on, self.ends_on, self.count = rule.starts_on, rule.ends_on, rule.count
+
+    def moment_on(self, day: date) -> datetime:
+        """When the occurrence of a day goes out."""
+        return wall_moment(datetime.combine(day, self.at), self.account.timezone)
+
+    def moments(self, *, most: int) -> list[datetime]:
+        """When the occurrences to come go out; none while it is paused or over."""
+        if self.next_on is None or self.state != SeriesState.RUNNING:
+            return []
+        days = self.rule.days_between(self.next_on, date.max, most=most)
+        return [self.moment_on(day) for day in days]
+
+    def move_on(self, *, since: datetime, after: date | None = None) -> None:
+        """Set the next occurrence: the first after a day, or else not before a moment.
+
+        Without one it has ended. Stores nothing.
+        """
+        start = since.astimezone(ZoneInfo(self.account.timezone)).date()
+        day = self.rule.next_day(since=after + timedelta(days=1) if after else start)
+        while day is not None and after is None and self.moment_on(day) < since:
+            day = self.rule.next_day(since=day + timedelta(days=1))
+        self.next_on = day
+        self.next_at = self.moment_on(day) if day is not None else None
+        if day is None:
+            self.state = SeriesState.ENDED
+
+
+class Approval(models.Model):
+    """A second person's word on a blast, and what it covers (`campaigns.services.freezing`).
+
+    ::
+
+        requested -> approved | rejected
+        requested | approved -> void      (the blast changed, or it was asked again)
+    """
+
+    OPEN = (ApprovalState.REQUESTED, ApprovalState.APPROVED)
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    blast = models.ForeignKey(Blast, on_delete=models.CASCADE, related_name="approvals")
+    state = models.CharField(
+        max_length=9, choices=ApprovalState.choices, default=ApprovalState.REQUESTED
+    )
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    requested_at = models.DateTimeField(default=now)
+    note = models.CharField(max_length=500, blank=True)
+    decided_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was refused or voided."
+    )
+    answer = models.CharField(max_length=500, blank=True)
+    digest = models.CharField(max_length=64, help_text="Of text, groups, numbers, time to give up.")
+    people = models.PositiveIntegerField(help_text="In its groups, at most.")
+    credits = models.BigIntegerField(help_text="What it comes to, at most.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["blast"],
+                name="one_open_approval",
+                condition=Q(state__in=("requested", "approved")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.blast} ({self.get_state_display()})"
+
+    def covers(self, digest: str, people: int, credits: int) -> bool:
+        """Whether what would be sent is no more than what this is about."""
+        return self.digest == digest and people <= self.people and credits <= self.credits

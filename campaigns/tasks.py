@@ -10,5 +10,6 @@ from campaigns import services
 
 @shared_task(name="campaigns.launch_due")
 def launch_due() -> None:
-    """Launch every blast whose time has come."""
+    """Launch every blast whose time has come, those of series too."""
+    services.series_make_due()
     services.blasts_launch_due()

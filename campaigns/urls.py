@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, composer, costs, overview, people, reports, texts
+from campaigns.views import (
+    approvals,
+    audience,
+    calendar,
+    campaigns,
+    composer,
+    costs,
+    overview,
+    people,
+    reports,
+    series,
+    texts,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -20,7 +32,12 @@ urlpatterns = [
     path("templates/<int:pk>/approve", texts.text_approve, name="text_approve"),
     path("templates/<int:pk>/delete", texts.text_delete, name="text_delete"),
     path("costs/", costs.cost_report, name="cost_report"),
+    path("campaigns/calendar", calendar.blast_calendar, name="blast_calendar"),
+    path("campaigns/calendar/copy", calendar.blast_copy, name="blast_copy"),
+    path("blasts/<int:pk>/approval", approvals.blast_approval, name="blast_approval"),
+    path("blasts/<int:pk>/series", series.blast_series, name="blast_series"),
     path("blasts/new", composer.blast_create, name="blast_create"),
+    path("blasts/people", audience.blast_audience, name="blast_audience"),
     path("blasts/count", composer.blast_count, name="blast_count"),
     path("blasts/test", composer.blast_test, name="blast_test"),
     path("blasts/batch/<int:batch_pk>/", reports.batch_report, name="batch_report"),

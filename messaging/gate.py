@@ -20,10 +20,12 @@ from typing import Final
 from django.db import connection
 
 from accounts.choices import AccountStatus
+from accounts.models import Account
 from contacts.choices import Consent
 from messaging.choices import BatchKind, BatchState, Reason
 from messaging.hours import opens_at, zones_of
 from messaging.hours_law import Rule, rules_of
+from messaging.models import SenderNumber
 
 PASSES_OPT_OUT: Final = frozenset({BatchKind.AUTO})
 CAPPED: Final = frozenset({BatchKind.BLAST})
@@ -80,6 +82,21 @@ def policy(
         cap_texts=cap_texts if kind in CAPPED else 0,
         cap_days=cap_days,
         expires_at=expires_at,
+    )
+
+
+def blast_rules(account: Account, sender: SenderNumber | None) -> Policy:
+    """The rules for a blast of the account from this number, before there is a batch."""
+    return policy(
+        kind=BatchKind.BLAST,
+        ignores_quiet_hours=False,
+        requires_consent=account.requires_consent,
+        is_simulated=sender is not None and sender.carrier_account.is_simulated,
+        quiet_start=account.quiet_start,
+        quiet_end=account.quiet_end,
+        timezone=account.timezone,
+        cap_texts=account.cap_texts,
+        cap_days=account.cap_days,
     )
 
 

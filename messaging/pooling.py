@@ -17,13 +17,13 @@ def pooled(chosen: Sql, *, account_id: int, senders: Sequence[SenderNumber]) -> 
     """People with the number each is texted from, counted off anew: number by number.
 
     Args:
-        chosen: Of `recipients.people`: no, id, phone, merge, reason.
+        chosen: Of `recipients.people`: no, id, phone, timezone, merge, reason.
         account_id: The tenant.
         senders: At least one, the first preferred where all are equal.
 
     Returns:
-        A query of no, id, phone, merge, reason, our_number; `no` is without gaps, and the people of
-        one number follow one another.
+        A query of no, id, phone, timezone, merge, reason, our_number; `no` is without gaps, and the
+        people of one number follow one another.
     """
     if len(senders) == 1:
         text = f"SELECT p.*, %s::text AS our_number FROM ({chosen.text}) p"
@@ -33,8 +33,8 @@ def pooled(chosen: Sql, *, account_id: int, senders: Sequence[SenderNumber]) -> 
     ends = _ends(known, senders)
     return Sql(
         f"""
-        SELECT row_number() OVER (ORDER BY place, no) AS no, id, phone, merge, reason,
-               (%s::text[])[place] AS our_number
+        SELECT row_number() OVER (ORDER BY place, no) AS no, id, phone, timezone, merge,
+               reason, (%s::text[])[place] AS our_number
         FROM (
             SELECT k.*, coalesce(known, 1 + width_bucket(row_number() OVER (
                 PARTITION BY known IS NULL ORDER BY reason <> '', no), %s::bigint[])) AS place

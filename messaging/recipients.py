@@ -33,7 +33,9 @@ from messaging.segments import (
 from messaging.shapes import shape_of
 
 _COLUMNS: Final = frozenset({"first_name", "last_name", "email", "phone"})
-_READ: Final = ("id", "account_id", "deleted_at", "custom", "line_type", "consent", *_COLUMNS)
+_READ: Final = (
+    "id", "account_id", "deleted_at", "custom", "line_type", "consent", "timezone", *_COLUMNS
+)  # fmt: skip
 
 
 def people(
@@ -44,9 +46,10 @@ def people(
     link_length: int,
     audience: QuerySet[Contact],
 ) -> Sql:
-    """One row per person: no (from 1, by contact id), id, phone, merge, reason ("" = text them).
+    """One row per person: no (from 1, by contact id), id, phone, timezone, merge, reason.
 
-    Everybody appears once whatever `audience` joins, and nobody of another account can appear.
+    The reason is why they are not texted, "" where they are. Everybody appears once whatever
+    `audience` joins, and nobody of another account can appear.
 
     Raises:
         EmptyAudience: the queryset is provably empty.
@@ -55,7 +58,7 @@ def people(
     merge, reason = _merge(template), _reason(account, sender, template, link_length)
     return Sql(
         f"""
-        SELECT row_number() OVER (ORDER BY c.id) AS no, c.id, c.phone,
+        SELECT row_number() OVER (ORDER BY c.id) AS no, c.id, c.phone, c.timezone,
                {merge.text} AS merge, {reason.text} AS reason
         FROM {everybody.text}
         """,

@@ -34,6 +34,8 @@ SETTINGS = (
     "start_words",
     "quiet_start",
     "quiet_end",
+    "requires_approval",
+    "approval_over_people",
     "attribution_hours",
     "requires_consent",
     "consent_wording",

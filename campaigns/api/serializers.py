@@ -1,10 +1,14 @@
 """Shapes of campaigns, blasts and their reports in the API."""
 
+from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campaigns.models import Blast, Campaign
+from campaigns.choices import BlastState, Every
+from campaigns.models import Approval, Blast, Campaign, Series
+from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, Rule
 from campaigns.services.blasts import DRAFT_LIMIT, GIVE_UP_LIMIT_HOURS, NAME_LIMIT
 from campaigns.services.campaigns import BUDGET_LIMIT
 from common.strict import StrictFields
@@ -41,12 +45,58 @@ class UtmSerializer(StrictFields, serializers.Serializer):
     utm_campaign = serializers.CharField(max_length=80, required=False, allow_blank=True)
 
 
+RULE = ["every", "at", "starts_on", "interval", "weekdays", "ends_on", "count"]
+
+
+class RuleSerializer(StrictFields, serializers.Serializer):
+    """How a blast repeats; days and times are of the account's clock."""
+
+    every = serializers.ChoiceField(choices=Every.choices)
+    at = serializers.TimeField(help_text="Where clocks skip it, the next moment.")
+    starts_on = serializers.DateField(help_text="The first day; of months, also which day.")
+    interval = serializers.IntegerField(required=False, min_value=1, max_value=INTERVAL_LIMIT)
+    weekdays = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=6),
+        required=False,
+        max_length=7,
+        help_text="Of weeks; Monday is 0. Left out: the weekday of `starts_on`.",
+    )
+    ends_on = serializers.DateField(required=False, allow_null=True)
+    count = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=COUNT_LIMIT
+    )
+
+    @property
+    def rule(self) -> Rule:
+        """The rule; after validation."""
+        data = {**self.validated_data}
+        return Rule(**{**data, "weekdays": tuple(data.get("weekdays", ()))})
+
+
+class SeriesSerializer(serializers.ModelSerializer):
+    """How a blast repeats, and when next."""
+
+    class Meta:
+        model = Series
+        fields = ["state", "next_at", *RULE]
+        read_only_fields = fields
+
+
+class SeriesActSerializer(StrictFields, serializers.Serializer):
+    """What to do with a series."""
+
+    act = serializers.ChoiceField(choices=["pause", "resume", "skip", "stop"])
+
+
 class BlastSerializer(serializers.ModelSerializer):
     """A blast. `batch` is the id of its messages' batch once it is launched."""
 
     utm = UtmSerializer(read_only=True)
     groups = serializers.SerializerMethodField()
     sender = serializers.SerializerMethodField()
+    local_at = serializers.SerializerMethodField()
+    repeats = serializers.SerializerMethodField()
+    series = serializers.SerializerMethodField()
     more_senders = serializers.SerializerMethodField()
 
     class Meta:
@@ -62,6 +112,10 @@ class BlastSerializer(serializers.ModelSerializer):
             "state",
             "state_reason",
             "scheduled_at",
+            "local_at",
+            "repeats",
+            "series",
+            "occurrence_on",
             "give_up_hours",
             "smart_encoding",
             "utm",
@@ -75,6 +129,21 @@ class BlastSerializer(serializers.ModelSerializer):
     def get_groups(self, blast: Blast) -> list[int]:
         """Ids of the groups that are texted."""
         return sorted(group.pk for group in blast.groups.all())
+
+    @extend_schema_field(SeriesSerializer(allow_null=True))
+    def get_repeats(self, blast: Blast) -> dict[str, Any] | None:
+        """How it repeats; null for a blast that goes out once."""
+        if blast.state != BlastState.REPEATING:
+            return None
+        return dict(SeriesSerializer(blast.repeats).data)
+
+    def get_series(self, blast: Blast) -> int | None:
+        """Id of the repeating blast of which this is one occurrence."""
+        return blast.series.blast_id if blast.series else None
+
+    def get_local_at(self, blast: Blast) -> str | None:
+        """The time on each recipient's own clock, without an offset; null for one moment."""
+        return blast.wall.isoformat() if blast.wall else None
 
     def get_sender(self, blast: Blast) -> str | None:
         """The number it is sent from (E.164); null for the usual one."""
@@ -123,12 +192,63 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
     utm = UtmSerializer(required=False, help_text="Of this blast's links; replaces what it had.")
 
 
+class ApprovalSerializer(serializers.ModelSerializer):
+    """A second person's word: what it covers, and who said what."""
+
+    requested_by = serializers.CharField(source="requested_by.email", default=None, allow_null=True)
+    decided_by = serializers.CharField(source="decided_by.email", default=None, allow_null=True)
+
+    class Meta:
+        model = Approval
+        fields = [
+            "state",
+            "people",
+            "credits",
+            "requested_by",
+            "requested_at",
+            "note",
+            "decided_by",
+            "decided_at",
+            "answer",
+        ]
+        read_only_fields = fields
+
+
+class ApprovalActSerializer(StrictFields, serializers.Serializer):
+    """Ask for approval, or decide about it as the person whom the key belongs to."""
+
+    act = serializers.ChoiceField(choices=["ask", "approve", "reject"])
+    note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
 class LaunchSerializer(StrictFields, serializers.Serializer):
     """When a blast goes out."""
 
     at = serializers.DateTimeField(
         required=False, help_text="With an offset. Left out: in a few seconds."
     )
+    local_at = serializers.CharField(
+        required=False,
+        max_length=19,
+        help_text="Instead of `at`: without an offset, on the clock of each recipient, such as "
+        "`2026-12-01T10:00`. Whoever is past it is texted at once.",
+    )
+
+    def validate_local_at(self, text: str) -> datetime:
+        """A day and a time without a zone."""
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is not None:
+            raise serializers.ValidationError("A day and a time without an offset.")
+        return found
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two."""
+        if "at" in attrs and "local_at" in attrs:
+            raise serializers.ValidationError({"local_at": "Give `at` or `local_at`, not both."})
+        return attrs
 
 
 class AdviceSerializer(serializers.Serializer):
@@ -147,11 +267,23 @@ class BlankSerializer(serializers.Serializer):
     fallback = serializers.IntegerField(help_text="People who are texted and read its fallback.")
 
 
+class SlotSerializer(serializers.Serializer):
+    """People who are texted from one moment on."""
+
+    at = serializers.DateTimeField()
+    zones = serializers.ListField(
+        child=serializers.CharField(), help_text="Time zones they may be in, largest first."
+    )
+    people = serializers.IntegerField()
+
+
 class EstimateSerializer(serializers.Serializer):
     """What a blast would do if it went out now."""
 
     people = serializers.IntegerField(help_text="In the groups, each once.")
-    texted_now = serializers.IntegerField()
+    texted = serializers.IntegerField(help_text="Sooner or later.")
+    texted_now = serializers.IntegerField(help_text="As soon as it starts.")
+    later = SlotSerializer(many=True, help_text="Who waits, by when.")
     not_texted = serializers.DictField(
         child=serializers.IntegerField(), help_text="Reason to number of people."
     )

@@ -14,8 +14,10 @@ from rest_framework.response import Response
 from accounts.access import calling_account, calling_user, owned
 from accounts.choices import Scope
 from accounts.models import Account
-from campaigns import selectors, services
+from campaigns import planned, selectors, services
 from campaigns.api.serializers import (
+    ApprovalActSerializer,
+    ApprovalSerializer,
     BlastReportSerializer,
     BlastSerializer,
     BlastWriteSerializer,
@@ -25,15 +27,18 @@ from campaigns.api.serializers import (
     EstimateSerializer,
     FiguresSerializer,
     LaunchSerializer,
+    RuleSerializer,
+    SeriesActSerializer,
 )
 from campaigns.choices import BlastState
-from campaigns.errors import BlastNotRunning
+from campaigns.errors import ApprovalGone, BlastNotRunning
 from campaigns.models import Blast, Campaign
-from common.errors import Invalid
+from common.clock import now
+from common.errors import Conflict, Invalid, NotAllowed
 from contacts.selectors import audience
 from messaging.models import SenderNumber
 from messaging.selectors import Figures, reason_counts
-from messaging.services import estimate
+from messaging.services import estimate, timing
 
 # What of a campaign may be set beside its name.
 _SET = ("goes_first", "budget_credits")
@@ -126,13 +131,18 @@ class BlastViewSet(
     serializer_class = BlastSerializer
     filterset_class = BlastFilter
     queryset = Blast.objects.none()
-    required_scopes = {"launch": Scope.SEND, "estimate": Scope.READ}
+    required_scopes = {
+        "launch": Scope.SEND,
+        "repeat": Scope.SEND,
+        "approval": Scope.SEND,
+        "estimate": Scope.READ,
+    }
 
     def get_queryset(self) -> QuerySet[Blast]:
         """Only the key's account."""
         return (
             Blast.objects.filter(account=calling_account(self.request))
-            .select_related("sender", "batch")
+            .select_related("sender", "batch", "series", "repeats")
             .prefetch_related("groups", "more_senders")
         )
 
@@ -166,21 +176,34 @@ class BlastViewSet(
     def estimate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Who would be texted, who not and why, what it would cost, and advice. Changes nothing."""
         blast, account = self.get_object(), calling_account(request)
+        groups = [group.pk for group in blast.groups.all()]
+        people = audience(account=account, group_ids=groups)
         told = estimate(
             account=account,
             body=blast.body,
-            audience=audience(
-                account=account, group_ids=[group.pk for group in blast.groups.all()]
-            ),
+            audience=people,
             smart_encoding=blast.smart_encoding,
         )
         advice = selectors.blast_advice(account=account, body=blast.body)
-        return Response(EstimateSerializer({**asdict(told), "advice": advice}).data)
+        plan = blast.plan
+        timed = timing(
+            account=account,
+            body=blast.body,
+            audience=people,
+            start=plan.start(now()),
+            wall=plan.wall,
+        )
+        waiting = {
+            "texted": told.texted_now,
+            "texted_now": told.texted_now - timed.people_later,
+            "later": timed.later,
+        }
+        return Response(EstimateSerializer({**asdict(told), **waiting, "advice": advice}).data)
 
     @extend_schema(request=LaunchSerializer, responses={202: BlastSerializer})
     @action(detail=True, methods=["post"])
     def launch(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Send it, now or at `at`. Asking again changes nothing: a blast goes out once."""
+        """Send it: now, `at`, or `local_at`. Asking again changes nothing: it goes out once."""
         form = LaunchSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         blast = self.get_object()
@@ -190,8 +213,67 @@ class BlastViewSet(
                 actor=calling_user(request),
                 blast=blast,
                 at=form.validated_data.get("at"),
+                wall=form.validated_data.get("local_at"),
             )
         return self._fresh(blast, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=RuleSerializer, responses=BlastSerializer)
+    @action(detail=True, methods=["post"])
+    def repeat(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let a draft repeat, or give one that repeats another rule for occurrences to come."""
+        account, actor, blast = calling_account(request), calling_user(request), self.get_object()
+        form = RuleSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        if blast.state == BlastState.REPEATING:
+            services.series_change(
+                account=account, actor=actor, series=blast.repeats, rule=form.rule
+            )
+        else:
+            services.series_start(account=account, actor=actor, blast=blast, rule=form.rule)
+        return self._fresh(blast)
+
+    @extend_schema(request=SeriesActSerializer, responses=BlastSerializer)
+    @action(detail=True, methods=["post"])
+    def series(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Pause a repeating blast, resume it, skip its next occurrence, or stop it for good."""
+        blast = self.get_object()
+        form = SeriesActSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        if blast.state != BlastState.REPEATING:
+            raise Conflict("This blast does not repeat.", code="blast_repeats_not")
+        change = {
+            "pause": services.series_pause,
+            "resume": services.series_resume,
+            "skip": services.series_skip,
+            "stop": services.series_stop,
+        }[form.validated_data["act"]]
+        change(account=calling_account(request), actor=calling_user(request), series=blast.repeats)
+        return self._fresh(blast)
+
+    @extend_schema(request=ApprovalActSerializer, responses=ApprovalSerializer)
+    @action(detail=True, methods=["post"])
+    def approval(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Ask for a second person's approval, or give or refuse it as the key's own person."""
+        account, actor, blast = calling_account(request), calling_user(request), self.get_object()
+        form = ApprovalActSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        act, note = form.validated_data["act"], form.validated_data.get("note", "")
+        if actor is None:
+            raise NotAllowed("This key belongs to nobody who could ask or approve.")
+        if act == "ask":
+            services.approval_request(account=account, actor=actor, blast=blast, note=note)
+        else:
+            found = planned.approval_latest(blast=blast)
+            if found is None:
+                raise ApprovalGone
+            services.approval_decide(
+                account=account,
+                actor=actor,
+                approval=found,
+                is_approved=act == "approve",
+                answer=note,
+            )
+        return Response(ApprovalSerializer(planned.approval_latest(blast=blast)).data)
 
     @extend_schema(request=None, responses=BlastSerializer)
     @action(detail=True, methods=["post"])

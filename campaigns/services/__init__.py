@@ -3,6 +3,7 @@
 What happens to a text once its blast is launched belongs to messaging.
 """
 
+from campaigns.services.approvals import approval_decide, approval_request, may_decide
 from campaigns.services.blasts import (
     blast_create,
     blast_discard,
@@ -25,10 +26,21 @@ from campaigns.services.launching import (
     blast_undo,
     blasts_launch_due,
 )
+from campaigns.services.series import (
+    series_change,
+    series_make_due,
+    series_pause,
+    series_resume,
+    series_skip,
+    series_start,
+    series_stop,
+)
 from campaigns.services.testing import blast_test
 from campaigns.services.texts import text_approve, text_delete, text_save
 
 __all__ = [
+    "approval_decide",
+    "approval_request",
     "blast_cancel",
     "blast_create",
     "blast_discard",
@@ -46,6 +58,14 @@ __all__ = [
     "campaign_change",
     "campaign_create",
     "campaign_restore",
+    "may_decide",
+    "series_change",
+    "series_make_due",
+    "series_pause",
+    "series_resume",
+    "series_skip",
+    "series_start",
+    "series_stop",
     "text_approve",
     "text_delete",
     "text_save",

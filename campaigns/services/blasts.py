@@ -6,6 +6,8 @@ scheduled (`campaigns.services.launching`), so that nothing somebody typed is ev
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -14,10 +16,13 @@ from accounts.services import audit_record
 from campaigns.choices import BlastState
 from campaigns.errors import BlastNotEditable, CampaignArchived, NameInvalid
 from campaigns.models import Blast, Campaign
+from campaigns.planning import Plan
+from campaigns.services.freezing import void_if_rewritten
 from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.models import Group
 from messaging.models import SenderNumber
+from messaging.timetable import wall_moment
 from tracking.utm import utm_cleaned
 
 NAME_LIMIT = 120
@@ -25,6 +30,8 @@ NAME_LIMIT = 120
 DRAFT_LIMIT = 10_000
 GIVE_UP_LIMIT_HOURS = 24 * 90
 _FROM_TEXT = 40
+# Of a copy whose original had no time.
+_USUAL_TIME = time(10)
 # Addresses and merge fields say nothing in a name; a field's fallback does.
 _SILENT = re.compile(r"https?://\S+|\{\{[^{}|]*\|?([^{}]*)\}\}")
 # What a field leaves behind: "Hi {{first_name}}, new" would be "Hi , new".
@@ -45,8 +52,11 @@ def blast_create(
     give_up_hours: int = 0,
     smart_encoding: bool = False,
     utm: Mapping[str, str] | None = None,
+    plan: Plan | None = None,
 ) -> Blast:
     """Make a draft. Without a name it is called after its first words.
+
+    `plan` is when it is meant to go out: kept with the draft, which nothing sends by itself.
 
     Raises:
         CampaignArchived: the campaign was put away.
@@ -59,7 +69,7 @@ def blast_create(
         raise CampaignArchived
     groups = _groups(account, group_ids)
     body = body_cleaned(body)
-    blast = Blast.objects.create(
+    blast = Blast(
         account=account,
         campaign=campaign,
         name=_name(name, body),
@@ -70,6 +80,8 @@ def blast_create(
         utm=utm_cleaned(utm or {}),
         created_by=actor,
     )
+    blast.plan_set(plan or Plan())
+    blast.save()
     blast.groups.set(groups)
     blast.more_senders.set(one for one in more_senders if one != sender)
     audit_record(account=account, actor=actor, action="blast.created", subject=blast.name)
@@ -91,8 +103,11 @@ def blast_update(
     give_up_hours: int | None = None,
     smart_encoding: bool | None = None,
     utm: Mapping[str, str] | None = None,
+    plan: Plan | None = None,
 ) -> Blast:
     """Rewrite a draft; what is None stays. A blast that could not be sent becomes a draft again.
+
+    One that repeats stays so: what is rewritten holds for occurrences to come.
 
     Raises:
         BlastNotEditable: it is scheduled, sent or canceled.
@@ -101,7 +116,8 @@ def blast_update(
     Locks: the blast's row.
     """
     blast = locked(account, blast)
-    if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
+    repeats = blast.state == BlastState.REPEATING
+    if not repeats and blast.state not in (BlastState.DRAFT, BlastState.FAILED):
         raise BlastNotEditable
     _check_owned(account, campaign=campaign, senders=[sender, *(more_senders or ())])
     if campaign is not None and campaign.pk != blast.campaign_id:
@@ -117,20 +133,27 @@ def blast_update(
         blast.smart_encoding = smart_encoding
     if utm is not None:
         blast.utm = utm_cleaned(utm)
-    blast.state, blast.state_reason = BlastState.DRAFT, ""
+    if not repeats:
+        blast.plan_set(blast.plan if plan is None else plan)
+        blast.state, blast.state_reason = BlastState.DRAFT, ""
     blast.updated_at = now()
     blast.save()
     if group_ids is not None:
         blast.groups.set(_groups(account, group_ids))
     if more_senders is not None:
         blast.more_senders.set(one for one in more_senders if one != blast.sender)
+    void_if_rewritten(account, actor, blast)
     audit_record(account=account, actor=actor, action="blast.updated", subject=blast.name)
     return blast
 
 
 @transaction.atomic
-def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Blast:
+def blast_duplicate(
+    *, account: Account, actor: User | None, blast: Blast, on: date | None = None
+) -> Blast:
     """Copy text, groups and sender of any blast into a new draft of the same campaign.
+
+    With `on` the draft is planned for that day of the account's clock, at the blast's time of day.
 
     Raises:
         CampaignArchived: the campaign was put away.
@@ -150,7 +173,18 @@ def blast_duplicate(*, account: Account, actor: User | None, blast: Blast) -> Bl
         give_up_hours=blast.give_up_hours,
         smart_encoding=blast.smart_encoding,
         utm=blast.utm,
+        plan=_plan_on(account, blast, on) if on else None,
     )
+
+
+def _plan_on(account: Account, blast: Blast, on: date) -> Plan:
+    """A plan for another day, at the time of day at which the blast went or was to go out."""
+    if blast.local_time is not None:
+        return Plan(wall=datetime.combine(on, blast.local_time))
+    at = blast.batch.launched_at if blast.batch else blast.scheduled_at
+    clock = at.astimezone(ZoneInfo(account.timezone)).time() if at else _USUAL_TIME
+    wall = datetime.combine(on, clock.replace(second=0, microsecond=0))
+    return Plan(at=wall_moment(wall, account.timezone))
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ Lock order: blast, then what `messaging.services` locks.
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -22,13 +22,16 @@ from campaigns.errors import (
     BlastNotEditable,
     BlastNotRunning,
     BlastNotScheduled,
+    BlastRepeats,
     NobodyTextable,
     SchedulePast,
     ScheduleTooFar,
     TextMissing,
 )
 from campaigns.models import Blast, Campaign
+from campaigns.planning import Plan
 from campaigns.services.blasts import locked
+from campaigns.services.freezing import refusal
 from campaigns.services.texts import approval_require
 from common.clock import now
 from common.errors import Conflict, DomainError, NotFound
@@ -39,6 +42,7 @@ from messaging.budget import Budget, budgets_of
 from messaging.choices import BatchKind, Priority
 from messaging.errors import BudgetPassed
 from messaging.models import Batch
+from messaging.services import Estimate
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +52,17 @@ PAST_TOLERANCE = timedelta(minutes=1)
 
 
 def blast_schedule(
-    *, account: Account, actor: User | None, blast: Blast, at: datetime | None = None
+    *,
+    account: Account,
+    actor: User | None,
+    blast: Blast,
+    at: datetime | None = None,
+    wall: datetime | None = None,
 ) -> Blast:
     """Let a draft go out at `at`, or in UNDO_S seconds where it is None.
+
+    With `wall` (naive) each is texted when clocks where they are show it, and the launch is when
+    the first do; whoever is past it already is texted at once.
 
     Refuses what could not be sent as it stands now; everything is asked again at the launch. The
     check counts the whole audience, so it runs before the row is locked.
@@ -64,6 +76,7 @@ def blast_schedule(
         InsufficientCredits: the balance does not cover it.
         BudgetPassed: the campaign's budget, or the account's of this month, does not.
         TemplateNotApproved: the account lets only approved templates out.
+        ApprovalMissing, ApprovalVoid: a second person has to approve it (again).
         DomainError: messaging refuses the text (unknown merge field, too long) or has no sender.
 
     Locks: the blast's row. Side effects: a hint to launch it, after commit.
@@ -71,7 +84,7 @@ def blast_schedule(
     moment = now()
     if at is not None and at < moment - PAST_TOLERANCE:
         raise SchedulePast
-    if at is not None and at > moment + SCHEDULE_LIMIT:
+    if (at or (wall and wall.replace(tzinfo=UTC)) or moment) > moment + SCHEDULE_LIMIT:
         raise ScheduleTooFar(limit=SCHEDULE_LIMIT)
     if actor is not None and not user_may_send(actor):
         raise EmailUnverified
@@ -81,8 +94,12 @@ def blast_schedule(
     if checked.state not in (BlastState.DRAFT, BlastState.FAILED):
         raise BlastNotEditable
     approval_require(account=account, actor=actor, body=checked.body)
-    credits = _require_sendable(account, checked)
-    due_at = at or moment + timedelta(seconds=settings.UNDO_S)
+    start = at or moment + timedelta(seconds=settings.UNDO_S)
+    estimate = require_sendable(account, checked)
+    if (unapproved := refusal(account, checked, estimate)) is not None:
+        raise unapproved
+    credits = estimate.credits
+    due_at = start if wall is None else _first_at(account, checked, start, wall)
     with transaction.atomic():
         blast = locked(account, blast)
         if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
@@ -90,7 +107,8 @@ def blast_schedule(
         if blast.updated_at != checked.updated_at:
             raise Conflict
         blast.state, blast.state_reason = BlastState.SCHEDULED, ""
-        blast.scheduled_at, blast.sent_by = due_at, actor
+        blast.plan_set(Plan(due_at, wall))
+        blast.sent_by = actor
         blast.estimated_credits, blast.updated_at = credits, moment
         blast.sender = blast.sender or messaging.sender_default(account)
         blast.save()
@@ -99,7 +117,11 @@ def blast_schedule(
             actor=actor,
             action="blast.scheduled",
             subject=blast.name,
-            data={"at": due_at.isoformat(), "credits": credits},
+            data={
+                "at": due_at.isoformat(),
+                "credits": credits,
+                **({"local_time": f"{wall:%Y-%m-%d %H:%M}"} if wall else {}),
+            },
         )
         wait_s = (due_at - moment).total_seconds()
         if wait_s <= 60:
@@ -122,8 +144,9 @@ def blast_undo(*, account: Account, actor: User | None, blast: Blast) -> Blast:
         raise BlastGone
     if blast.state != BlastState.SCHEDULED:
         raise BlastNotScheduled
-    blast.state, blast.scheduled_at, blast.updated_at = BlastState.DRAFT, None, now()
-    blast.save(update_fields=["state", "scheduled_at", "updated_at"])
+    blast.state, blast.updated_at = BlastState.DRAFT, now()
+    blast.plan_set(Plan())
+    blast.save()
     audit_record(account=account, actor=actor, action="blast.taken_back", subject=blast.name)
     return blast
 
@@ -149,7 +172,10 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
         )
         if blast is None:
             return False
+        unapproved = _unapproved(blast)
         try:
+            if unapproved is not None:
+                raise unapproved
             with transaction.atomic():
                 approval_require(account=blast.account, actor=blast.sent_by, body=blast.body)
                 blast.batch = messaging.batch_launch(
@@ -173,6 +199,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                     utm=blast.utm,
                     budget_group=blast.campaign_id,
                     budget_credits=blast.campaign.budget_credits,
+                    wall=blast.wall,
                     request_key=f"blast:{blast.pk}",
                     priority=(Priority.BULK_FIRST if blast.campaign.goes_first else Priority.BULK),
                     expires_at=(
@@ -259,7 +286,7 @@ def blast_cancel(*, account: Account, actor: User | None, blast: Blast) -> Blast
     """Send nothing more of it. Before the launch the blast is dropped, afterwards what is left.
 
     Raises:
-        BlastNotRunning: it is over already.
+        BlastRepeats: it is ended as a series.
         DomainError: messaging refuses (already finished).
 
     Locks: the blast's row, then as `messaging.services.batch_cancel`.
@@ -270,6 +297,8 @@ def blast_cancel(*, account: Account, actor: User | None, blast: Blast) -> Blast
         return blast
     if blast.state == BlastState.CANCELED:
         return blast
+    if blast.state == BlastState.REPEATING:
+        raise BlastRepeats
     blast.state, blast.scheduled_at, blast.updated_at = BlastState.CANCELED, None, now()
     blast.save(update_fields=["state", "scheduled_at", "updated_at"])
     audit_record(account=account, actor=actor, action="blast.canceled", subject=blast.name)
@@ -283,6 +312,16 @@ def _launched(account: Account, blast: Blast) -> tuple[Blast, Batch]:
     return blast, blast.batch
 
 
+def _unapproved(blast: Blast) -> DomainError | None:
+    """Why a due blast lacks a second person's word; voids one that no longer holds."""
+    if not blast.account.requires_approval:
+        return None
+    try:
+        return refusal(blast.account, blast, require_sendable(blast.account, blast))
+    except DomainError as error:
+        return error
+
+
 def _budgets(campaign: Campaign) -> list[Budget]:
     if not campaign.budget_credits:
         return []
@@ -290,8 +329,23 @@ def _budgets(campaign: Campaign) -> list[Budget]:
     return [Budget("The campaign's budget", campaign.budget_credits, batches)]
 
 
-def _require_sendable(account: Account, blast: Blast) -> int:
-    """Credits a blast would take; raises what `blast_schedule` names."""
+def _first_at(account: Account, blast: Blast, start: datetime, wall: datetime) -> datetime:
+    """When the first of a blast's people have their turn; raises where all had theirs."""
+    group_ids = list(blast.groups.values_list("pk", flat=True))
+    told = messaging.timing(
+        account=account,
+        body=blast.body,
+        audience=audience(account=account, group_ids=group_ids),
+        start=start,
+        wall=wall,
+    )
+    if told.last_at <= start:
+        raise SchedulePast
+    return told.first_at
+
+
+def require_sendable(account: Account, blast: Blast) -> Estimate:
+    """What a blast would come to; raises what `blast_schedule` names."""
     if not blast.body.strip():
         raise TextMissing
     group_ids = list(blast.groups.values_list("pk", flat=True))
@@ -312,4 +366,4 @@ def _require_sendable(account: Account, blast: Blast) -> int:
         left = budget.left()
         if estimate.credits > left:
             raise BudgetPassed(budget=budget.name, needed=estimate.credits, left=max(left, 0))
-    return estimate.credits
+    return estimate

@@ -11,17 +11,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from accounts.selectors import verified_numbers
-from campaigns import selectors, services
+from campaigns import planned, selectors, services
 from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.errors import BlastNotEditable
 from campaigns.forms import BlastForm
-from campaigns.models import Blast, Campaign
+from campaigns.models import Approval, Blast, Campaign
 from common.errors import DomainError
 from contacts.selectors import contact_get, merge_fields
 from tracking.destinations import destinations_ask, destinations_known
 
-EDITABLE = (BlastState.DRAFT, BlastState.FAILED)
+EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
 
 
 @requires(Role.MARKETER)
@@ -60,7 +60,11 @@ def blast_count(request: AccountRequest) -> HttpResponse:
     """What the composer tells while somebody types; an htmx fragment. Stores nothing."""
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
-    return render(request, "campaigns/_count.html", _counted(request, form, is_typing=True))
+    context = {
+        **_counted(request, form, is_typing=True),
+        "approval": _approval_typed(request),
+    }
+    return render(request, "campaigns/_count.html", context)
 
 
 @requires(Role.MARKETER)
@@ -126,6 +130,15 @@ def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
     return redirect("blast_edit", copy.pk)
 
 
+def _approval_typed(request: AccountRequest) -> Approval | None:
+    """What a second person said of the stored draft that is being rewritten, if it is one."""
+    typed = request.POST.get("blast", "")
+    if not (request.account.requires_approval and typed.isdigit()):
+        return None
+    blast = owned(Blast.objects.all(), request.account, pk=int(typed))
+    return planned.approval_latest(blast=blast)
+
+
 def _only_campaign(request: AccountRequest) -> int | None:
     """The account's campaign where there is one; of several none is chosen for anybody."""
     campaigns = list(selectors.campaigns_open(account=request.account)[:2])
@@ -139,16 +152,30 @@ def _store(request: AccountRequest, blast: Blast | None) -> HttpResponse:
         return _page(request, form, blast, status=422)
     try:
         blast = _keep(request, form, blast)
+        if request.POST.get("act") == "ask":
+            services.approval_request(account=request.account, actor=request.user, blast=blast)
+            messages.success(request, "Your colleagues were asked by mail.")
+            return redirect("blast_approval", blast.pk)
         if request.POST.get("act") != "send":
             messages.success(request, "The draft is kept.")
             return redirect("blast_edit", blast.pk)
-        services.blast_schedule(
-            account=request.account, actor=request.user, blast=blast, at=form.scheduled
-        )
+        _send(request, form, blast)
     except DomainError as error:
         form.show_error(error.fields, error.message)
         return _page(request, form, blast, status=422)
     return redirect("blast_report", blast.pk)
+
+
+def _send(request: AccountRequest, form: BlastForm, blast: Blast) -> None:
+    """Schedule it or let it repeat, as the form says; one that repeats gets the form's rule."""
+    who: dict[str, Any] = {"account": request.account, "actor": request.user}
+    if blast.state == BlastState.REPEATING:
+        services.series_change(**who, series=blast.repeats, rule=form.rule or blast.repeats.rule)
+    elif form.rule is not None:
+        services.series_start(**who, blast=blast, rule=form.rule)
+    else:
+        plan = form.plan
+        services.blast_schedule(**who, blast=blast, at=plan.at, wall=plan.wall)
 
 
 @transaction.atomic
@@ -176,6 +203,7 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "give_up_hours": data["give_up_hours"] or 0,
         "smart_encoding": data["smart_encoding"],
         "utm": form.utm,
+        "plan": form.plan,
     }
     if blast is None:
         return services.blast_create(**values)
@@ -190,6 +218,7 @@ def _page(
         "blast": blast,
         "groups": form.field("groups").queryset,
         "campaigns": form.field("campaign").queryset,
+        "approval": planned.approval_latest(blast=blast) if blast else None,
         "senders": selectors.senders_list(account=request.account),
         "merge_fields": merge_fields(account=request.account),
         "saved_texts": selectors.texts_list(account=request.account),
@@ -205,7 +234,7 @@ def _counted(
     """The count of what the form holds, valid or not; has its links asked in the background."""
     groups = [int(value) for value in form["groups"].value() or [] if str(value).isdigit()]
     senders = list(selectors.senders_list(account=request.account))
-    chosen = str(form["sender"].value() or "")
+    chosen, when = str(form["sender"].value() or ""), form["when"].value()
     sender = next((one for one in senders if str(one.pk) == chosen), next(iter(senders), None))
     composed = compose(
         account=request.account,
@@ -213,6 +242,7 @@ def _counted(
         group_ids=groups,
         smart_encoding=bool(form["smart_encoding"].value()),
         seen_id=_seen_id(request),
+        plan=form.plan,
     )
     # An address at the very end is perhaps half typed: another site's.
     body = (form["body"].value() or "").rstrip()
@@ -228,7 +258,11 @@ def _counted(
         "sender": sender,
         "balance": request.account.credit_balance,
         "test_phones": verified_numbers(request.account).filter(verified_at__isnull=False),
-        "later": form["when"].value() == "later",
+        "when": when,
+        "later": when in ("later", "local", "repeat"),
+        "weekdays": [str(value) for value in form["weekdays"].value() or []],
+        "start": form.plan.at,
+        "wall": form.plan.wall,
     }
 
 

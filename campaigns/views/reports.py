@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
@@ -18,6 +19,7 @@ from campaigns.composing import compose
 from campaigns.models import Blast
 from campaigns.views.people import blast_people, people_context
 from campaigns.views.report_context import live, phase_of, whole_report
+from campaigns.views.series import series_context
 from common.errors import DomainError
 from common.templatetags.ui import num
 
@@ -29,6 +31,8 @@ def blast_report(request: AccountRequest, pk: int) -> HttpResponse:
     blast = _blast(request, pk)
     if blast.state == BlastState.DRAFT:
         return redirect("blast_edit", blast.pk)
+    if blast.state == BlastState.REPEATING:
+        return render(request, "campaigns/series.html", series_context(request, blast))
     if blast.batch is None:
         return render(request, "campaigns/blast_waiting.html", _waiting(request, blast))
     context = whole_report(request.account, blast, blast.batch, request.GET)
@@ -152,6 +156,8 @@ def _blast(request: AccountRequest, pk: int) -> Blast:
 def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
     """A blast that is scheduled, could not be sent, or was canceled before its launch."""
     groups = list(blast.groups.order_by("name"))
+    plan = blast.plan
+    clock = plan.wall or (plan.at and localtime(plan.at))
     senders = selectors.senders_list(account=request.account)
     return {
         "blast": blast,
@@ -162,7 +168,16 @@ def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
             body=blast.body,
             group_ids=[group.pk for group in groups],
             smart_encoding=blast.smart_encoding,
+            plan=plan,
         ),
+        "start": plan.at,
+        "wall": plan.wall,
+        "draft": [
+            ("body", blast.body),
+            ("when", "local" if plan.wall else "later"),
+            ("scheduled_at", f"{clock:%Y-%m-%dT%H:%M:%S}" if clock else ""),
+            *(("groups", str(group.pk)) for group in groups),
+        ],
         "phase": phase_of(blast),
         "is_now": _is_now(blast),
     }

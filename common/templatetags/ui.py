@@ -48,6 +48,12 @@ _STATES: Mapping[str, tuple[str, str, str]] = {
     # blasts and batches
     "draft": ("waiting", "pencil", "Draft"),
     "scheduled": ("accent", "calendar", "Scheduled"),
+    "requested": ("waiting", "user-question", "Waits for approval"),
+    "approved": ("delivered", "user-check", "Approved"),
+    "rejected": ("failed", "user-x", "Refused"),
+    "void": ("skipped", "ban", "No longer holds"),
+    "repeating": ("accent", "repeat", "Repeats"),
+    "ended": ("waiting", "circle-check", "Ended"),
     "launched": ("delivered", "circle-check", "Sent"),
     "running": ("accent", "send", "Sending"),
     "paused": ("unsubscribed", "player-pause", "Paused"),

@@ -9,10 +9,12 @@ from messaging.services.grouping import messages_group
 from messaging.services.launch import batch_launch
 from messaging.services.retrying import batch_retry
 from messaging.services.single import message_send, reason_not_texted, sender_default
+from messaging.services.timing import Timing, timing, timing_people
 
 __all__ = [
     "Audience",
     "Estimate",
+    "Timing",
     "audience_count",
     "batch_cancel",
     "batch_launch",
@@ -24,4 +26,6 @@ __all__ = [
     "messages_group",
     "reason_not_texted",
     "sender_default",
+    "timing",
+    "timing_people",
 ]

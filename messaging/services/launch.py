@@ -6,8 +6,9 @@ sending itself `messaging.sending`'s.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
@@ -24,6 +25,7 @@ from messaging.budget import Budget, budgets_hold, budgets_of
 from messaging.choices import Direction, MessageState, Priority
 from messaging.content import SEPARATOR, Content
 from messaging.errors import AccountSuspended, EmptyAudience, SenderNotUsable
+from messaging.gate import blast_rules
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
 from messaging.pooling import pooled
@@ -34,6 +36,7 @@ from messaging.segments import segments
 from messaging.selectors.prices import prices_now
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
+from messaging.timetable import Timetable, places_of, slotted
 from tracking.selectors import link_settings
 from tracking.services import links_create
 
@@ -59,6 +62,7 @@ def batch_launch(
     utm: Mapping[str, str] | None = None,
     budget_group: int | None = None,
     budget_credits: int = 0,
+    wall: datetime | None = None,
 ) -> Batch:
     """Freeze content and audience, reserve the credits, and make the work. Launching twice is once.
 
@@ -74,13 +78,16 @@ def batch_launch(
         audience: Contacts of the account; compiled into SQL, never loaded.
         request_key: What makes a second launch return the first one's batch.
         priority: A `Priority`.
-        expires_at: When to give up on whoever has not been texted; None for never.
+        expires_at: When to give up on whoever has not been texted; None for never. With `wall`, as
+            much later as the last local time is than the launch.
         also_from: More of the account's numbers to spread the batch over (`messaging.pooling`).
         budgets: What it may not pass, beside the account's own budget of the month.
         utm: UTM parameters of its links instead of the account's (`tracking.utm`).
         smart_encoding: Replace look-alikes in texts that become cheaper by it.
         budget_group: Batches with the same one share a budget that is asked while they run.
         budget_credits: That budget; 0 for no limit.
+        wall: The local time (naive) at which each is texted where they are; whose time has passed
+            is texted at once. None: everybody at once.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
@@ -118,7 +125,8 @@ def batch_launch(
     content = Content(template, domain=link_rules.domain, is_smart=smart_encoding)
     prices = prices_now(kind=kind)
     batch.prices = prices.by_prefix
-    counts, sizes, bound = _messages_insert(batch, senders, template, content, audience, prices)
+    made = _messages_insert(batch, senders, template, content, audience, prices, wall)
+    counts = made.counts
     batch.size = sum(counts.values())
     if not batch.size:
         raise EmptyAudience
@@ -135,17 +143,22 @@ def batch_launch(
     if pending:
         first_no = 1
         for one in senders:
-            size = sizes.get(one.phone, 0)
-            chunks_insert(batch, one, first_no=first_no, size=size)
-            first_no += size
+            for slot, moment in enumerate(made.moments or [None]):
+                size = made.sizes.get((one.phone, slot), 0)
+                chunks_insert(batch, one, first_no=first_no, size=size, not_before=moment)
+                first_no += size
     moves = TallyMoves()
     for (state, reason), messages in counts.items():
         moves.enter(batch.pk, state, reason, messages=messages)
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
     BatchTotals.objects.create(batch=batch)
-    batch.credits_reserved = _reserve(batch, content, prices, bound, budgets_of(account, *budgets))
-    batch.save(update_fields=["size", "prices", "credits_reserved"])
+    batch.credits_reserved = _reserve(
+        batch, content, prices, made.bound, budgets_of(account, *budgets)
+    )
+    if batch.expires_at is not None and made.moments:
+        batch.expires_at += made.moments[-1] - batch.launched_at
+    batch.save(update_fields=["size", "prices", "credits_reserved", "expires_at"])
     hint_send(windows=pending // CHUNK_SIZE + 1)
     return batch
 
@@ -183,6 +196,23 @@ def batch_insert(*, account: Account, request_key: str, **fields: object) -> tup
     return batch, True
 
 
+@dataclass(frozen=True)
+class _Inserted:
+    """What a launch inserted.
+
+    Attributes:
+        counts: Messages by (state, reason).
+        sizes: Messages, skipped ones too, by (number, slot).
+        bound: An upper bound of credits.
+        moments: When each slot may be texted; empty where all may at once, in slot 0.
+    """
+
+    counts: Counter[tuple[str, str]]
+    sizes: Counter[tuple[str, int]]
+    bound: int
+    moments: list[datetime]
+
+
 def _messages_insert(
     batch: Batch,
     senders: Sequence[SenderNumber],
@@ -190,82 +220,113 @@ def _messages_insert(
     content: Content,
     audience: QuerySet[Contact],
     prices: Prices,
-) -> tuple[dict[tuple[str, str], int], dict[str, int], int]:
-    """Insert everybody.
-
-    Returns:
-        Counts by (state, reason), counts by number, and an upper bound of credits.
-    """
+    wall: datetime | None,
+) -> _Inserted:
+    """Insert everybody, those of one number and moment one after another."""
+    # A trial's rule for real carriers holds where one of several is real.
+    strictest = min(senders, key=lambda one: one.carrier_account.is_simulated)
     chosen = people(
         account=batch.account,
-        # A trial's rule for real carriers holds where one of several is real.
-        sender=min(senders, key=lambda one: one.carrier_account.is_simulated),
+        sender=strictest,
         template=template,
         link_length=content.link_length,
         audience=audience,
     )
-    chosen = pooled(chosen, account_id=batch.account_id, senders=senders)
+    placed = pooled(chosen, account_id=batch.account_id, senders=senders)
+    moments: list[datetime] = []
+    if wall is not None:
+        rules = blast_rules(batch.account, strictest)
+        timetable = Timetable(rules, start=batch.launched_at, wall=wall)
+        starts = {place: timetable.starts_at(place) for place in places_of(chosen)}
+        placed, moments = slotted(placed, senders=senders, moments=starts)
     if template.names:
         bound = segments_bound(template, content.link_length)
     else:
         bound = Sql("%s::int", [segments(content.sample(None))])
     price = prices.sql("phone")
+    bound = Sql(f"({bound.text}) * {price.text}", [*bound.params, *price.params])
+    with connection.cursor() as cursor:
+        cursor.execute(*_insert_statement(batch, placed, bound, has_slots=bool(moments)))
+        rows = cursor.fetchall()
+    counts, sizes = Counter[tuple[str, str]](), Counter[tuple[str, int]]()
+    for state, reason, our_number, slot, n, _ in rows:
+        if state:
+            counts[state, reason] += n
+        if not (state and moments):
+            sizes[our_number, slot] += n
+    return _Inserted(counts, sizes, sum(row[5] for row in rows), moments)
+
+
+def _insert_statement(
+    batch: Batch, placed: Sql, bound: Sql, *, has_slots: bool
+) -> tuple[str, list[Any]]:
+    """Insert and count by state, reason and number; with slots, also (state "") by number and slot.
+
+    In one statement, so that the counts are of exactly those who were inserted.
+    """
     columns = (
         "account_id, batch_id, recipient_no, contact_id, direction, phone, our_number, "
         "created_by_id, merge, body, segments, credits, state, rank, reason, carrier_code, "
         "attempts, created_at, final_at, clicks"
     )
-    with connection.cursor() as cursor:
-        # RETURNING the state from the insert itself spares a second pass over a million rows.
-        cursor.execute(
-            f"""
-            WITH people AS ({chosen.text}),
-            inserted AS (
-                INSERT INTO messaging_message ({columns})
-                SELECT %s, %s, no, id, %s, phone, our_number, %s, merge, '', 0, 0,
-                       CASE reason WHEN '' THEN %s ELSE %s END,
-                       CASE reason WHEN '' THEN %s ELSE %s END,
-                       reason, '', 0, %s, CASE reason WHEN '' THEN NULL ELSE %s END, 0
-                FROM people
-                RETURNING state, reason, our_number,
-                          CASE reason WHEN '' THEN {bound.text} * {price.text} ELSE 0 END
-                              AS bound
-            )
-            SELECT state, reason, our_number, count(*), sum(bound)::bigint
-            FROM inserted GROUP BY 1, 2, 3
-            """,
-            [
-                *chosen.params,
-                batch.account_id,
-                batch.pk,
-                Direction.OUT,
-                batch.created_by_id,
-                MessageState.PENDING,
-                MessageState.SKIPPED,
-                rank(MessageState.PENDING),
-                rank(MessageState.SKIPPED),
-                batch.launched_at,
-                batch.launched_at,
-                *bound.params,
-                *price.params,
-            ],
+    by_slot = (
+        "UNION ALL SELECT '', '', our_number, slot, count(*), 0 FROM people GROUP BY 3, 4"
+        if has_slots
+        else ""
+    )
+    # RETURNING the state from the insert itself spares a second pass over a million rows.
+    statement = f"""
+        WITH people AS ({placed.text}),
+        inserted AS (
+            INSERT INTO messaging_message ({columns})
+            SELECT %s, %s, no, id, %s, phone, our_number, %s, merge, '', 0, 0,
+                   CASE reason WHEN '' THEN %s ELSE %s END,
+                   CASE reason WHEN '' THEN %s ELSE %s END,
+                   reason, '', 0, %s, CASE reason WHEN '' THEN NULL ELSE %s END, 0
+            FROM people
+            RETURNING state, reason, our_number,
+                      CASE reason WHEN '' THEN {bound.text} ELSE 0 END AS bound
         )
-        rows = cursor.fetchall()
-    counts, sizes = Counter[tuple[str, str]](), Counter[str]()
-    for state, reason, our_number, n, _ in rows:
-        counts[state, reason] += n
-        sizes[our_number] += n
-    return counts, sizes, sum(row[4] for row in rows)
+        SELECT state, reason, our_number, 0 AS slot, count(*), sum(bound)::bigint
+        FROM inserted GROUP BY 1, 2, 3
+        {by_slot}
+        """
+    params = [
+        *placed.params,
+        batch.account_id,
+        batch.pk,
+        Direction.OUT,
+        batch.created_by_id,
+        MessageState.PENDING,
+        MessageState.SKIPPED,
+        rank(MessageState.PENDING),
+        rank(MessageState.SKIPPED),
+        batch.launched_at,
+        batch.launched_at,
+        *bound.params,
+    ]
+    return statement, params
 
 
-def chunks_insert(batch: Batch, sender: SenderNumber, *, first_no: int, size: int) -> None:
-    """Make the chunks of `size` recipients of a number, and its lane where there is none."""
+def chunks_insert(
+    batch: Batch,
+    sender: SenderNumber,
+    *,
+    first_no: int,
+    size: int,
+    not_before: datetime | None = None,
+) -> None:
+    """Make the chunks of `size` recipients of a number, and its lane where there is none.
+
+    Nobody of them is texted before `not_before`; None for at once.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO messaging_chunk (batch_id, account_id, sender_id, first_no, last_no,
                                          next_no, state, priority, not_before)
-            SELECT %s, %s, %s, no, least(no + %s - 1, %s), no, 'ready', %s, now()
+            SELECT %s, %s, %s, no, least(no + %s - 1, %s), no, 'ready', %s,
+                   coalesce(%s, now())
             FROM generate_series(%s, %s, %s) AS no
             """,
             [
@@ -275,6 +336,7 @@ def chunks_insert(batch: Batch, sender: SenderNumber, *, first_no: int, size: in
                 CHUNK_SIZE,
                 first_no + size - 1,
                 batch.priority,
+                not_before,
                 first_no,
                 first_no + size - 1,
                 CHUNK_SIZE,

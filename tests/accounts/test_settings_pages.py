@@ -24,6 +24,7 @@ SETTINGS = {
     "quiet_start": "20:30",
     "quiet_end": "09:00",
     "requires_consent": "on",
+    "approval_over_people": "0",
     "help_text": "Call us.",
     "attribution_hours": "48",
     "cap_texts": "2",

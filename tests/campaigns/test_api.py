@@ -53,7 +53,9 @@ def test_a_blast_from_draft_to_report(
     told = api.post(f"{url}estimate/").json()
     assert told == {
         "people": 6,
+        "texted": 5,
         "texted_now": 5,
+        "later": [],
         "not_texted": {"opted_out": 1},
         "encoding": "GSM-7",
         "segments": 5,

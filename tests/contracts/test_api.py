@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
 Operation = tuple[str, str]
 BLAST = {"name": "Roses", "body": "Hi {{first_name|there}}"}
+RULE = {"every": "week", "at": "10:00", "starts_on": "2026-12-01", "count": 900}
 REPLY = {"body": "Yes, on Fridays.", "idempotency_key": "k1"}
 
 # (method, path) -> (which of the account's things `{id}` names, body, status). A `$name` in a body
@@ -59,6 +60,9 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("POST", "/blasts/{id}/launch/"): ("draft", {}, 202),
     ("POST", "/blasts/{id}/cancel/"): ("sent", None, 200),
     ("GET", "/blasts/{id}/report/"): ("sent", None, 200),
+    ("POST", "/blasts/{id}/approval/"): ("draft", {"act": "ask"}, 200),
+    ("POST", "/blasts/{id}/repeat/"): ("draft", RULE, 200),
+    ("POST", "/blasts/{id}/series/"): ("pattern", {"act": "pause"}, 200),
     ("GET", "/links/"): ("", None, 200),
     ("GET", "/links/{id}/"): ("link", None, 200),
     ("GET", "/link-settings/"): ("", None, 200),

@@ -52,6 +52,8 @@ PAGES: dict[str, dict[str, str]] = {
     "blast_resume": {"pk": "sent"},
     "blast_retry": {"pk": "sent"},
     "blast_cancel": {"pk": "sent"},
+    "blast_series": {"pk": "pattern"},
+    "blast_approval": {"pk": "draft"},
     "blast_live": {"pk": "sent"},
     "blast_launched": {"pk": "sent"},
     "blast_export": {"pk": "sent"},
@@ -119,6 +121,9 @@ CALLS: dict[str, str] = {
     "blast-estimate": "draft",
     "blast-launch": "draft",
     "blast-report": "sent",
+    "blast-repeat": "draft",
+    "blast-approval": "draft",
+    "blast-series": "pattern",
     "api-conversation-detail": "conversation",
     "api-conversation-messages": "conversation",
     "api-conversation-reply": "conversation",
@@ -321,6 +326,7 @@ def _page_tries(
     for url in (
         reverse("blast_create"),
         reverse("blast_count"),
+        reverse("blast_audience"),
         reverse("blast_edit", kwargs={"pk": own["draft"]}),
     ):
         for foreign in (

@@ -1,7 +1,7 @@
 """One of everything an account can own, and a way to see that none of it was touched."""
 
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -10,8 +10,8 @@ from django.db.models import F, Model
 from accounts import services
 from accounts.choices import Role
 from accounts.models import Account, ApiKey, Invitation, Membership, User, VerifiedNumber
-from campaigns.choices import BlastState
-from campaigns.models import Blast, Campaign, SavedText
+from campaigns.choices import BlastState, Every
+from campaigns.models import Blast, Campaign, SavedText, Series
 from common.clock import now
 from common.crypto import encrypt
 from contacts.choices import ConsentSource, ImportStatus
@@ -49,6 +49,8 @@ class World:
     campaign: Campaign
     draft: Blast
     sent: Blast
+    pattern: Blast
+    series: Series
     batch: Batch
     link: Link
     message: Message
@@ -116,6 +118,24 @@ def world_create(account: Account, owner: User) -> World:
         batch=batch,
         created_by=owner,
     )
+    pattern = Blast.objects.create(
+        account=account,
+        campaign=campaign,
+        name="Weekly",
+        body="Hi",
+        state=BlastState.REPEATING,
+        created_by=owner,
+    )
+    soon = now() + timedelta(days=1)
+    series = Series.objects.create(
+        account=account,
+        blast=pattern,
+        every=Every.DAY,
+        at=time(10),
+        starts_on=soon.date(),
+        next_on=soon.date(),
+        next_at=soon,
+    )
     key, _ = services.apikey_create(account=account, actor=owner, name="Shop", scopes=["read"])
     return World(
         account=account,
@@ -136,6 +156,8 @@ def world_create(account: Account, owner: User) -> World:
         campaign=campaign,
         draft=draft,
         sent=sent,
+        pattern=pattern,
+        series=series,
         batch=batch,
         link=Link.objects.create(
             account=account, destination="https://example.com/", batch_id=batch.pk, recipients=1

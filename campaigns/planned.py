@@ -1,0 +1,148 @@
+"""Reads of what is to come: the calendar, series, approvals, and whom a draft would text when."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from accounts.models import Account
+from campaigns.choices import BlastState, SeriesState
+from campaigns.models import Approval, Blast, Campaign, Series
+from campaigns.planning import Plan
+from campaigns.selectors import BlastRow, blast_rows, blasts_list
+from common.clock import now
+from contacts.models import Contact
+from contacts.selectors import audience
+from messaging.services import timing_people
+from messaging.timetable import wall_moment
+
+
+@dataclass(frozen=True)
+class CalendarEntry:
+    """A blast on a day of the calendar; `at` is aware, or naive on recipients' own clocks."""
+
+    at: datetime
+    blast: Blast
+    state: str
+    words: str
+
+
+def calendar_days(
+    *, account: Account, first: date, last: date, campaign: Campaign | None = None
+) -> dict[date, list[CalendarEntry]]:
+    """What went out, is planned or will repeat, by day of the account's clock. Two queries.
+
+    Args:
+        account: The tenant.
+        first, last: Days, both counted.
+        campaign: Only its blasts.
+    """
+    zone = account.timezone
+    begin = wall_moment(datetime.combine(first, time()), zone)
+    end = wall_moment(datetime.combine(last + timedelta(days=1), time()), zone)
+    blasts = blasts_list(account=account).filter(
+        Q(batch__launched_at__gte=begin, batch__launched_at__lt=end)
+        | Q(batch=None, scheduled_at__gte=begin, scheduled_at__lt=end)
+        | Q(batch=None, local_on__gte=first, local_on__lte=last)
+    )
+    series = Series.objects.filter(account=account, next_on__lte=last).exclude(
+        state=SeriesState.ENDED
+    )
+    if campaign is not None:
+        blasts, series = blasts.filter(campaign=campaign), series.filter(blast__campaign=campaign)
+    days: dict[date, list[CalendarEntry]] = {}
+    for entry in [
+        *map(_calendar_entry, blasts),
+        *(
+            CalendarEntry(one.moment_on(day), one.blast, one.state, one.get_state_display())
+            for one in series.select_related("blast", "account")
+            for day in one.rule.days_between(max(one.next_on or first, first), last)
+        ),
+    ]:
+        days.setdefault(_clock(entry.at, zone).date(), []).append(entry)
+    for entries in days.values():
+        entries.sort(key=lambda entry: (_clock(entry.at, zone), entry.blast.pk))
+    return days
+
+
+def calendar_counts(days: Mapping[date, Sequence[CalendarEntry]]) -> dict[str, int]:
+    """How many were `sent`, are `planned`, or are `drafts`."""
+    states = Counter(entry.state for entries in days.values() for entry in entries)
+    planned = states[BlastState.SCHEDULED] + states[SeriesState.RUNNING]
+    return {
+        "sent": states[BlastState.LAUNCHED],
+        "planned": planned,
+        "drafts": states[BlastState.DRAFT],
+    }
+
+
+def _calendar_entry(blast: Blast) -> CalendarEntry:
+    at = blast.batch.launched_at if blast.batch else blast.wall or blast.scheduled_at
+    words = blast.get_state_display()
+    return CalendarEntry(
+        at or blast.created_at, blast, blast.state, f"{words}, local time" if blast.wall else words
+    )
+
+
+def _clock(at: datetime, zone: str) -> datetime:
+    """What a clock shows then, naive."""
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if at.tzinfo else at
+
+
+def occurrence_rows(*, series: Series, most: int) -> list[BlastRow]:
+    """The occurrences that were made, newest first, with their figures."""
+    return blast_rows(
+        blasts_list(account=series.account).filter(series=series).order_by("-occurrence_on")[:most]
+    )
+
+
+def approval_latest(*, blast: Blast) -> Approval | None:
+    """The newest request for a second person's approval, with who asked and decided. One query."""
+    return (
+        Approval.objects.filter(blast=blast)
+        .select_related("account", "blast", "requested_by", "decided_by")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def draft_people(
+    *,
+    account: Account,
+    body: str,
+    group_ids: Sequence[int],
+    plan: Plan,
+    reason: str | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    size: int = 50,
+) -> list[Contact]:
+    """The people behind a number of a draft's estimate, newest first.
+
+    Args:
+        account: The tenant.
+        body: The draft's text.
+        group_ids: Whom it is for.
+        plan: When it is meant to go out; a moment that has passed is now.
+        reason: Only who is not texted for this `Reason`; None for who is texted.
+        until: Of those, who waits until then; None for who does not wait.
+        before: Only contacts with a lower id.
+        size: How many at most.
+
+    Raises:
+        TemplateError: the text cannot be sent as it is.
+    """
+    return timing_people(
+        account=account,
+        body=body,
+        audience=audience(account=account, group_ids=group_ids),
+        reason=reason,
+        until=until,
+        start=plan.start(now()),
+        wall=plan.wall,
+        before=before,
+        size=size,
+    )

@@ -1,0 +1,272 @@
+"""Blasts that repeat: started, changed, held, skipped, ended, and their occurrences made.
+
+The blast that repeats is a pattern and is never sent itself; each occurrence is a copy of it with
+its own report, made when its time comes. `series_make_due` may run anywhere and any number of
+times: the series' row is locked, and (series, day) is unique.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, transaction
+
+from accounts.errors import EmailUnverified
+from accounts.models import Account, User
+from accounts.selectors import user_may_send
+from accounts.services import audit_record
+from campaigns.choices import BlastState, SeriesState
+from campaigns.errors import (
+    BlastNotEditable,
+    RuleInvalid,
+    SeriesNeverDue,
+    SeriesNotPaused,
+    SeriesOver,
+)
+from campaigns.models import Blast, Series
+from campaigns.planning import Plan
+from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, Rule
+from campaigns.services.blasts import locked
+from campaigns.services.freezing import refusal
+from campaigns.services.launching import require_sendable
+from campaigns.services.texts import approval_require
+from common.clock import now
+from common.errors import NotFound
+
+log = logging.getLogger(__name__)
+
+# An occurrence whose time passed longer ago, because nothing ran, is left out: of a daily text
+# three at once after a weekend would be two too many.
+MISSED_AFTER = timedelta(hours=6)
+
+
+def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Rule) -> Series:
+    """Let a draft repeat by `rule`. Refuses what could not be sent as it stands now.
+
+    Raises:
+        BlastNotEditable: it is no draft.
+        RuleInvalid: the rule makes no sense.
+        SeriesNeverDue: no day of it is still to come.
+        EmailUnverified: the actor has not confirmed an address.
+        DomainError: as `blast_schedule`: text, people, credits, budgets, approval.
+
+    Locks: the blast's row.
+    """
+    _check(rule)
+    if actor is not None and not user_may_send(actor):
+        raise EmailUnverified
+    found = Blast.objects.filter(account=account, pk=blast.pk).first()
+    if found is None:
+        raise NotFound
+    moment = now()
+    approval_require(account=account, actor=actor, body=found.body)
+    estimate = require_sendable(account, found)
+    if (unapproved := refusal(account, found, estimate)) is not None:
+        raise unapproved
+    with transaction.atomic():
+        blast = locked(account, blast)
+        if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
+            raise BlastNotEditable
+        series = Series.objects.filter(blast=blast).first() or Series(account=account, blast=blast)
+        series.rule_set(rule)
+        series.state = SeriesState.RUNNING
+        series.move_on(since=moment)
+        if series.next_on is None:
+            raise SeriesNeverDue
+        series.save()
+        blast.state, blast.state_reason = BlastState.REPEATING, ""
+        blast.plan_set(Plan())
+        blast.sent_by, blast.estimated_credits = actor, estimate.credits
+        blast.updated_at = moment
+        blast.save()
+        _audit(account, actor, "series.started", series)
+    return series
+
+
+@transaction.atomic
+def series_change(*, account: Account, actor: User | None, series: Series, rule: Rule) -> Series:
+    """Give a series another rule, for occurrences to come. What was sent stays as it is.
+
+    Raises:
+        RuleInvalid, SeriesNeverDue: as `series_start`.
+        SeriesOver: it was ended.
+
+    Locks: the blast's row, then the series'.
+    """
+    _check(rule)
+    series = _locked(account, series)
+    if series.state == SeriesState.ENDED:
+        raise SeriesOver
+    series.rule_set(rule)
+    series.move_on(since=now())
+    if series.next_on is None:
+        raise SeriesNeverDue
+    series.save()
+    _audit(account, actor, "series.changed", series)
+    return series
+
+
+@transaction.atomic
+def series_pause(*, account: Account, actor: User | None, series: Series) -> Series:
+    """Send no occurrence until it is resumed. Idempotent.
+
+    Raises:
+        SeriesOver: it was ended.
+
+    Locks: the blast's row, then the series'.
+    """
+    series = _locked(account, series)
+    if series.state == SeriesState.ENDED:
+        raise SeriesOver
+    if series.state == SeriesState.RUNNING:
+        series.state = SeriesState.PAUSED
+        series.save(update_fields=["state"])
+        _audit(account, actor, "series.paused", series)
+    return series
+
+
+@transaction.atomic
+def series_resume(*, account: Account, actor: User | None, series: Series) -> Series:
+    """Go on with the first occurrence that is still to come.
+
+    Raises:
+        SeriesNotPaused: it is not paused.
+
+    Locks: the blast's row, then the series'.
+    """
+    series = _locked(account, series)
+    if series.state != SeriesState.PAUSED:
+        raise SeriesNotPaused
+    series.state = SeriesState.RUNNING
+    series.move_on(since=now())
+    series.save()
+    _audit(account, actor, "series.resumed", series)
+    return series
+
+
+@transaction.atomic
+def series_skip(*, account: Account, actor: User | None, series: Series) -> Series:
+    """Leave the next occurrence out.
+
+    Raises:
+        SeriesOver: there is no next one.
+
+    Locks: the blast's row, then the series'.
+    """
+    series = _locked(account, series)
+    if series.state == SeriesState.ENDED or series.next_on is None:
+        raise SeriesOver
+    skipped = series.next_on
+    series.move_on(since=now(), after=skipped)
+    series.save()
+    _audit(account, actor, "series.skipped", series, day=skipped.isoformat())
+    return series
+
+
+@transaction.atomic
+def series_stop(*, account: Account, actor: User | None, series: Series) -> Series:
+    """End it for good; reports stay. Idempotent.
+
+    Locks: the blast's row, then the series'.
+    """
+    series = _locked(account, series)
+    if series.state != SeriesState.ENDED:
+        series.state, series.next_on, series.next_at = SeriesState.ENDED, None, None
+        series.save()
+        _audit(account, actor, "series.ended", series)
+    return series
+
+
+def series_make_due(*, limit: int = 100) -> int:
+    """Make the blast of every occurrence whose time has come; each is then due like any other.
+
+    Returns:
+        How many blasts were made.
+    """
+    moment, made = now(), 0
+    due = Series.objects.filter(state=SeriesState.RUNNING, next_at__lte=moment)
+    for series_id in due.order_by("next_at", "pk").values_list("pk", flat=True)[:limit]:
+        try:
+            made += _make(series_id, moment)
+        except DatabaseError:
+            log.exception("series %s made no blast; the next tick tries again", series_id)
+    return made
+
+
+@transaction.atomic
+def _make(series_id: int, moment: datetime) -> bool:
+    series = (
+        Series.objects.select_for_update(skip_locked=True, of=("self", "blast"))
+        .select_related("blast", "account", "blast__sent_by")
+        .filter(pk=series_id, state=SeriesState.RUNNING, next_at__lte=moment)
+        .first()
+    )
+    if series is None or series.next_on is None or series.next_at is None:
+        return False
+    day, at = series.next_on, series.next_at
+    is_missed = at < moment - MISSED_AFTER
+    made = not is_missed and _occurrence(series, at)
+    series.move_on(since=moment, after=day)
+    series.save()
+    action = "series.missed" if is_missed else "series.occurred"
+    _audit(series.account, series.blast.sent_by, action, series, day=day.isoformat())
+    return made
+
+
+def _occurrence(series: Series, at: datetime) -> bool:
+    pattern = series.blast
+    blast, is_new = Blast.objects.get_or_create(
+        series=series,
+        occurrence_on=series.next_on,
+        defaults={
+            "account_id": series.account_id,
+            "campaign_id": pattern.campaign_id,
+            "name": pattern.name,
+            "body": pattern.body,
+            "sender_id": pattern.sender_id,
+            "state": BlastState.SCHEDULED,
+            "scheduled_at": at,
+            "give_up_hours": pattern.give_up_hours,
+            "smart_encoding": pattern.smart_encoding,
+            "utm": pattern.utm,
+            "estimated_credits": pattern.estimated_credits,
+            "created_by_id": pattern.created_by_id,
+            "sent_by_id": pattern.sent_by_id,
+        },
+    )
+    if is_new:
+        blast.groups.set(pattern.groups.all())
+        blast.more_senders.set(pattern.more_senders.all())
+    return is_new
+
+
+def _check(rule: Rule) -> None:
+    if not 1 <= rule.interval <= INTERVAL_LIMIT:
+        raise RuleInvalid("interval", f"Between 1 and {INTERVAL_LIMIT}.")
+    if rule.count is not None and not 1 <= rule.count <= COUNT_LIMIT:
+        raise RuleInvalid("count", f"Between 1 and {COUNT_LIMIT:,} times, or leave it empty.")
+    if rule.ends_on is not None and rule.ends_on < rule.starts_on:
+        raise RuleInvalid("ends_on", "The last day is before the first one.")
+    if rule.ends_on is not None and rule.count is not None:
+        raise RuleInvalid("count", "Give a last day or a number of times, not both.")
+    if any(day not in range(7) for day in rule.weekdays):
+        raise RuleInvalid("weekdays", "Weekdays are 0 (Monday) to 6 (Sunday).")
+
+
+def _locked(account: Account, series: Series) -> Series:
+    """The account's series and its pattern, both rows locked until the transaction ends."""
+    found = (
+        Series.objects.select_for_update(of=("self", "blast"))
+        .select_related("blast", "account")
+        .filter(account=account, pk=series.pk)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _audit(account: Account, actor: User | None, action: str, series: Series, **data: str) -> None:
+    data["rule"] = series.rule.words()
+    if series.next_at is not None:
+        data["next"] = series.next_at.isoformat()
+    audit_record(account=account, actor=actor, action=action, subject=series.blast.name, data=data)

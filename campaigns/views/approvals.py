@@ -1,0 +1,63 @@
+"""A blast that waits for a second person: read it, then approve or refuse."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import AccountRequest, owned, requires
+from accounts.choices import Role
+from campaigns import planned, selectors, services
+from campaigns.composing import compose
+from campaigns.models import Blast
+from common.errors import DomainError
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def blast_approval(request: AccountRequest, pk: int) -> HttpResponse:
+    """The latest request: text, people, cost; `act` (approve, reject, ask) and `note` posted."""
+    blast = owned(Blast.objects.select_related("campaign", "sender"), request.account, pk=pk)
+    approval = planned.approval_latest(blast=blast)
+    if request.method == "POST":
+        try:
+            _act(request, blast)
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect("blast_approval", blast.pk)
+    if approval is None:
+        return redirect("blast_report", blast.pk)
+    groups = list(blast.groups.order_by("name"))
+    context = {
+        "blast": blast,
+        "approval": approval,
+        "may_decide": services.may_decide(approval, request.user),
+        "groups": groups,
+        "sender": blast.sender or selectors.senders_list(account=request.account).first(),
+        "composed": compose(
+            account=request.account,
+            body=blast.body,
+            group_ids=[group.pk for group in groups],
+            plan=blast.plan,
+        ),
+    }
+    return render(request, "campaigns/approval.html", context)
+
+
+def _act(request: AccountRequest, blast: Blast) -> None:
+    act, note = request.POST.get("act", ""), request.POST.get("note", "")
+    approval = planned.approval_latest(blast=blast)
+    if act == "ask":
+        services.approval_request(
+            account=request.account, actor=request.user, blast=blast, note=note
+        )
+        messages.success(request, "Your colleagues were asked by mail.")
+    elif approval is not None and act in ("approve", "reject"):
+        services.approval_decide(
+            account=request.account,
+            actor=request.user,
+            approval=approval,
+            is_approved=act == "approve",
+            answer=note,
+        )
+        messages.success(request, "Approved." if act == "approve" else "Refused.")

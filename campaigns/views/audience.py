@@ -1,0 +1,78 @@
+"""The people behind a number beside the composer: texted at once, later, or not and why."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_POST
+
+from accounts.access import AccountRequest, requires
+from accounts.choices import Role
+from campaigns import planned
+from campaigns.forms import BlastForm
+from common.errors import DomainError
+from common.templatetags.ui import exact
+from contacts.models import Contact
+from messaging.choices import Reason
+from messaging.reasons import skipped_words
+
+_SIZE = 50
+# What of a draft decides who is behind a number; the next page is asked for with the same.
+_DRAFT = ("body", "groups", "when", "scheduled_at", "show")
+
+
+@requires(Role.VIEWER)
+@require_POST
+def blast_audience(request: AccountRequest) -> HttpResponse:
+    """One page of people, newest first. Posted, because a draft need not be stored.
+
+    `show` is "now", the moment until which people wait, or a `Reason`; `before` a contact's id.
+    """
+    form = BlastForm(request.POST, account=request.account)
+    form.is_valid()
+    show, before = request.POST.get("show", "now"), request.POST.get("before", "")[:18]
+    until = _moment(show)
+    try:
+        people = planned.draft_people(
+            account=request.account,
+            body=request.POST.get("body", ""),
+            group_ids=[int(pk) for pk in request.POST.getlist("groups") if pk.isdigit()],
+            plan=form.plan,
+            reason=show if show in Reason.values else None,
+            until=until,
+            before=int(before) if before.isdigit() else None,
+            size=_SIZE + 1,
+        )
+    except DomainError:
+        people = []
+    context = {**_words(show, until), **_page(people)}
+    context["draft"] = [(name, value) for name in _DRAFT for value in request.POST.getlist(name)]
+    return render(request, "campaigns/audience.html", context)
+
+
+def _page(people: list[Contact]) -> dict[str, Any]:
+    more = len(people) > _SIZE
+    people = people[:_SIZE]
+    return {"people": people, "older": people[-1].pk if more else None}
+
+
+def _moment(show: str) -> datetime | None:
+    try:
+        found = parse_datetime(show)
+    except ValueError:  # looks like a time and is none
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def _words(show: str, until: datetime | None) -> dict[str, str]:
+    if until is not None:
+        return {
+            "title": f"Texted {exact(until)}",
+            "about": "Their local time, or the hours allowed where they are, come then.",
+        }
+    if show in Reason.values:
+        words = skipped_words(show)
+        return {"title": f"Not texted: {words.label.lower()}", "about": words.cause}
+    return {"title": "Texted as soon as it starts", "about": "Nothing holds these texts back."}

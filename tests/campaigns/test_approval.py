@@ -1,0 +1,251 @@
+"""A second person's approval: what it covers, what voids it, and that nothing goes without."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Account, AuditEvent, User
+from campaigns import services
+from campaigns.choices import ApprovalState, BlastState
+from campaigns.errors import ApprovalGone, ApprovalMissing, ApprovalOwn, ApprovalVoid
+from campaigns.models import Approval, Blast
+from campaigns.recurring import Rule
+from common.clock import now
+from contacts.models import Contact, Group, GroupMember
+from messaging.models import Batch
+from tests.campaigns.conftest import api_client
+
+pytestmark = pytest.mark.django_db
+
+Browse = Callable[[User], Client]
+
+
+@pytest.fixture(autouse=True)
+def _needs_two(account: Account) -> None:
+    account.requires_approval = True
+    account.save()
+
+
+@pytest.fixture
+def asked(account: Account, alice: User, draft: Blast) -> Approval:
+    """Alice asked for her draft: six people, five credits."""
+    return services.approval_request(
+        account=account, actor=alice, blast=draft, note="For Friday, please"
+    )
+
+
+def decide(asked: Approval, actor: User, *, is_approved: bool = True) -> Approval:
+    return services.approval_decide(
+        account=asked.account, actor=actor, approval=asked, is_approved=is_approved, answer="Fine"
+    )
+
+
+def send(account: Account, actor: User, draft: Blast) -> Blast:
+    return services.blast_schedule(account=account, actor=actor, blast=draft)
+
+
+def launch(draft: Blast) -> Blast:
+    services.blast_launch(blast_id=draft.pk, moment=now() + timedelta(hours=1))
+    draft.refresh_from_db()
+    return draft
+
+
+def join(account: Account, group: Group) -> None:
+    contact = Contact.objects.create(account=account, phone="+12025551999", first_name="Zoe")
+    GroupMember.objects.create(account=account, group=group, contact=contact)
+
+
+def test_nothing_goes_without_it_and_it_goes_with_it(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval
+) -> None:
+    with pytest.raises(ApprovalMissing) as refusal:
+        send(account, alice, draft)
+    assert refusal.value.code == "approval_missing"
+    draft.refresh_from_db()
+    assert (draft.state, Batch.objects.count()) == (BlastState.DRAFT, 0)
+
+    approved = decide(asked, bob)
+    send(account, alice, draft)
+
+    assert (approved.state, approved.people, approved.credits) == (ApprovalState.APPROVED, 6, 5)
+    assert launch(draft).state == BlastState.LAUNCHED
+    trail = AuditEvent.objects.filter(action__startswith="approval.").order_by("pk")
+    assert [(event.action, event.actor) for event in trail] == [
+        ("approval.requested", alice),
+        ("approval.approved", bob),
+    ]
+
+
+def test_who_wrote_or_asked_is_no_second_person(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval
+) -> None:
+    with pytest.raises(ApprovalOwn):
+        decide(asked, alice)
+    by_bob = services.approval_request(account=account, actor=bob, blast=draft)
+    for own in (alice, bob):
+        with pytest.raises(ApprovalOwn):
+            decide(by_bob, own)
+
+    asked.refresh_from_db()
+    assert asked.state == ApprovalState.VOID
+    with pytest.raises(ApprovalGone):
+        decide(asked, bob if asked.requested_by != bob else alice)
+
+
+@pytest.mark.parametrize("change", ["body", "groups", "numbers", "time"])
+def test_any_change_voids_it(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval, change: str
+) -> None:
+    decide(asked, bob)
+    other = Group.objects.create(account=account, name="Other")
+    [sender] = [draft.sender]
+    assert sender is not None
+    second = type(sender).objects.create(
+        account=account, carrier_account=sender.carrier_account, phone="+12025550199"
+    )
+    changes: dict[str, dict[str, Any]] = {
+        "body": {"body": "Hi, come today"},
+        "groups": {"group_ids": [*draft.groups.values_list("pk", flat=True), other.pk]},
+        "numbers": {"more_senders": [second]},
+        "time": {"give_up_hours": 4},
+    }
+
+    services.blast_update(account=account, actor=alice, blast=draft, name="A name changes nothing")
+    asked.refresh_from_db()
+    assert asked.state == ApprovalState.APPROVED
+    services.blast_update(account=account, actor=alice, blast=draft, **changes[change])
+
+    asked.refresh_from_db()
+    assert asked.state == ApprovalState.VOID
+    assert AuditEvent.objects.filter(action="approval.void").count() == 1
+    draft.refresh_from_db()
+    with pytest.raises(ApprovalMissing):
+        send(account, alice, draft)
+
+
+def test_more_people_than_approved_are_not_texted_and_fewer_are(
+    account: Account, alice: User, bob: User, draft: Blast, group: Group, asked: Approval
+) -> None:
+    decide(asked, bob)
+    GroupMember.objects.filter(contact__first_name="Ann").delete()
+    send(account, alice, draft)
+    join(account, group)
+    assert launch(draft).state == BlastState.LAUNCHED
+
+    again = services.blast_duplicate(account=account, actor=alice, blast=draft)
+    decide(services.approval_request(account=account, actor=alice, blast=again), bob)
+    send(account, alice, again)
+    GroupMember.objects.create(
+        account=account, group=group, contact=Contact.objects.get(first_name="Ann")
+    )
+    assert launch(again).state == BlastState.FAILED
+    assert again.state_reason.startswith("The blast, its people or its cost changed")
+    assert Batch.objects.count() == 1
+
+
+def test_what_changed_since_it_was_asked_cannot_be_approved(
+    account: Account, bob: User, draft: Blast, group: Group, asked: Approval
+) -> None:
+    join(account, group)
+
+    with pytest.raises(ApprovalVoid):
+        decide(asked, bob)
+
+    asked.refresh_from_db()
+    assert asked.state == ApprovalState.VOID
+
+
+def test_refused_stays_a_draft_and_small_blasts_need_nobody(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval
+) -> None:
+    decide(asked, bob, is_approved=False)
+    with pytest.raises(ApprovalMissing):
+        send(account, alice, draft)
+
+    account.approval_over_people = 6
+    account.save()
+    assert send(account, alice, draft).state == BlastState.SCHEDULED
+    assert launch(draft).state == BlastState.LAUNCHED
+
+
+def test_of_a_series_the_approval_covers_each_occurrence_that_has_not_grown(
+    account: Account, alice: User, bob: User, draft: Blast, group: Group, asked: Approval
+) -> None:
+    monday = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+    rule = Rule("day", time(10), date(2026, 11, 23))
+    with pytest.raises(ApprovalMissing):
+        services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+    decide(asked, bob)
+    with time_machine.travel(monday, tick=False):
+        services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+    for day in range(2):
+        with time_machine.travel(monday + timedelta(days=day, hours=1), tick=False):
+            services.series_make_due()
+            services.blasts_launch_due()
+        if day == 0:
+            join(account, group)
+
+    found = Blast.objects.filter(series__blast=draft).order_by("occurrence_on")
+    assert [blast.state for blast in found] == ["launched", "failed"]
+
+
+def test_mails_ask_who_may_approve_and_tell_who_asked(
+    alice: User, bob: User, draft: Blast, asked: Approval
+) -> None:
+    decide(asked, bob)
+
+    ask, told = mail.outbox
+    assert (ask.to, ask.subject) == ([bob.email], "To approve: Last call")
+    assert "up to 6 people, up to 5 credits" in ask.body
+    assert "For Friday, please" in ask.body
+    assert reverse("blast_approval", args=[draft.pk]) in ask.body
+    assert (told.to, told.subject) == ([alice.email], "Approved: Last call")
+
+
+def test_the_pages_ask_and_decide(
+    account: Account, alice: User, bob: User, draft: Blast, browse: Browse
+) -> None:
+    form = {
+        "campaign": draft.campaign_id,
+        "name": draft.name,
+        "body": draft.body,
+        "groups": [group.pk for group in draft.groups.all()],
+        "sender": draft.sender_id,
+        "when": "now",
+    }
+    page = reverse("blast_approval", args=[draft.pk])
+    answer = browse(alice).post(reverse("blast_edit", args=[draft.pk]), {**form, "act": "ask"})
+    assert answer.headers["Location"] == page
+
+    assert "somebody else has to approve it" in browse(alice).get(page).content.decode()
+    shown = browse(bob).get(page).content.decode()
+    assert "up to 6 people for up to 5 credits" in shown
+    browse(bob).post(page, {"act": "approve", "note": "Go"})
+
+    assert Approval.objects.get().state == ApprovalState.APPROVED
+    edit = browse(alice).get(reverse("blast_edit", args=[draft.pk])).content.decode()
+    assert "any change to text, people or numbers asks again" in edit
+
+
+def test_the_api_asks_decides_and_refuses(
+    account: Account, alice: User, bob: User, api: Any, draft: Blast
+) -> None:
+    url, json = f"/api/v1/blasts/{draft.pk}/", "application/json"
+    refused = api.post(f"{url}launch/", {}, content_type=json)
+    assert (refused.status_code, refused.json()["code"]) == (409, "approval_missing")
+
+    told = api.post(f"{url}approval/", {"act": "ask"}, content_type=json).json()
+    own = api.post(f"{url}approval/", {"act": "approve"}, content_type=json)
+    bobs = api_client(account, bob, ["send"])
+    done = bobs.post(f"{url}approval/", {"act": "approve", "note": "Go"}, content_type=json)
+
+    assert (told["state"], told["people"], told["requested_by"]) == ("requested", 6, alice.email)
+    assert (own.status_code, own.json()["code"]) == (403, "approval_own")
+    assert (done.json()["state"], done.json()["answer"]) == ("approved", "Go")
+    assert api.post(f"{url}launch/", {}, content_type=json).status_code == 202
