@@ -62,6 +62,13 @@ _PLACES: Final = (
     ("New campaign", "campaign_create", "plus", "create", Role.MARKETER),
     ("Add contact", "contact_create", "user-plus", "new person customer", Role.MARKETER),
     ("Import contacts", "import_create", "upload", "csv excel list upload people", Role.MARKETER),
+    (
+        "Make a smart group",
+        "group_smart",
+        "users-group",
+        "new rules segment filter",
+        Role.MARKETER,
+    ),
     ("Overview", "overview", "layout-dashboard", "home start dashboard", Role.VIEWER),
     ("Campaigns", "campaign_list", "speakerphone", "blasts reports", Role.VIEWER),
     ("Inbox", "inbox", "messages", "conversations replies answers", Role.VIEWER),
