@@ -32,7 +32,7 @@ from messaging.models import Batch, CarrierAccount, SenderNumber  # noqa: E402
 
 CONTACTS: Final = int(os.environ.get("BENCH_CONTACTS", "1000000"))
 MESSAGES: Final = int(os.environ.get("BENCH_MESSAGES", "10000000"))
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 BLASTS: Final = 10
 # Neither side reads these two, and filling ten million rows with them takes minutes more.
 _UNREAD: Final = ("message_log", "message_by_phone")
