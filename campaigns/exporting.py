@@ -7,7 +7,7 @@ from campaigns import selectors
 from campaigns.models import Blast, Campaign
 from common.errors import NotFound
 from exports.lists import ExportList, Params, titled
-from messaging.exporting import message_cells, message_heading
+from messaging.exporting import MESSAGE_COLUMNS, message_heading
 from messaging.listing import listing_read
 from messaging.models import Message
 from messaging.selectors import messages_list
@@ -39,4 +39,4 @@ def _rows(account: Account, params: Params) -> QuerySet[Message]:
     return rows.select_related("batch")
 
 
-PEOPLE = ExportList(title=_title, heading=message_heading, rows=_rows, cells=message_cells)
+PEOPLE = ExportList(title=_title, heading=message_heading, rows=_rows, columns=MESSAGE_COLUMNS)

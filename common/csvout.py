@@ -4,6 +4,8 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from django.db.models import CharField, F, Func
+
 # A cell that begins like this is run as a formula by spreadsheets (OWASP, "CSV injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
@@ -30,3 +32,17 @@ def _safe(cell: object) -> object:
     if not isinstance(cell, str) or not cell.startswith(_FORMULA_STARTS):
         return cell
     return cell if _PHONE.fullmatch(cell) else f"'{cell}"
+
+
+class SafeText(Func):
+    """A column of text as PostgreSQL writes it into such a file; nothing where it is empty."""
+
+    template = (
+        "CASE WHEN left(%(expressions)s, 1) IN ("
+        + ", ".join(f"chr({ord(start)})" for start in _FORMULA_STARTS)
+        + ") THEN chr(39) || %(expressions)s ELSE nullif(%(expressions)s, '') END"
+    )
+
+    def __init__(self, column: str) -> None:
+        """For a column that holds no phones, which keep their plus."""
+        super().__init__(F(column), output_field=CharField())

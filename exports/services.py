@@ -9,9 +9,7 @@ a long file is made stand in it as they were when their part was read.
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
 from datetime import timedelta
-from itertools import islice
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -24,7 +22,7 @@ from common.errors import DomainError
 from common.jobs import enqueue
 from common.text import typed
 from exports.choices import ExportState
-from exports.lists import CHUNK, Params, export_list
+from exports.lists import Params, export_list, export_page
 from exports.models import Export, ExportPart
 
 # Some seconds of work and a megabyte of memory a part.
@@ -164,24 +162,20 @@ def _part_make(export_id: int) -> bool:
     except DomainError as error:
         _fail(export, error.message)
         return False
-    ahead = rows.filter(pk__gt=export.last_id).order_by("pk")[:PART_ROWS]
-    cells = one.cells(export.account)
-    made: list[Sequence[object]] = []
-    for row in ahead.iterator(chunk_size=CHUNK):
-        made.append(cells(row))
-        export.last_id = row.pk
-    lines = csv_lines(one.heading(export.account), made)
+    page = export_page(one, account=export.account, rows=rows, after=export.last_id, size=PART_ROWS)
     is_first = export.rows_done == 0
-    text = "".join(lines if is_first else islice(lines, 1, None)).encode()
+    heading = "".join(csv_lines(one.heading(export.account), ())) if is_first else ""
+    text = (heading + page.text).encode()
+    export.last_id = page.last_id or export.last_id
     if text:
         ExportPart.objects.create(
             export=export, n=export.parts.count(), content=zlib.compress(text)
         )
-    export.rows_done += len(made)
+    export.rows_done += page.rows
     export.size_bytes += len(text)
     export.tries = 0
     export.touched_at = now()
-    is_last = len(made) < PART_ROWS
+    is_last = page.rows < PART_ROWS
     if is_last:
         export.state = ExportState.DONE
         _end(export)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -320,3 +321,33 @@ def test_a_viewer_exports_but_makes_no_group(account: Account, people: list[Cont
     assert len(rows_of(browser.get("/contacts/people.csv"))) == 7
     assert "Make a group" not in browser.get("/contacts/?consent=opted_in").content.decode()
     assert browser.post("/contacts/group", {"name": "X"}).status_code == 403
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 5000])
+def test_postgresql_writes_messages_as_pages_tell_them(
+    browser: Client,
+    account: Account,
+    alice: User,
+    batch: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+) -> None:
+    monkeypatch.setattr("exports.lists.CHUNK", size)
+    at = datetime(2026, 5, 5, 3, 30, 59, 900_000, tzinfo=UTC)  # 23:30 of the day before there
+    first, second = Message.objects.order_by("pk")[:2]
+    Message.objects.filter(pk=first.pk).update(
+        created_at=at, final_at=at, replied_at=None, created_by=alice, body='=1+1, "ha"\nand'
+    )
+    User.objects.filter(pk=alice.pk).update(name="")
+    Message.objects.filter(pk=second.pk).update(state="undelivered", reason="landline", body="")
+
+    rows = rows_of(browser.get("/messages/log.csv"))
+
+    assert [row["first_name"] for row in rows] == [*(f"Person {n}" for n in range(6)), "'=1+1"]
+    assert rows[0]["text"] == '\'=1+1, "ha"\nand'
+    assert (rows[0]["asked_for_at"], rows[0]["final_at"]) == ("2026-05-04T23:30:59-04:00",) * 2
+    assert (rows[0]["replied_at"], rows[0]["direction"], rows[0]["by"]) == ("", "Sent", "alice")
+    assert (rows[0]["sent_in"], rows[0]["segments"]) == ("Roses", "0")
+    told = [rows[1][name] for name in ("state", "reason", "text", "by", "carrier_code")]
+    assert told == ["Not delivered", "Landline", "", "", ""]
+    assert account.timezone == "America/New_York"
