@@ -25,9 +25,9 @@ from messaging.selectors import (
     costs_of,
     reason_counts,
     retried_credits,
-    retryable_count,
 )
 from messaging.selectors.activity import half_delivered_after
+from messaging.selectors.retrying import retryable
 from tracking.selectors import links_of_batches
 
 # After the last text has gone receipts still come in, then clicks and replies.
@@ -53,7 +53,7 @@ def whole_report(
     """Everything on the page.
 
     Who may be tried again is counted here and not in the part that is asked for every few seconds:
-    it may read all of a blast's messages.
+    it reads all messages of a blast, but of a large one the kept counts alone.
     """
     example = selectors.message_example(batch=batch)
     costs = costs_of([batch.pk])
@@ -69,7 +69,7 @@ def whole_report(
             costs=costs,
         ),
         **changing,
-        "retryable": 0 if batch.state == BatchState.RUNNING else retryable_count(batch),
+        "retryable": None if batch.state == BatchState.RUNNING else retryable(batch),
         **people_context(account, blast_people(blast), params, kept=changing["kept"]),
         "links": links_of_batches(batch_ids=[batch.pk]),
         "groups": blast.groups.order_by("name"),

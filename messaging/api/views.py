@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.access import calling_account, calling_user
 from accounts.choices import Scope
 from common.errors import Invalid
+from common.pagination import KeysetPagination
 from common.phone import PhoneError, normalise
 from contacts.selectors import contact_by_phone
 from messaging.api.serializers import MessageSendSerializer, MessageSerializer
@@ -35,6 +36,14 @@ class MessageFilter(filters.FilterSet):
         fields: list[str] = []
 
 
+class MessagePagination(KeysetPagination):
+    """Newest first; the messages of one batch by its own numbers, which have an index."""
+
+    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
+        """The same order either way: a batch numbers its messages as it makes them."""
+        return ("-recipient_no",) if request.query_params.get("batch") else ("-id",)
+
+
 class MessageViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Message]
 ):
@@ -42,6 +51,7 @@ class MessageViewSet(
 
     serializer_class = MessageSerializer
     filterset_class = MessageFilter
+    pagination_class = MessagePagination
     queryset = Message.objects.none()
     required_scopes = {"create": Scope.SEND}
 

@@ -1,7 +1,9 @@
 """Lists of messages: an account's log, the people of a report, whoever clicked a link.
 
 Owns how a `messaging.listing.ListFilter` becomes a query; pages are cut by key
-(`common.pagination`), newest first, so that the thousandth page costs what the first does.
+(`common.pagination`), newest first, so that the thousandth page costs what the first does. What no
+index knows (a state, words of a text) is looked for in `LOOKED_AT_MOST` rows at a time, and the
+page says so (docs/adr/0015-bounded-looks.md).
 """
 
 import re
@@ -25,6 +27,8 @@ _ASKED = {
     ("left", "yes"): Q(opted_out_at__isnull=False),
     ("left", "no"): Q(opted_out_at__isnull=True),
 }
+# A quarter of a second for words of a text, which is what a page may take.
+LOOKED_AT_MOST = 50_000
 # More people than this fit a search only when it says hardly anything.
 _MOST_PEOPLE = 1000
 _DIGITS = re.compile(r"\D+")

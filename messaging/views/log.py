@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.errors import DomainError
-from common.pagination import keyset_page
+from common.pagination import bounded_page
 from common.templatetags.ui import group_told
 from exports.answering import export_answer
 from messaging import selectors
@@ -17,6 +17,7 @@ from messaging.choices import Direction, MessageState, Reason
 from messaging.confirmations import confirmed_by_carrier
 from messaging.listing import ANSWERS, listing_read
 from messaging.models import Message
+from messaging.selectors.messages import LOOKED_AT_MOST
 from messaging.services import messages_group
 
 PAGE_SIZE = 50
@@ -28,8 +29,15 @@ def message_log(request: AccountRequest) -> HttpResponse:
     """Every message, newest first; what the address filters by is `messaging.listing`'s."""
     chosen = listing_read(request.GET)
     rows = selectors.messages_list(account=request.account, chosen=chosen)
-    page = keyset_page(rows.select_related("batch"), request.GET, size=PAGE_SIZE)
+    page = bounded_page(
+        rows.select_related("batch"),
+        request.GET,
+        among=selectors.messages_list(account=request.account) if chosen else None,
+        most=LOOKED_AT_MOST,
+        size=PAGE_SIZE,
+    )
     context = {
+        "looked_at": LOOKED_AT_MOST,
         "page": page,
         "confirmed": {m.pk for m in page.rows if confirmed_by_carrier(m, m.batch)},
         "chosen": chosen,

@@ -302,6 +302,28 @@ def test_the_list_as_filtered_comes_as_csv_that_no_spreadsheet_runs(
     assert rows[0]["phone"].startswith("+1202555")
 
 
+def test_a_large_blast_is_not_counted_to_offer_another_try(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    batch = blast.batch
+    assert batch is not None
+    Message.objects.filter(batch=batch, reason="landline").update(
+        reason="unreachable", carrier_code="30003"
+    )
+    BatchTally.objects.filter(batch=batch, reason="landline").update(reason="unreachable")
+    small = browse(alice).get(f"/blasts/{blast.pk}/").content.decode()
+    Batch.objects.filter(pk=batch.pk).update(size=50_001)
+    BatchTally.objects.filter(batch=batch, reason="unreachable").update(messages=1200)
+
+    large = browse(alice).get(f"/blasts/{blast.pk}/").content.decode()
+
+    assert "1 of them failed for a cause that may have passed." in small
+    assert "Try 1 failed text again" in small
+    assert "Up to 1,200 of them failed for a cause that may have passed." in large
+    assert "Try failed texts again" in large
+
+
 def test_a_list_becomes_a_group_to_write_to(
     browse: Browse, account: Account, alice: User, blast: Blast
 ) -> None:

@@ -133,6 +133,26 @@ def test_the_log_finds_by_anything(
     assert _shown(_log(browser, **query), messages) == (shown or set(messages))
 
 
+def test_a_filter_looks_through_so_many_texts_at_a_time(
+    messages: dict[str, Message], browser: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("messaging.views.log.LOOKED_AT_MOST", 2)
+    _, _, skipped, waiting, _ = messages.values()
+
+    first = _log(browser, state="undelivered")
+    second = _log(browser, state="undelivered", before=str(waiting.pk))
+    third = _log(browser, state="undelivered", before=str(messages["failed"].pk))
+    back = _log(browser, state="undelivered", after=str(messages["delivered"].pk))
+
+    assert "Nothing yet" in first
+    assert f'href="?state=undelivered&amp;before={waiting.pk}"' in first
+    assert _shown(second, messages) == _shown(back, messages) == {"failed"}
+    assert "Looked through 2 texts at once" in second
+    assert f"before={messages['failed'].pk}" in second
+    assert "Nothing matches" in third
+    assert f"after={skipped.pk}" in back
+
+
 def test_a_search_without_a_find_says_so(messages: dict[str, Message], browser: Client):
     assert "Nothing matches" in _log(browser, q="nobody at all")
 
