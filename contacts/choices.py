@@ -28,6 +28,7 @@ class ConsentKind(TextChoices):
 
     IN = "in", "Opt-in"
     OUT = "out", "Opt-out"
+    UNDO = "undo", "Opt-in taken back"  # its import was undone; see contacts.services.undoing
     VOID = "void", "Opt-out taken back"  # a text was misread; see contacts.services.reviews
 
 
@@ -67,6 +68,7 @@ class ImportStatus(TextChoices):
     running --heartbeat stale (crash)--> running again, from the first line, under a new run number
     uploaded | queued | running | checked --the user--> canceled
     running --cannot be read--> failed
+    done --the user--> undoing --a worker--> undone
     """
 
     UPLOADED = "uploaded", "Columns to confirm"
@@ -74,6 +76,8 @@ class ImportStatus(TextChoices):
     RUNNING = "running", "Importing"
     CHECKED = "checked", "To confirm"
     DONE = "done", "Done"
+    UNDOING = "undoing", "Being undone"
+    UNDONE = "undone", "Undone"
     FAILED = "failed", "Failed"
     CANCELED = "canceled", "Canceled"
 

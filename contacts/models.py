@@ -295,6 +295,20 @@ class ContactImport(models.Model):
     created_at = models.DateTimeField(default=now)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    merged_at = models.DateTimeField(
+        null=True, blank=True, help_text="Moment of what it wrote; empty once it cannot be undone."
+    )
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    people_removed = models.BigIntegerField(default=0, db_default=0)
+    people_restored = models.BigIntegerField(default=0, db_default=0)
+    people_left = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Left alone by the undo: touched since.",
+    )
 
     class Meta:
         indexes = [models.Index(fields=["account", "-id"], name="import_list")]
@@ -337,6 +351,31 @@ class ImportRefusal(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["contact_import", "line"], name="refusal_by_line")]
+
+
+class ImportChange(models.Model):
+    """What an import did to a contact, kept to undo it: nobody was there before, or what was.
+
+    `before` has the contact's fields as they were; empty for one that is new. Neither it nor
+    ImportRow has indexes to keep while a million rows come in: a BRIN index finds an import's rows,
+    which lie together.
+    """
+
+    contact_import = models.ForeignKey(
+        ContactImport,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    contact_id = models.BigIntegerField()
+    before = models.JSONField(null=True, blank=True)
+    granted = models.BooleanField(help_text="Consent came with the import.")
+
+    class Meta:
+        indexes = [
+            BrinIndex(fields=["contact_import"], name="import_change_of", autosummarize=True),
+        ]
 
 
 class ImportRow(models.Model):

@@ -13,5 +13,12 @@ def import_run(import_id: int) -> None:
 
 @shared_task(name="contacts.import_sweep")
 def import_sweep() -> None:
-    """Find imports that a lost hint or a dead worker left behind."""
+    """Find imports and undoings that a lost hint or a dead worker left behind."""
     services.import_sweep()
+    services.undo_sweep()
+
+
+@shared_task(name="contacts.import_undo")
+def import_undo(import_id: int) -> None:
+    """Undo one import; a lost or repeated hint does no harm."""
+    services.import_undo_run(import_id)

@@ -11,10 +11,12 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        """Give every new account a number, so that a trial works at once; answer smart groups."""
+        """Give every new account a number; answer smart groups and the undoing of imports."""
         from accounts.signals import account_created
         from contacts.rule_sources import register_deeds
+        from contacts.signals import phones_in_use
         from messaging.behaviour import deeds
+        from messaging.selectors import phones_since
         from messaging.senders import sender_assign
 
         register_deeds(deeds)
@@ -23,3 +25,8 @@ class MessagingConfig(AppConfig):
             sender_assign(account=account)
 
         account_created.connect(assign, weak=False, dispatch_uid="messaging.sender_assign")
+
+        def texted(account: Any, since: Any, **_: Any) -> Any:
+            return phones_since(account=account, since=since)
+
+        phones_in_use.connect(texted, weak=False, dispatch_uid="messaging.phones_since")

@@ -61,6 +61,8 @@ _STATES: Mapping[str, tuple[str, str, str]] = {
     "done": ("delivered", "circle-check", "Done"),
     # imports
     "uploaded": ("waiting", "clock", "Waiting"),
+    "checked": ("unsubscribed", "clock", "To confirm"),
+    "undone": ("skipped", "ban", "Undone"),
     # conversations
     "open": ("accent", "message-circle", "Open"),
     "closed": ("waiting", "circle-check", "Closed"),

@@ -37,6 +37,7 @@ from contacts.services.people import (
 from contacts.services.reviews import optout_keep, optout_take_back
 from contacts.services.running import import_run
 from contacts.services.smart import group_count, group_rules_set, rules_count
+from contacts.services.undoing import import_undo, import_undo_run, is_undoable, undo_sweep
 from contacts.services.uploads import (
     import_create,
     import_preview,
@@ -72,6 +73,9 @@ __all__ = [
     "import_sheets",
     "import_start",
     "import_sweep",
+    "import_undo",
+    "import_undo_run",
+    "is_undoable",
     "optin_accept",
     "optin_ask",
     "optin_confirm",
@@ -82,5 +86,6 @@ __all__ = [
     "optout_keep",
     "optout_take_back",
     "rules_count",
+    "undo_sweep",
     "way_back",
 ]

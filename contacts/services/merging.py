@@ -45,9 +45,27 @@ _UPSERT = """
         updated_at = EXCLUDED.updated_at,
         deleted_at = NULL
     WHERE {changes}
-    RETURNING c.phone, c.created_at = %(moment)s AS is_new,
-        %(grants)s AND c.consent = 'opted_in' AND c.consent_at = %(moment)s AS granted
+    RETURNING c.id, c.phone, c.created_at = %(moment)s AS is_new,
+        (%(grants)s AND c.consent = 'opted_in' AND c.consent_at = %(moment)s) IS TRUE AS granted
+        {returning}
 """
+# What an import keeps to be undone. Only `old` tells the row that was really overwritten
+# (docs/adr/0015-postgresql-18.md).
+_BEFORE = (
+    ", CASE WHEN old.id IS NOT NULL THEN jsonb_build_object("
+    + ", ".join(
+        f"'{name}', old.{name}"
+        for name in (
+            *("first_name", "last_name", "email", "timezone", "custom", "line_type", "region"),
+            *("created_at", "updated_at", "deleted_at"),
+        )
+    )
+    + ") END AS before"
+)
+_KEPT = """kept AS (
+        INSERT INTO contacts_importchange (contact_import_id, contact_id, before, granted)
+        SELECT %(import)s, id, before, granted FROM merged
+    ),"""
 # A value that says nothing never replaces one that does, unless the contact had been deleted.
 _SILENT = {
     "first_name": "",
@@ -81,6 +99,7 @@ _FORECAST = """
 """
 _MERGE = """
     WITH merged AS ({upsert}),
+    {kept}
     consented AS (
         INSERT INTO contacts_consentevent (
             account_id, phone, kind, source, wording, import_id, actor_id, at
@@ -119,7 +138,8 @@ def merge(
         actor: Who is named in the consent events.
         source: SQL of the cleaned rows, one per phone, with the columns of ImportRow.
         params: Parameters of `source`.
-        grant: Consent that comes with the rows; people who opted out stay out.
+        grant: Consent that comes with the rows; people who opted out stay out. Where it names an
+            import, what each contact was before is kept as ImportChange.
         moment: `created_at` of what is new; must differ from merge to merge.
         answer: SQL that selects from ``merged(phone, is_new, granted)``, which has one row for
             each contact that is new or changed.
@@ -130,10 +150,16 @@ def merge(
     Locks: the contacts, in the order of their phones.
     """
     changes = _CHANGES.format(row="EXCLUDED")
-    upsert = _UPSERT.format(source=source, assignments=_ASSIGNMENTS, changes=changes)
+    keeps = grant.import_id is not None
+    upsert = _UPSERT.format(
+        source=source,
+        assignments=_ASSIGNMENTS,
+        changes=changes,
+        returning=_BEFORE if keeps else "",
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            _MERGE.format(upsert=upsert, answer=answer),
+            _MERGE.format(upsert=upsert, answer=answer, kept=_KEPT if keeps else ""),
             {
                 **params,
                 "account": account.pk,
@@ -174,9 +200,16 @@ def custom_fields_register(*, account: Account, labels: Mapping[str, str]) -> No
 
 
 def group_fill(
-    *, account: Account, group_ids: Sequence[int], source: str, params: Mapping[str, Any]
+    *,
+    account: Account,
+    group_ids: Sequence[int],
+    source: str,
+    params: Mapping[str, Any],
+    moment: datetime,
 ) -> int:
     """Put the live contacts whose phone is in the subquery into the groups; how many were new.
+
+    `moment` is when they were added.
 
     Locks: the membership rows, in the order of contacts.
     """
@@ -184,7 +217,7 @@ def group_fill(
         cursor.execute(
             f"""
             INSERT INTO contacts_groupmember (account_id, group_id, contact_id, added_at)
-            SELECT %(account)s, g.id, c.id, clock_timestamp()
+            SELECT %(account)s, g.id, c.id, %(moment)s
             FROM ({source}) s
             JOIN contacts_contact c ON c.account_id = %(account)s AND c.phone = s.phone
             CROSS JOIN contacts_group g
@@ -192,6 +225,6 @@ def group_fill(
             ORDER BY g.id, c.id
             ON CONFLICT (group_id, contact_id) DO NOTHING
             """,
-            {**params, "account": account.pk, "groups": list(group_ids)},
+            {**params, "account": account.pk, "groups": list(group_ids), "moment": moment},
         )
         return cursor.rowcount

@@ -96,6 +96,7 @@ def contacts_upsert_many(
     group_ids: Sequence[int] = (),
     consent_source: ConsentSource = ConsentSource.API,
     consent_wording: str = "",
+    dry_run: bool = False,
 ) -> list[RowResult]:
     """Add or complete many contacts in six queries; bad rows are refused one by one.
 
@@ -107,9 +108,11 @@ def contacts_upsert_many(
         group_ids: Groups of the account to put them into.
         consent_source: Where the consent comes from, if `consent_wording` is given.
         consent_wording: How these people agreed to be texted; those who opted out stay out.
+        dry_run: Write nothing, only say what would become of each row.
 
     Returns:
-        One result a row, in their order; for a refused one `code` is the field at fault.
+        One result a row, in their order; for a refused one `code` is the field at fault. Of a dry
+        run, whoever would be new has no contact.
 
     Raises:
         TooManyRows: more than 1,000.
@@ -128,19 +131,25 @@ def contacts_upsert_many(
     keys = {key for person in people.values() for key in person.custom}
     custom_fields_register(account=account, labels={key: _label(key) for key in keys})
     params = {"rows": json.dumps([person._asdict() for person in people.values()])}
+    moment = now()
     changed = merge(
         account=account,
         actor=actor,
         source=_SOURCE,
         params=params,
         grant=Grant(consent_source, consent_wording.strip()[:500]),
-        moment=now(),
+        moment=moment,
         answer="SELECT phone, is_new FROM merged",
     )
     if group_ids:
-        group_fill(account=account, group_ids=group_ids, source=_SOURCE, params=params)
+        group_fill(
+            account=account, group_ids=group_ids, source=_SOURCE, params=params, moment=moment
+        )
     ids = dict(Contact.objects.filter(account=account, phone__in=people).values_list("phone", "pk"))
     states = {phone: "new" if is_new else "updated" for phone, is_new in changed}
+    if dry_run:
+        transaction.set_rollback(True)
+        ids = {phone: pk for phone, pk in ids.items() if states.get(phone) != "new"}
     counted = {id(person) for person in people.values()}
     return [_result(person, ids, states, is_counted=id(person) in counted) for person in cleaned]
 
@@ -254,10 +263,10 @@ def _result(
         return RowResult(
             "duplicate",
             phone=phone,
-            contact_id=ids[phone],
+            contact_id=ids.get(phone),
             message="A later row has the same phone; that one counts.",
         )
-    return RowResult(states.get(phone, "unchanged"), phone=phone, contact_id=ids[phone])
+    return RowResult(states.get(phone, "unchanged"), phone=phone, contact_id=ids.get(phone))
 
 
 def _label(key: str) -> str:

@@ -107,7 +107,13 @@ def _before(account: Account, phone: str) -> ConsentEvent | None:
     standing: list[ConsentEvent] = []
     events = ConsentEvent.objects.filter(account=account, phone=phone)
     for event in events.order_by("at", "id"):
-        if event.kind != ConsentKind.VOID:
+        if event.kind == ConsentKind.UNDO:
+            standing = [
+                one
+                for one in standing
+                if one.kind != ConsentKind.IN or one.import_id != event.import_id
+            ]
+        elif event.kind != ConsentKind.VOID:
             standing.append(event)
         else:
             _take_out(standing)

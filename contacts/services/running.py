@@ -7,6 +7,7 @@ import was canceled, stops at its next piece. docs/import.md tells the whole sto
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 
 from django.db import connection, transaction
@@ -54,6 +55,7 @@ _OUTCOME = (
     "status",
     "is_staged",
     "finished_at",
+    "merged_at",
     "path",
 )
 # The last row of a phone counts. A table of its own, so that the file is sorted once and the
@@ -174,21 +176,22 @@ def _check(run: ContactImport) -> None:
 def _merge(run: ContactImport) -> None:
     """Put the staged people into the account, all or none of them."""
     people = _gather(run)
+    run.merged_at = now()
     if run.is_opt_out_list:
         new = changed = opt_outs_merge(
             account=run.account,
             source=_SOURCE,
             import_id=run.pk,
             wording=run.consent_wording,
-            moment=now(),
+            moment=run.merged_at,
         )
     else:
-        new, changed = _contacts_merge(run)
+        new, changed = _contacts_merge(run, run.merged_at)
     _count(run, people=people, new=new, changed=changed)
     _finish(run)
 
 
-def _contacts_merge(run: ContactImport) -> tuple[int, int]:
+def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
     """(new, new or changed) contacts, with their fields, consent and group."""
     account = run.account
     keys = [target[len(CUSTOM_PREFIX) :] for target in run.mapping if _is_custom(target)]
@@ -199,7 +202,7 @@ def _contacts_merge(run: ContactImport) -> tuple[int, int]:
         source=_SOURCE,
         params={},
         grant=_grant(run),
-        moment=now(),
+        moment=moment,
         answer="SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged",
     )
     if run.group_id:
@@ -208,6 +211,7 @@ def _contacts_merge(run: ContactImport) -> tuple[int, int]:
             group_ids=[run.group_id],
             source="SELECT phone FROM import_people",
             params={},
+            moment=moment,
         )
     return new, changed
 

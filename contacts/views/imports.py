@@ -61,7 +61,10 @@ def import_detail(request: AccountRequest, pk: int) -> HttpResponse:
     if contact_import.status == ImportStatus.UPLOADED:
         form = StartForm(account=request.account, contact_import=contact_import)
         return _columns(request, contact_import, form, contact_import.mapping)
-    context: dict[str, Any] = {"import": contact_import}
+    context: dict[str, Any] = {
+        "import": contact_import,
+        "is_undoable": services.is_undoable(contact_import),
+    }
     if contact_import.status in (ImportStatus.CHECKED, ImportStatus.DONE):
         labels = dict(RefusalReason.choices)
         counts = selectors.refusal_counts(contact_import=contact_import)
@@ -130,6 +133,13 @@ def import_confirm(request: AccountRequest, pk: int) -> HttpResponse:
 def import_reopen(request: AccountRequest, pk: int) -> HttpResponse:
     """Go back from the counts to the columns."""
     return _move(request, pk, services.import_reopen)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def import_undo(request: AccountRequest, pk: int) -> HttpResponse:
+    """Undo a finished import as a whole."""
+    return _move(request, pk, services.import_undo)
 
 
 @requires(Role.MARKETER)

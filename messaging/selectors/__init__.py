@@ -14,7 +14,7 @@ from messaging.selectors.figures import (
     figures_sum,
     reason_counts,
 )
-from messaging.selectors.messages import messages_counted, messages_list
+from messaging.selectors.messages import messages_counted, messages_list, phones_since
 from messaging.selectors.prices import prices_list, prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
@@ -45,6 +45,7 @@ __all__ = [
     "message_timeline",
     "messages_counted",
     "messages_list",
+    "phones_since",
     "prices_list",
     "prices_now",
     "reason_counts",

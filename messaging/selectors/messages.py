@@ -8,6 +8,8 @@ page says so (docs/adr/0015-bounded-looks.md).
 
 import re
 from collections.abc import Collection
+from datetime import datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -32,6 +34,14 @@ LOOKED_AT_MOST = 50_000
 # More people than this fit a search only when it says hardly anything.
 _MOST_PEOPLE = 1000
 _DIGITS = re.compile(r"\D+")
+
+
+def phones_since(*, account: Account, since: datetime) -> QuerySet[Message, dict[str, Any]]:
+    """Phones that the account texted, or meant to, or heard from since: as `values("phone")`.
+
+    Meant to be compiled into another statement; nothing is loaded.
+    """
+    return Message.objects.filter(account=account, created_at__gte=since).values("phone")
 
 
 def messages_list(

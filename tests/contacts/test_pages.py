@@ -331,6 +331,7 @@ def test_a_canceled_import_says_that_nothing_was_stored(page: Client) -> None:
         ("import_cancel", "import", {}),
         ("import_confirm", "import", {}),
         ("import_reopen", "import", {}),
+        ("import_undo", "import", {}),
     ],
 )
 def test_a_viewer_reads_and_changes_nothing(

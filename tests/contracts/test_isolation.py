@@ -84,6 +84,7 @@ PAGES: dict[str, dict[str, str]] = {
     "import_cancel": {"pk": "contact_import"},
     "import_confirm": {"pk": "contact_import"},
     "import_reopen": {"pk": "contact_import"},
+    "import_undo": {"pk": "contact_import"},
     "import_refusals": {"pk": "contact_import"},
     "review_keep": {"pk": "opt_out"},
     "review_undo": {"pk": "opt_out"},

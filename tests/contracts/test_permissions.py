@@ -120,6 +120,7 @@ ROLES = {
     "import_cancel": MARKETER,
     "import_confirm": MARKETER,
     "import_reopen": MARKETER,
+    "import_undo": MARKETER,
     "import_refusals": VIEWER,
     "review_list": VIEWER,
     "review_keep": MARKETER,

@@ -144,6 +144,7 @@ ACTIONS = frozenset(
         "import_cancel",
         "import_confirm",
         "import_reopen",
+        "import_undo",
         "import_reread",
         "import_start",
         "keyword_delete",
