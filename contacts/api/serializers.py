@@ -87,6 +87,9 @@ class ContactBulkSerializer(StrictFields, serializers.Serializer[dict[str, Any]]
     rows = RowsField(max_length=ROWS_MAX)
     groups = serializers.ListField(child=IdField(), required=False)
     consent_wording = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Write nothing; say what would become of each row."
+    )
 
 
 class RowResultSerializer(serializers.Serializer[Any]):

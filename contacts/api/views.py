@@ -136,6 +136,7 @@ class ContactViewSet(
             group_ids=form.validated_data.get("groups", ()),
             consent_wording=form.validated_data.get("consent_wording", ""),
             consent_source=ConsentSource.API,
+            dry_run=form.validated_data["dry_run"],
         )
         return Response(BulkResultSerializer({"results": results}).data)
 

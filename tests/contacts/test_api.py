@@ -121,6 +121,23 @@ def test_many_at_once_with_a_result_each(api: APIClient, shop: Account) -> None:
     assert Contact.objects.get(phone="+13055550106").first_name == "A B"
 
 
+def test_a_dry_run_of_many_says_what_would_become_of_them(api: APIClient, shop: Account) -> None:
+    ann = contact_upsert(account=shop, actor=None, phone=ANN, first_name="Ann")
+    rows = [{"phone": ANN, "first_name": "Anna"}, {"phone": BEN}, {"phone": BEN}, {"phone": "1"}]
+    body = {"rows": rows, "consent_wording": "Till"}
+
+    tried = api.post("/api/v1/contacts/bulk/", {**body, "dry_run": True})
+    written = (Contact.objects.count(), ConsentEvent.objects.count())
+    done = api.post("/api/v1/contacts/bulk/", body)
+
+    expected = ["updated", "duplicate", "new", "refused"]
+    assert [row["status"] for row in tried.data["results"]] == expected
+    assert [row["contact_id"] for row in tried.data["results"]] == [ann.pk, None, None, None]
+    assert written == (1, 0)
+    assert [row["status"] for row in done.data["results"]] == expected
+    assert ConsentEvent.objects.count() == 2
+
+
 def test_more_than_a_thousand_rows_change_nothing(api: APIClient) -> None:
     answer = api.post("/api/v1/contacts/bulk/", {"rows": [{"phone": ANN}] * 1001})
 
