@@ -428,6 +428,22 @@ def test_two_imports_of_the_same_people_at_once(shop: Account) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_same_file_twice_at_once(shop: Account) -> None:
+    a, b = (started(shop, rows(2000) + b"123,Nobody\n", wording="Till") for _ in range(2))
+
+    errors = in_threads(lambda: import_run(a.pk), lambda: import_run(b.pk))
+
+    a.refresh_from_db()
+    b.refresh_from_db()
+    assert errors == []
+    assert sorted([(a.rows_new, a.rows_unchanged), (b.rows_new, b.rows_unchanged)]) == [
+        (0, 2000), (2000, 0),
+    ]  # fmt: skip
+    assert (a.rows_refused, b.rows_refused) == (1, 1)
+    assert Contact.objects.count() == ConsentEvent.objects.count() == 2000
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_workers_at_one_import_run_it_once(shop: Account) -> None:
     found = started(shop, rows(2000))
 
