@@ -151,12 +151,17 @@ def display(e164: str, country: str = "") -> str:
 
 
 def _nanp(raw: str, exchange: str, line: str) -> Phone:
-    if _NANP_ISLAND.match(exchange):
+    if _is_island(exchange):
         return _by_metadata(raw, f"+1{exchange}{line}", "")
     known = _nanp_exchange(exchange)
     if known is None:
         raise _invalid(raw)
     return Phone(f"+1{exchange}{line}", *known)
+
+
+@lru_cache(maxsize=100_000)
+def _is_island(exchange: str) -> bool:
+    return _NANP_ISLAND.match(exchange) is not None
 
 
 # In the US and Canada validity, region, type and zones hang on the first six digits alone (a test

@@ -226,7 +226,8 @@ def raw_text(held: Sequence[str]) -> str:
 
 
 def _unreadable(held: Sequence[str]) -> bool:
-    return any("\0" in line or "\ufffd" in line for line in held)
+    text = held[0] if len(held) == 1 else "".join(held)
+    return "\0" in text or "\ufffd" in text
 
 
 def _samples(path: Path) -> tuple[bytes, list[bytes]]:

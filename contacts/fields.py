@@ -98,6 +98,8 @@ def clean_text(field: str, text: str) -> str:
     Raises:
         FieldError: too long.
     """
+    if not text:
+        return ""
     text = _one_line(text)
     limit = TEXT_LENGTHS[field]
     if len(text) > limit:
@@ -127,6 +129,8 @@ def clean_timezone(text: str) -> str:
     Raises:
         FieldError: no such zone.
     """
+    if not text:
+        return ""
     text = _one_line(text)
     if not text:
         return ""
@@ -164,12 +168,24 @@ def clean_custom(values: Any) -> dict[str, str]:
                 f"“{shorten(key)}” cannot be a field's name. Use small letters, digits and _, and"
                 " begin with a letter.",
             )
-        text = _one_line(_text("custom", value))
-        if len(text) > CUSTOM_VALUE_LENGTH:
-            raise _too_long("custom", key, CUSTOM_VALUE_LENGTH)
+        text = clean_custom_value(key, _text("custom", value))
         if text:
             cleaned[key] = text
     return cleaned
+
+
+def clean_custom_value(key: str, text: str) -> str:
+    """The value of a custom field whose key is known to be one.
+
+    Raises:
+        FieldError: too long.
+    """
+    if not text:
+        return ""
+    text = _one_line(text)
+    if len(text) > CUSTOM_VALUE_LENGTH:
+        raise _too_long("custom", key, CUSTOM_VALUE_LENGTH)
+    return text
 
 
 def custom_key(label: str) -> str:
