@@ -5,15 +5,17 @@ Figures and what they are held against are listed in docs/performance.md.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
-from urllib.parse import urlencode
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
 PORT: Final = 18_711
 os.environ["EDGE_URL"] = os.environ["LINK_URL"] = f"http://127.0.0.1:{PORT}"
+# The log-in of `bench.send_parts.Shop`, through which the whole loop sends.
+os.environ["TWILIO_ACCOUNT_SID"] = "AC" + "0" * 32
+os.environ["TWILIO_AUTH_TOKEN"] = "secret"
 django.setup()
 
 from django.conf import settings  # noqa: E402
@@ -21,10 +23,11 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
 from accounts.models import Account  # noqa: E402
+from bench.edge_loop import whole_loop  # noqa: E402
+from bench.edge_parts import Sent, callbacks  # noqa: E402
 from bench.figures import Figure, report  # noqa: E402
 from bench.load import Outcome, closed_loop, open_loop  # noqa: E402
 from bench.serving import serving  # noqa: E402
-from carriersim.signing import signature  # noqa: E402
 from common.crypto import encrypt  # noqa: E402
 from messaging.choices import BatchKind, BatchState  # noqa: E402
 from messaging.models import (  # noqa: E402
@@ -59,7 +62,7 @@ def main() -> None:
     figures: list[Figure] = []
     print("building signed callbacks ...", flush=True)
     first = _blast(sender)
-    sent = callbacks(carrier, first, "sent")
+    sent = callbacks(carrier, _sent(first), "sent")
     intake, verify = _intake(sent)
     figures.append(
         Figure("intake", intake.per_s, "requests/s", verify.per_s, 0.8, note="verify only")
@@ -68,6 +71,7 @@ def main() -> None:
     figures.append(_vs_django(sent, intake))
     figures += _applying(sender, intake)
     figures.append(_redirect(link))
+    figures.append(whole_loop(PORT, EDGE, rounds=1))
     report("edge", figures)
 
 
@@ -129,33 +133,11 @@ def _blast(sender: SenderNumber) -> int:
     return ids[0]
 
 
-def callbacks(carrier: CarrierAccount, first: int, word: str) -> list[bytes]:
-    """One signed status callback per message, as bytes on the wire."""
-    requests = []
+def _sent(first: int) -> Iterator[Sent]:
+    """What a blast of `_blast` was taken as."""
     for message_id in range(first, first + MESSAGES):
-        sid = f"SM{message_id:032d}"
-        fields = {
-            "AccountSid": carrier.external_id,
-            "ApiVersion": "2010-04-01",
-            "From": "+12025550100",
-            "To": f"+1415{message_id % 10_000_000:07d}",
-            "MessageSid": sid,
-            "SmsSid": sid,
-            "MessageStatus": word,
-            "SmsStatus": word,
-        }
-        path = f"/webhooks/twilio/{carrier.pk}/status/{message_id}-1"
-        signed = signature(
-            auth_token=settings.TWILIO_AUTH_TOKEN, url=settings.EDGE_URL + path, params=fields
-        )
-        body = urlencode(fields)
-        requests.append(
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\n"
-            "Content-Type: application/x-www-form-urlencoded\r\n"
-            f"X-Twilio-Signature: {signed}\r\nUser-Agent: TwilioProxy/1.1\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
-    return requests
+        phone = f"+1415{message_id % 10_000_000:07d}"
+        yield Sent(message_id, f"SM{message_id:032d}", phone, "+12025550100")
 
 
 def _alternating(

@@ -46,7 +46,7 @@ def sink() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "bench.sink", str(port)], cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:
-        _until(lambda: _answers(url), "the sink")
+        until(lambda: _answers(url), "the sink")
         yield url
     finally:
         process.terminate()
@@ -95,11 +95,11 @@ class Worker:
 
 
 @contextmanager
-def worker(concurrency: int) -> Iterator[Worker]:
-    """A worker on the send queue, ready when the block begins."""
+def worker(concurrency: int, *, queues: str = "send") -> Iterator[Worker]:
+    """A worker on the send queue, or others, ready when the block begins."""
     Redis.from_url(settings.REDIS_URL).flushdb()
     command = [
-        *processes.module("celery", "-A", "smsplatform", "worker", "-Q", "send"),
+        *processes.module("celery", "-A", "smsplatform", "worker", "-Q", queues),
         *("--concurrency", str(concurrency), "--loglevel", "ERROR"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
@@ -109,7 +109,7 @@ def worker(concurrency: int) -> Iterator[Worker]:
 def _running(command: list[str], name: str) -> Iterator[Worker]:
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
     try:
-        _until(lambda: psutil.Process(process.pid).children() or None, name)
+        until(lambda: psutil.Process(process.pid).children() or None, name)
         time.sleep(2)
         yield Worker(process)
     finally:
@@ -118,7 +118,12 @@ def _running(command: list[str], name: str) -> Iterator[Worker]:
         process.wait()
 
 
-def _until(what: object, name: str, timeout_s: float = 120) -> None:
+def until(what: object, name: str, timeout_s: float = 120) -> None:
+    """Wait until `what()` is true.
+
+    Raises:
+        TimeoutError: naming what was waited for.
+    """
     limit = time.monotonic() + timeout_s
     while not what():  # type: ignore[operator]
         if time.monotonic() > limit:
@@ -134,7 +139,7 @@ def pending(batch: Batch) -> int:
 
 def wait_idle() -> None:
     """Wait until no lease is out."""
-    _until(lambda: not Chunk.objects.filter(state="leased").exists(), "the last lease")
+    until(lambda: not Chunk.objects.filter(state="leased").exists(), "the last lease")
 
 
 def forget(batch: Batch) -> None:
@@ -259,7 +264,7 @@ class Shop:
         """Messages a second, from the launch to the commit of the last row."""
         batch = self.launch(size)
         start = time.perf_counter()
-        _until(lambda: not pending(batch), "the end of a blast", 300)
+        until(lambda: not pending(batch), "the end of a blast", 300)
         elapsed = time.perf_counter() - start
         taken = Message.objects.filter(batch=batch, state="accepted").count()
         if taken != size:
@@ -316,7 +321,6 @@ class Shop:
         ]
         own = Message.objects.filter(batch=batch)
         with contextmanager(_running)(command, "naive worker"):
-            _until(lambda: not own.filter(state="pending").exists(), "the naive way", 300)
+            until(lambda: not own.filter(state="pending").exists(), "the naive way", 300)
         times = [at.timestamp() for at in own.values_list("accepted_at", flat=True) if at]
-        forget(batch)
         return (size - 1) / (max(times) - min(times))

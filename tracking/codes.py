@@ -120,14 +120,14 @@ class LinkCodes:
         if numbers and not 0 <= min(numbers) <= max(numbers) < NUMBER_LIMIT:
             raise ValueError(f"recipient numbers go from 0 to {NUMBER_LIMIT - 1}")
         halves = self._ciphers[0].encrypt(values)
-        pairs, digits = _PAIRS, _ALPHABET
+        twos, digits = _PAIRS, _ALPHABET
         return [
             digits[a // 14776336]
-            + pairs[a // 3844 % 3844]
-            + pairs[a % 3844]
+            + twos[a // 3844 % 3844]
+            + twos[a % 3844]
             + digits[b // 14776336]
-            + pairs[b // 3844 % 3844]
-            + pairs[b % 3844]
+            + twos[b // 3844 % 3844]
+            + twos[b % 3844]
             for a, b in halves
         ]
 
