@@ -48,7 +48,7 @@ def _ours(shop: parts.Shop, port: int, edge: str) -> float:
         known = rows.order_by("message_id").values_list(
             "message_id", "carrier_id", "message__phone", "message__our_number"
         )
-        sent = [Sent(*row) for row in known]
+        sent = [Sent(pk, sid or "", phone, ours) for pk, sid, phone, ours in known]
         requests = [one for word in WORDS for one in callbacks(_carrier(shop), sent, word)]
         began = time.perf_counter()
         answered = closed_loop(port, requests, connections=256, expect=204)
