@@ -50,7 +50,7 @@ _UPSERT = """
         {returning}
 """
 # What an import keeps to be undone. Only `old` tells the row that was really overwritten
-# (docs/adr/0015-postgresql-18.md).
+# (docs/adr/0017-postgresql-18.md).
 _BEFORE = (
     ", CASE WHEN old.id IS NOT NULL THEN jsonb_build_object("
     + ", ".join(

@@ -3,7 +3,7 @@
 Owns how a `messaging.listing.ListFilter` becomes a query; pages are cut by key
 (`common.pagination`), newest first, so that the thousandth page costs what the first does. What no
 index knows (a state, words of a text) is looked for in `LOOKED_AT_MOST` rows at a time, and the
-page says so (docs/adr/0015-bounded-looks.md).
+page says so (docs/adr/0016-bounded-looks.md).
 """
 
 import re
