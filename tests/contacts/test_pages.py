@@ -84,7 +84,9 @@ def test_the_list_keeps_its_state_in_the_url(page: Client, shop: Account) -> Non
 def test_add_change_and_delete_a_contact(page: Client, shop: Account) -> None:
     vip = group_create(account=shop, actor=None, name="VIP")
 
-    wrong = page.post(reverse("contact_create"), {"phone": "123", "first_name": "Ann"})
+    wrong = page.post(
+        reverse("contact_create"), {"phone": "123", "first_name": "Ann", "wording": "At the till"}
+    )
     page.post(
         reverse("contact_create"),
         {
