@@ -5,8 +5,8 @@ opt-out. The consent that came with the import is taken back by an event of its 
 keeps for this is ImportChange (contacts.services.merging).
 """
 
-import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -20,8 +20,6 @@ from contacts.errors import ImportNotOpen
 from contacts.models import ContactImport, ImportChange
 from contacts.services.uploads import import_lock
 from contacts.signals import phones_in_use
-
-log = logging.getLogger(__name__)
 
 UNDO_DAYS = 30
 HINT_LOST_AFTER = timedelta(seconds=10)
@@ -161,7 +159,7 @@ def import_undo_run(import_id: int) -> None:
         contact_import.save(update_fields=["status"])
         return
     moment = now()
-    params = {
+    params: dict[str, Any] = {
         "account": contact_import.account_id,
         "import": contact_import.pk,
         "group": contact_import.group_id,
