@@ -244,7 +244,10 @@ def _newer(contact_import: ContactImport) -> ContactImport | None:
 
 
 def _leave_those_in_use(account: Account, since: datetime) -> None:
-    for _, phones in phones_in_use.send(sender=import_undo_run, account=account, since=since):
+    answers: list[tuple[Any, Any]] = phones_in_use.send(
+        sender=import_undo_run, account=account, since=since
+    )
+    for _, phones in answers:
         sql, params = phones.query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM import_undo WHERE phone IN ({sql})", params)

@@ -36,7 +36,7 @@ _MOST_PEOPLE = 1000
 _DIGITS = re.compile(r"\D+")
 
 
-def phones_since(*, account: Account, since: datetime) -> QuerySet[Message, dict[str, Any]]:
+def phones_since(*, account: Account, since: datetime) -> QuerySet[Message, Any]:
     """Phones that the account texted, or meant to, or heard from since: as `values("phone")`.
 
     Meant to be compiled into another statement; nothing is loaded.
