@@ -89,3 +89,8 @@ def calling_account(request: Request) -> Account:
 def calling_user(request: Request) -> User | None:
     """Who made the API key that a call came with; None once they are gone."""
     return cast("User | None", request.user)
+
+
+def calling_scopes(request: Request) -> list[str]:
+    """What the API key that a call came with may do."""
+    return cast(ApiKey, request.auth).scopes

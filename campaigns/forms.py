@@ -80,6 +80,8 @@ class WallField(BaseTemporalField):
         if value in self.empty_values:
             return None
         found: datetime | None = super().to_python(value)
+        if found is not None and not 2000 <= found.year < 2100:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         return found
 
     def strptime(self, value: str, format: str) -> datetime:

@@ -234,6 +234,16 @@ class Series(models.Model):
         days = self.rule.days_between(self.next_on, date.max, most=most)
         return [self.moment_on(day) for day in days]
 
+    def move_anew(self, *, since: datetime, rule: Rule) -> None:
+        """Take over a rule and set the next occurrence; days that were skipped stay so."""
+        state, held = self.state, self.next_on
+        self.move_on(since=since)
+        is_skipped = held is not None and self.next_on is not None and self.next_on < held
+        self.state = state
+        self.rule_set(rule)
+        after = held - timedelta(days=1) if held is not None and is_skipped else None
+        self.move_on(since=since, after=after)
+
     def move_on(self, *, since: datetime, after: date | None = None) -> None:
         """Set the next occurrence: the first after a day, or else not before a moment.
 

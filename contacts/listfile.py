@@ -9,6 +9,8 @@ from contacts import csvfile, workbook
 from contacts.csvfile import Fault, Record
 
 _SAMPLE_RECORDS = 50
+# A sample is read within a request.
+_SAMPLE_BYTES = 64 << 20
 
 
 class Shape(NamedTuple):
@@ -41,7 +43,9 @@ def detect(path: Path) -> Shape:
 
 
 @contextmanager
-def open_list(path: Path, shape: Shape) -> Iterator[OpenList]:
+def open_list(
+    path: Path, shape: Shape, *, sheet_bytes_max: int = workbook.SHEET_BYTES_MAX
+) -> Iterator[OpenList]:
     """The list, opened.
 
     Raises:
@@ -50,7 +54,8 @@ def open_list(path: Path, shape: Shape) -> Iterator[OpenList]:
     """
     if shape.sheet_no is not None:
         with path.open("rb") as file:
-            yield OpenList(workbook.records(file, shape.sheet_no), file)
+            found = workbook.records(file, shape.sheet_no, bytes_max=sheet_bytes_max)
+            yield OpenList(found, file)
     else:
         raw, text = csvfile.open_text(path, shape.encoding)
         with raw, text:
@@ -60,7 +65,7 @@ def open_list(path: Path, shape: Shape) -> Iterator[OpenList]:
 def sample(path: Path, shape: Shape) -> list[Record]:
     """The first 50 records that can be read."""
     found = []
-    with open_list(path, shape) as opened:
+    with open_list(path, shape, sheet_bytes_max=_SAMPLE_BYTES) as opened:
         for record in opened.records:
             if isinstance(record, Record):
                 found.append(Record(record.line, record.cells, list(record.raw)))

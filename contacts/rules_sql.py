@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import Combinable, RawSQL
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Left, Lower, StrIndex
 from django.db.models.lookups import Exact, GreaterThan, In
 
@@ -234,7 +234,7 @@ def _field(rule: Field, moment: datetime) -> Q:
         return Q(**{f"{name}__isnull": False})
     column: Any = F(name)
     if name.startswith(CUSTOM_PREFIX):
-        held = KT(f"custom__{name.removeprefix(CUSTOM_PREFIX)}")
+        held = KeyTextTransform(name.removeprefix(CUSTOM_PREFIX), "custom")
         column = Coalesce(held, Value(""), output_field=TextField())
     if op == "filled":
         return ~Q(Exact(column, Value("")))

@@ -29,7 +29,7 @@ STRINGS_BYTES_MAX: Final = 64 << 20
 PART_BYTES_MAX: Final = 8 << 20
 # Between two rows: Excel's longest row of longest cells is larger, but no list of people has one,
 # and the parser holds a row in memory.
-ROW_BYTES_MAX: Final = 16 << 20
+ROW_BYTES_MAX: Final = 12 << 20
 ROWS_MAX: Final = 1_048_576
 _MARK: Final = b"PK\x03\x04"
 _UNREADABLE: Final = (
@@ -76,8 +76,14 @@ class _Part:
         """The next bytes; all of them where no size is given."""
         data = self._stream.read(self._left + 1 if size is None or size < 0 else size)
         self._left -= len(data)
-        self._archive.since_row += len(data)
-        if self._left < 0 or self._archive.since_row > self._archive.row_bytes_max:
+        archive = self._archive
+        archive.since_row += len(data)
+        archive.unpacked += len(data)
+        if (
+            self._left < 0
+            or archive.since_row > archive.row_bytes_max
+            or archive.unpacked > archive.unpacked_max
+        ):
             raise FileUnusable(_TOO_LARGE)
         return data
 
@@ -104,7 +110,8 @@ class _Archive(zipfile.ZipFile):
     """
 
     part_bytes_max = PART_BYTES_MAX
-    since_row = 0
+    since_row = unpacked = 0
+    unpacked_max = SHEET_BYTES_MAX
     row_bytes_max = STRINGS_BYTES_MAX + PART_BYTES_MAX
 
     def open(self, name: Any, *args: Any, **kwargs: Any) -> Any:
@@ -139,11 +146,12 @@ class _Reader(ExcelReader):
         if not self.sheets:
             raise FileUnusable("This workbook has no sheet with cells. Nothing was imported.")
 
-    def rows(self, sheet_no: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    def rows(self, sheet_no: int, bytes_max: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """(row number, its filled cells) in the order of the sheet."""
         _, target = self.sheets[sheet_no]
         self.archive.part_bytes_max = SHEET_BYTES_MAX
-        self.archive.since_row = 0
+        self.archive.since_row = self.archive.unpacked = 0
+        self.archive.unpacked_max = bytes_max
         self.archive.row_bytes_max = ROW_BYTES_MAX
         book: Any = self.wb  # its formats are no part of the declared types
         with self.archive.open(target) as part:
@@ -174,21 +182,25 @@ def sheets(path: Path) -> list[Sheet]:
         return [Sheet(str(sheet.name), sheet.state == "visible") for sheet, _ in reader.sheets]
 
 
-def records(file: IO[bytes], sheet_no: int) -> Iterator[Record]:
+def records(
+    file: IO[bytes], sheet_no: int, *, bytes_max: int = SHEET_BYTES_MAX
+) -> Iterator[Record]:
     """Rows of a sheet that are not blank, by their row numbers in Excel.
 
     Args:
         file: The workbook; its `tell` shows progress.
         sheet_no: Place in `sheets`, from 0.
+        bytes_max: How much of the sheet may be unpacked.
 
     Raises:
         FileUnusable: no workbook, damaged further on, or unpacking beyond all bounds.
     """
     with _translated():
         reader = _Reader(file, strings=True)
-        for number, row in reader.rows(sheet_no):
+        for seen, (number, row) in enumerate(reader.rows(sheet_no, bytes_max), 1):
             reader.archive.since_row = 0
-            if not 1 <= number <= ROWS_MAX:
+            # A row may claim any number, one that was there before too.
+            if seen > ROWS_MAX or not 1 <= number <= ROWS_MAX:
                 raise FileUnusable(_UNREADABLE)
             cells = _cells(row)
             if cells:

@@ -17,11 +17,16 @@ Columns = Mapping[str, F | Expression]
 
 
 class Copied(NamedTuple):
-    """A page of a file: its text, how many rows, and the key of the last one (0 of none)."""
+    """A page of a file: its text, how many rows, and the key of the last one (0 of none).
+
+    `is_last`: no row lay behind it. A page that is not may hold fewer rows than were asked for,
+    where some left the list between the two looks.
+    """
 
     text: str
     rows: int
     last_id: int
+    is_last: bool
 
 
 def worded(name: str, choices: Sequence[tuple[str, Any]]) -> Case:
@@ -46,10 +51,11 @@ def page_copied(
     ahead = rows.filter(pk__gt=after).select_related(None)
     keys = ahead.order_by("pk").values_list("pk", flat=True)
     last = keys[size - 1 : size].first()
+    is_last = last is None
     if last is None:
         last = keys.last()
     if last is None:
-        return Copied("", 0, 0)
+        return Copied("", 0, 0, True)
     named = {f"csv_{name}": column for name, column in columns.items()}
     page = ahead.filter(pk__lte=last).order_by("pk").annotate(**named).values_list(*named)
     sql, params = page.query.sql_with_params()
@@ -60,4 +66,4 @@ def page_copied(
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", block)
         count = cursor.cursor.rowcount
         cursor.execute("SELECT set_config('timezone', %s, true)", [connection.timezone_name])
-    return Copied(block.getvalue().decode(), count, last)
+    return Copied(block.getvalue().decode(), count, last, is_last)

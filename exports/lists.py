@@ -68,7 +68,7 @@ def export_lines(*, account: Account, kind: str, params: Params) -> Iterator[str
         page = export_page(one, account=account, rows=rows, after=last_id, size=CHUNK)
         if page.text:
             yield page.text
-        if page.rows < CHUNK:
+        if page.is_last:
             return
         last_id = page.last_id
 
@@ -83,7 +83,8 @@ def export_page(
     cells = one.cells(account)
     page = list(rows.filter(pk__gt=after).order_by("pk")[:size])
     lines = csv_lines((), (cells(row) for row in page))
-    return Copied("".join(islice(lines, 1, None)), len(page), page[-1].pk if page else 0)
+    text, last_id = "".join(islice(lines, 1, None)), page[-1].pk if page else 0
+    return Copied(text, len(page), last_id, len(page) < size)
 
 
 def titled(name: str, words: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import Sum
 
 from accounts.choices import CreditKind
 from accounts.models import CreditEntry
@@ -115,6 +116,11 @@ def credits_follow(batch_id: int) -> int:
         return 0
     differs = _difference(batch)
     credits = differs - batch.credits_adjusted
+    if credits < 0:
+        # What the platform bore was never paid, so it is not given back.
+        entries = CreditEntry.objects.filter(batch_id=batch.pk, kind=CreditKind.ADJUST)
+        charged = -(entries.aggregate(moved=Sum("available"))["moved"] or 0)
+        credits = min(differs - charged, 0)
     if credits:
         # Under the batch's lock the number of corrections before this one is its name.
         earlier = CreditEntry.objects.filter(batch_id=batch.pk, kind=CreditKind.ADJUST).count()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pycurl
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 5.0
 # People who wait longer go away (Google, "The need for mobile speed", 2016).
 SLOW_S: Final = 3.0
 _REDIRECTS: Final = 5

@@ -240,7 +240,7 @@ class LaunchSerializer(StrictFields, serializers.Serializer):
             found = datetime.fromisoformat(text)
         except ValueError:
             found = None
-        if found is None or found.tzinfo is not None:
+        if found is None or found.tzinfo is not None or not 2000 <= found.year < 2100:
             raise serializers.ValidationError("A day and a time without an offset.")
         return found
 

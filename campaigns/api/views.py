@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import calling_account, calling_user, owned
+from accounts.access import calling_account, calling_scopes, calling_user, owned
 from accounts.choices import Scope
 from accounts.models import Account
 from campaigns import planned, selectors, services
@@ -134,6 +134,7 @@ class BlastViewSet(
     required_scopes = {
         "launch": Scope.SEND,
         "repeat": Scope.SEND,
+        "series": Scope.SEND,
         "approval": Scope.SEND,
         "estimate": Scope.READ,
     }
@@ -160,13 +161,16 @@ class BlastViewSet(
 
     @extend_schema(request=BlastWriteSerializer(partial=True), responses=BlastSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Rewrite a draft; what is left out stays."""
+        """Rewrite a draft; what is left out stays. One that repeats goes out so: scope `send`."""
         form = BlastWriteSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
+        blast = self.get_object()
+        if blast.state == BlastState.REPEATING and Scope.SEND not in calling_scopes(request):
+            raise NotAllowed("This blast goes out by itself: the key needs the scope send.")
         blast = services.blast_update(
             account=calling_account(request),
             actor=calling_user(request),
-            blast=self.get_object(),
+            blast=blast,
             **self._draft(form.validated_data),
         )
         return self._fresh(blast)

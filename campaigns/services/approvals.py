@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from accounts.access import role_includes
 from accounts.choices import Role
-from accounts.models import Account, User
+from accounts.models import Account, Membership, User
 from accounts.selectors import team_list
 from accounts.services import audit_record
 from campaigns.choices import ApprovalState, BlastState
@@ -24,7 +24,7 @@ from campaigns.services import freezing
 from campaigns.services.blasts import locked
 from campaigns.services.launching import require_sendable
 from common.clock import now
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, NotAllowed, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ def approval_decide(
     """Approve or refuse what was asked for, as it was asked.
 
     Raises:
+        NotAllowed: the actor is no (longer a) marketer of the account; their keys go on working.
         ApprovalOwn: the actor asked, or wrote the blast.
         ApprovalGone: it was decided or voided.
         ApprovalVoid: the blast, its people or its cost changed since; it is to be asked again.
@@ -83,6 +84,9 @@ def approval_decide(
     found = Approval.objects.filter(account=account, pk=approval.pk).first()
     if found is None:
         raise NotFound
+    member = Membership.objects.filter(account=account, user=actor).first()
+    if member is None or not role_includes(member.role, Role.MARKETER):
+        raise NotAllowed
     if actor.pk in (found.requested_by_id, found.blast.created_by_id):
         raise ApprovalOwn
     estimate = require_sendable(account, found.blast) if is_approved else None

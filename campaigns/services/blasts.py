@@ -124,7 +124,10 @@ def blast_update(
         if campaign.archived_at is not None:
             raise CampaignArchived
         blast.campaign = campaign
-    blast.body = blast.body if body is None else body_cleaned(body)
+    was, blast.body = blast.body, blast.body if body is None else body_cleaned(body)
+    if repeats and blast.body != was:
+        # Whoever wrote the words answers for them: the rule on templates asks about them.
+        blast.sent_by = actor
     blast.name = blast.name if name is None else _name(name, blast.body)
     blast.sender = sender or blast.sender
     if give_up_hours is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from accounts.models import Account, User
 from accounts.services import audit_record
-from campaigns.choices import ApprovalState
+from campaigns.choices import ApprovalState, BlastState
 from campaigns.errors import ApprovalMissing, ApprovalVoid
 from campaigns.models import Approval, Blast
 from common.clock import now
@@ -43,7 +43,8 @@ def content_digest(account: Account, blast: Blast) -> str:
     """SHA-256 over everything that decides what is sent to whom, from which numbers."""
     content = {
         "body": blast.body,
-        "groups": sorted(blast.groups.values_list("pk", flat=True)),
+        # Of a smart group also its rules: they are who is in it.
+        "groups": [list(one) for one in blast.groups.order_by("pk").values_list("pk", "rules")],
         "sender": blast.sender_id or sender_default(account).pk,
         "more_senders": sorted(blast.more_senders.values_list("pk", flat=True)),
         "give_up_hours": blast.give_up_hours,
@@ -59,9 +60,12 @@ def is_needed(account: Account, people: int) -> bool:
 
 
 def approval_open(blast: Blast) -> Approval | None:
-    """The approval that is asked for or given; of an occurrence, its pattern's. One query."""
-    owner = blast.series.blast_id if blast.series else blast.pk
-    return Approval.objects.filter(blast_id=owner, state__in=Approval.OPEN).first()
+    """The approval that is asked for or given; of an occurrence without one, its pattern's."""
+    found = Approval.objects.filter(state__in=Approval.OPEN)
+    own = found.filter(blast=blast).first()
+    if own is not None or blast.series is None:
+        return own
+    return found.filter(blast_id=blast.series.blast_id).first()
 
 
 def refusal(account: Account, blast: Blast, estimate: Estimate) -> DomainError | None:
@@ -77,7 +81,9 @@ def refusal(account: Account, blast: Blast, estimate: Estimate) -> DomainError |
     now_frozen = frozen(account, blast, estimate)
     if approval.covers(now_frozen.digest, now_frozen.people, now_frozen.credits):
         return None
-    approval_void(approval, actor=None)
+    # An occurrence that somebody rewrote by hand says nothing of its pattern.
+    if approval.blast_id == blast.pk or blast.state == BlastState.SCHEDULED:
+        approval_void(approval, actor=None)
     return ApprovalVoid()
 
 

@@ -178,6 +178,10 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                 raise unapproved
             with transaction.atomic():
                 approval_require(account=blast.account, actor=blast.sent_by, body=blast.body)
+                # A budget that is changed meanwhile waits, then finds this batch.
+                blast.campaign = Campaign.objects.select_for_update(no_key=True).get(
+                    pk=blast.campaign_id
+                )
                 blast.batch = messaging.batch_launch(
                     account=blast.account,
                     actor=blast.sent_by,

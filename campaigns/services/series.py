@@ -96,8 +96,7 @@ def series_change(*, account: Account, actor: User | None, series: Series, rule:
     series = _locked(account, series)
     if series.state == SeriesState.ENDED:
         raise SeriesOver
-    series.rule_set(rule)
-    series.move_on(since=now())
+    series.move_anew(since=now(), rule=rule)
     if series.next_on is None:
         raise SeriesNeverDue
     series.save()
@@ -137,7 +136,7 @@ def series_resume(*, account: Account, actor: User | None, series: Series) -> Se
     if series.state != SeriesState.PAUSED:
         raise SeriesNotPaused
     series.state = SeriesState.RUNNING
-    series.move_on(since=now())
+    series.move_anew(since=now(), rule=series.rule)
     series.save()
     _audit(account, actor, "series.resumed", series)
     return series
@@ -240,6 +239,8 @@ def _occurrence(series: Series, at: datetime) -> bool:
 
 
 def _check(rule: Rule) -> None:
+    if not 2000 <= rule.starts_on.year < 2100:
+        raise RuleInvalid("starts_on", "Beyond these years a day is a typing error.")
     if not 1 <= rule.interval <= INTERVAL_LIMIT:
         raise RuleInvalid("interval", f"Between 1 and {INTERVAL_LIMIT}.")
     if rule.count is not None and not 1 <= rule.count <= COUNT_LIMIT:

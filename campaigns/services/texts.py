@@ -15,7 +15,7 @@ from campaigns.errors import TemplateNotApproved
 from campaigns.models import SavedText
 from campaigns.services.blasts import body_cleaned
 from common.clock import now
-from common.errors import Invalid, NotFound
+from common.errors import Conflict, Invalid, NotFound
 
 NAME_LIMIT = 80
 FOLDER_LIMIT = 60
@@ -65,11 +65,19 @@ def text_save(
 
 @transaction.atomic
 def text_approve(
-    *, account: Account, actor: User | None, text: SavedText, approved: bool
+    *,
+    account: Account,
+    actor: User | None,
+    text: SavedText,
+    approved: bool,
+    seen: str | None = None,
 ) -> SavedText:
     """Let a template be sent under the account's rule, or no longer. For admins.
 
+    `seen` are the words that the actor read, where they are known.
+
     Raises:
+        Conflict: somebody rewrote it since it was read.
         NotFound: it is not the account's, or a snippet.
 
     Locks: the text's row.
@@ -77,6 +85,8 @@ def text_approve(
     text = _locked(account, text)
     if text.kind != TextKind.TEMPLATE:
         raise NotFound
+    if approved and seen is not None and body_cleaned(seen) != text.body:
+        raise Conflict
     if (text.approved_at is not None) == approved:
         return text
     text.approved_at, text.approved_by = (now(), actor) if approved else (None, None)

@@ -9,6 +9,7 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from campaigns import planned, selectors, services
 from campaigns.composing import compose
+from campaigns.errors import ApprovalGone
 from campaigns.models import Blast
 from common.errors import DomainError
 
@@ -53,6 +54,9 @@ def _act(request: AccountRequest, blast: Blast) -> None:
         )
         messages.success(request, "Your colleagues were asked by mail.")
     elif approval is not None and act in ("approve", "reject"):
+        # What was read, not what somebody asked for since.
+        if request.POST.get("approval", str(approval.pk)) != str(approval.pk):
+            raise ApprovalGone
         services.approval_decide(
             account=request.account,
             actor=request.user,

@@ -38,11 +38,11 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
         people = planned.draft_people(
             account=request.account,
             body=request.POST.get("body", ""),
-            group_ids=[int(pk) for pk in request.POST.getlist("groups") if pk.isdigit()],
+            group_ids=[int(pk) for pk in request.POST.getlist("groups") if pk.isdecimal()],
             plan=form.plan,
             reason=show if show in Reason.values else None,
             until=until,
-            before=int(before) if before.isdigit() else None,
+            before=int(before) if before.isdecimal() else None,
             size=_SIZE + 1,
         )
     except DomainError:

@@ -28,9 +28,9 @@ def blast_calendar(request: AccountRequest) -> HttpResponse:
     """One month: `month` (2026-11) and `campaign` stand in the URL."""
     first = _month(request.GET.get("month", "")) or localdate().replace(day=1)
     chosen = request.GET.get("campaign", "")
-    campaign = (
-        owned(Campaign.objects.all(), request.account, pk=int(chosen)) if chosen.isdigit() else None
-    )
+    campaign = None
+    if chosen.isdecimal():
+        campaign = owned(Campaign.objects.all(), request.account, pk=int(chosen))
     weeks = Calendar().monthdatescalendar(first.year, first.month)
     days = planned.calendar_days(
         account=request.account, first=weeks[0][0], last=weeks[-1][-1], campaign=campaign
@@ -56,7 +56,7 @@ def blast_calendar(request: AccountRequest) -> HttpResponse:
 def blast_copy(request: AccountRequest) -> HttpResponse:
     """Plan a copy of a blast on a day, as a draft: `blast` and `on` in the form."""
     chosen = request.POST.get("blast", "")
-    blast = owned(Blast.objects.all(), request.account, pk=int(chosen) if chosen.isdigit() else 0)
+    blast = owned(Blast.objects.all(), request.account, pk=int(chosen) if chosen.isdecimal() else 0)
     on = _date(request.POST.get("on", ""))
     if on is None:
         messages.error(request, "Choose the day for the copy.")

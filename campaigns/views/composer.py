@@ -133,7 +133,7 @@ def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
 def _approval_typed(request: AccountRequest) -> Approval | None:
     """What a second person said of the stored draft that is being rewritten, if it is one."""
     typed = request.POST.get("blast", "")
-    if not (request.account.requires_approval and typed.isdigit()):
+    if not (request.account.requires_approval and typed.isdecimal()):
         return None
     blast = owned(Blast.objects.all(), request.account, pk=int(typed))
     return planned.approval_latest(blast=blast)
@@ -232,7 +232,7 @@ def _counted(
     request: AccountRequest, form: BlastForm, *, is_typing: bool = False
 ) -> dict[str, Any]:
     """The count of what the form holds, valid or not; has its links asked in the background."""
-    groups = [int(value) for value in form["groups"].value() or [] if str(value).isdigit()]
+    groups = [int(value) for value in form["groups"].value() or [] if str(value).isdecimal()]
     senders = list(selectors.senders_list(account=request.account))
     chosen, when = str(form["sender"].value() or ""), form["when"].value()
     sender = next((one for one in senders if str(one.pk) == chosen), next(iter(senders), None))

@@ -62,7 +62,11 @@ def text_approve(request: AccountRequest, pk: int) -> HttpResponse:
     approved = bool(request.POST.get("approved"))
     try:
         services.text_approve(
-            account=request.account, actor=request.user, text=text, approved=approved
+            account=request.account,
+            actor=request.user,
+            text=text,
+            approved=approved,
+            seen=request.POST.get("seen"),
         )
     except DomainError as error:
         messages.error(request, error.message)

@@ -53,15 +53,18 @@ def optin_form_save(
         OptInInvalid: the wording lacks something carriers ask for.
         NotFound: a group is not the account's.
 
-    Locks: the account's row, so that two first saves make one form.
+    Locks: the form's row; without one the account's, so that two first saves make one form.
     """
     brand = account.brand or account.name
     lacks = disclosures.missing(values["wording"], brand)
     if lacks:
         raise OptInInvalid({"wording": f"It must also say {'; '.join(lacks)}."})
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-    form = OptInForm.objects.filter(account=account).first()
-    form = form or OptInForm(account=account, token=secret_token(16))
+    # The form before the account, as whoever joins by it locks them.
+    forms = OptInForm.objects.select_for_update(no_key=True).filter(account=account)
+    form = forms.first()
+    if form is None:
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        form = forms.first() or OptInForm(account=account, token=secret_token(16))
     return _save(form, actor, "optin.form_changed", form.token, FORM_FIELDS, values, group_ids)
 
 

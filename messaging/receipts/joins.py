@@ -7,10 +7,11 @@ only START does: the carrier then refuses our answer (21610) and the opt-out sta
 reported by the carrier.
 """
 
-from contacts.models import OptInForm, OptInKeyword
+from contacts.models import OptInForm, OptInKeyword, OptInPending
 from contacts.selectors import optin_keyword_find
 from contacts.services import optin_accept, optin_ask, optin_confirm
 from messaging import joining
+from messaging.choices import BatchKind, Direction, MessageState
 from messaging.keywords import Keyword, KeywordKind, key_of
 from messaging.models import Message, SenderNumber
 from messaging.receipts import answers
@@ -25,11 +26,27 @@ def keyword_in(message: Message, keyword: Keyword) -> OptInKeyword | None:
 
 def confirm(message: Message) -> OptInForm | OptInKeyword | None:
     """Take a START or YES for what is pending; what they joined by, None where nothing is."""
+    if _is_unasked(message):
+        return None
     return optin_confirm(
         account=message.account,
         phone=message.phone,
         message_id=message.pk,
         at=message.created_at,
+    )
+
+
+def _is_unasked(message: Message) -> bool:
+    """Whether the form's question has not gone out yet, so that a YES answers something else."""
+    who = {"account": message.account, "phone": message.phone}
+    return (
+        OptInPending.objects.filter(form__isnull=False, **who).exists()
+        and Message.objects.filter(
+            direction=Direction.OUT,
+            state=MessageState.PENDING,
+            batch__kind=BatchKind.OPTIN,
+            **who,
+        ).exists()
     )
 
 
