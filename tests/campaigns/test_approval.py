@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Account, AuditEvent, User
+from accounts.models import Account, AuditEvent, Membership, User
 from campaigns import services
 from campaigns.choices import ApprovalState, BlastState
 from campaigns.errors import ApprovalGone, ApprovalMissing, ApprovalOwn, ApprovalVoid
@@ -18,6 +18,7 @@ from campaigns.models import Approval, Blast
 from campaigns.recurring import Rule
 from common.clock import now
 from contacts.models import Contact, Group, GroupMember
+from contacts.services import group_create, group_rules_set
 from messaging.models import Batch
 from tests.campaigns.conftest import api_client
 
@@ -249,3 +250,48 @@ def test_the_api_asks_decides_and_refuses(
     assert (own.status_code, own.json()["code"]) == (403, "approval_own")
     assert (done.json()["state"], done.json()["answer"]) == ("approved", "Go")
     assert api.post(f"{url}launch/", {}, content_type=json).status_code == 202
+
+
+def test_what_is_approved_is_what_was_read(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval, browse: Browse
+) -> None:
+    page = reverse("blast_approval", args=[draft.pk])
+    read = browse(bob).get(page).content.decode()
+    assert f'name="approval" value="{asked.pk}"' in read
+    services.blast_update(account=account, actor=alice, blast=draft, body="Other words")
+    again = services.approval_request(account=account, actor=alice, blast=draft)
+
+    browse(bob).post(page, {"act": "approve", "approval": asked.pk})
+
+    again.refresh_from_db()
+    assert again.state == ApprovalState.REQUESTED
+
+
+def test_other_rules_of_a_smart_group_void_it(
+    account: Account, alice: User, bob: User, draft: Blast
+) -> None:
+    rules = {"field": "first_name", "op": "is", "value": "ann"}
+    smart = group_create(account=account, actor=alice, name="Smart", rules=rules)
+    services.blast_update(account=account, actor=alice, blast=draft, group_ids=[smart.pk])
+    decide(services.approval_request(account=account, actor=alice, blast=draft), bob)
+
+    group_rules_set(
+        account=account, actor=alice, group_id=smart.pk, rules={**rules, "value": "cleo"}
+    )
+
+    with pytest.raises(ApprovalVoid):
+        send(account, alice, draft)
+
+
+def test_whoever_left_the_team_approves_nothing_by_a_key_they_kept(
+    account: Account, bob: User, draft: Blast, asked: Approval
+) -> None:
+    kept = api_client(account, bob, ["send"])
+    Membership.objects.filter(account=account, user=bob).delete()
+
+    answer = kept.post(
+        f"/api/v1/blasts/{draft.pk}/approval/", {"act": "approve"}, content_type="application/json"
+    )
+
+    asked.refresh_from_db()
+    assert (answer.status_code, asked.state) == (403, ApprovalState.REQUESTED)

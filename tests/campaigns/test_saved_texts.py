@@ -172,3 +172,21 @@ def test_a_deleted_template_leaves_its_blasts_alone(
 
     assert not SavedText.objects.exists()
     assert Blast.objects.get().body == draft.body
+
+
+def test_words_that_changed_since_they_were_read_are_not_approved(
+    browse: Browse, account: Account, alice: User, template: SavedText
+) -> None:
+    read = template.body
+    services.text_save(
+        account=account, actor=alice, text=template, name=template.name, body="Other words"
+    )
+    approve = f"/templates/{template.pk}/approve"
+
+    browse(alice).post(approve, {"approved": "1", "seen": read})
+    template.refresh_from_db()
+    assert template.approved_at is None
+
+    browse(alice).post(approve, {"approved": "1", "seen": "Other words"})
+    template.refresh_from_db()
+    assert template.approved_at is not None

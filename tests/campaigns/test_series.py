@@ -9,7 +9,8 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Account, AuditEvent, User
+from accounts.choices import Role, TemplateRule
+from accounts.models import Account, AuditEvent, Membership, User
 from campaigns import services
 from campaigns.choices import BlastState, SeriesState
 from campaigns.errors import (
@@ -25,6 +26,7 @@ from campaigns.models import Blast, Series
 from campaigns.recurring import Rule
 from campaigns.tasks import launch_due
 from contacts.models import GroupMember
+from tests.campaigns.conftest import api_client
 
 pytestmark = pytest.mark.django_db
 
@@ -261,3 +263,60 @@ def test_the_api_repeats_and_holds(api: Any, draft: Blast) -> None:
     }
     assert held["repeats"]["state"] == "paused"
     assert wrong.status_code == 422
+
+
+def test_a_skipped_day_stays_skipped_when_the_rule_is_kept_or_the_series_resumed(
+    account: Account, alice: User, series: Series
+) -> None:
+    who: dict[str, Any] = {"account": account, "actor": alice, "series": series}
+    with time_machine.travel(MORNING, tick=False):
+        services.series_skip(**who)
+        assert services.series_change(**who, rule=DAILY).next_on == TODAY + DAY
+        services.series_pause(**who)
+        assert services.series_resume(**who).next_on == TODAY + DAY
+
+    tick(MORNING + HOUR)
+    assert occurrences(series) == []
+    tick(MORNING + HOUR + DAY)
+    assert occurrences(series) == [("2026-11-24", "launched")]
+
+
+def test_a_key_that_may_not_send_changes_nothing_that_goes_out_by_itself(
+    account: Account, alice: User, series: Series, draft: Blast
+) -> None:
+    url, json = f"/api/v1/blasts/{draft.pk}/", "application/json"
+    writer = api_client(account, alice, ["read", "write"])
+    sender = api_client(account, alice, ["read", "write", "send"])
+
+    refused = [
+        writer.patch(url, {"body": "Other words"}, content_type=json).status_code,
+        writer.post(f"{url}series/", {"act": "pause"}, content_type=json).status_code,
+    ]
+
+    assert refused == [403, 403]
+    draft.refresh_from_db()
+    series.refresh_from_db()
+    assert (draft.body == "Other words", series.state) == (False, SeriesState.RUNNING)
+    assert sender.patch(url, {"body": "Other words"}, content_type=json).status_code == 200
+
+
+def test_whoever_rewrites_a_series_answers_for_its_words(
+    account: Account, alice: User, bob: User, series: Series, draft: Blast
+) -> None:
+    Account.objects.filter(pk=account.pk).update(template_rule=TemplateRule.MARKETERS)
+    Membership.objects.filter(account=account, user=bob).update(role=Role.MARKETER)
+    services.blast_update(account=account, actor=bob, blast=draft, body="Nobody approved this")
+
+    tick(MORNING + HOUR)
+
+    (occurrence,) = Blast.objects.filter(series=series)
+    assert (occurrence.state, occurrence.batch) == (BlastState.FAILED, None)
+
+
+@pytest.mark.parametrize("year", [1, 1999, 2100])
+def test_a_first_day_in_another_century_is_refused(
+    account: Account, alice: User, draft: Blast, year: int
+) -> None:
+    rule = Rule("day", time(10), date(year, 1, 1))
+    with pytest.raises(RuleInvalid):
+        services.series_start(account=account, actor=alice, blast=draft, rule=rule)

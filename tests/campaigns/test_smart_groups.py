@@ -289,3 +289,16 @@ def test_who_changed_which_rules_is_on_record(account: Account, alice: User) -> 
     )
     assert (made.action, made.data) == ("group.created", {"rules": NAMED})
     assert (changed.action, changed.data) == ("group.rules_changed", {"old": NAMED, "new": ANN})
+
+
+def test_two_underscores_in_a_fields_name_are_no_path(account: Account, group: Group) -> None:
+    contact_update(
+        account=account,
+        actor=None,
+        contact_id=Contact.objects.get(account=account, first_name="Ann").pk,
+        custom={"no__texts": "yes"},
+    )
+    willing = smart(account, {"not": {"field": "custom.no__texts", "op": "filled"}})
+
+    assert "Ann" not in names(account, willing)
+    assert "Ben" in names(account, willing)

@@ -13,7 +13,7 @@ from accounts.choices import Role
 from accounts.models import Account, AuditEvent, Membership, User
 from common.clock import now
 from contacts.models import Contact, CustomField, Group, GroupMember
-from exports import services
+from exports import lists, services
 from exports.choices import ExportState
 from exports.lists import ExportList, export_list
 from exports.models import Export, ExportPart
@@ -351,3 +351,41 @@ def test_postgresql_writes_messages_as_pages_tell_them(
     told = [rows[1][name] for name in ("state", "reason", "text", "by", "carrier_code")]
     assert told == ["Not delivered", "Landline", "", "", ""]
     assert account.timezone == "America/New_York"
+
+
+def test_a_row_that_leaves_its_list_between_two_looks_ends_nothing(
+    browser: Client, people: list[Contact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "PART_ROWS", 3)
+    export = begin(browser, kind="contacts")
+    real = lists.export_page
+
+    def short(*args: Any, **kwargs: Any) -> Any:
+        page = real(*args, **kwargs)
+        return page._replace(rows=page.rows - 1) if kwargs["after"] == 0 else page
+
+    monkeypatch.setattr(services, "export_page", short)
+    services.export_run(export.pk)
+
+    export.refresh_from_db()
+    assert (export.state, export.rows_done) == (ExportState.DONE, 6)
+    assert ExportPart.objects.filter(export=export).count() == 3
+
+
+def test_a_long_export_gives_its_place_away_now_and_then(
+    browser: Client, people: list[Contact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "PART_ROWS", 3)
+    monkeypatch.setattr(services, "_SHIFT_S", 0.0)
+    hinted: list[tuple[str, int]] = []
+    monkeypatch.setattr(services, "enqueue", lambda name, pk: hinted.append((name, pk)))
+    export = begin(browser, kind="contacts")
+    hinted.clear()
+
+    services.export_run(export.pk)
+    assert hinted == [("exports.run", export.pk)]
+    services.export_run(export.pk)
+    services.export_run(export.pk)
+
+    export.refresh_from_db()
+    assert (export.state, export.rows_done) == (ExportState.DONE, 7)
