@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -53,8 +54,8 @@ FILE = b"""phone,first name,points
 
 
 @pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: object) -> Path:
-    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+def media(tmp_path: Path, settings: Any) -> Path:
+    settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
 
@@ -68,7 +69,7 @@ def people(shop: Account) -> None:
     consent_revoke(account=shop, phone="+13055550105", source=ConsentSource.KEYWORD)
 
 
-def tried(account: Account, content: bytes = FILE, **how: object) -> ContactImport:
+def tried(account: Account, content: bytes = FILE, **how: Any) -> ContactImport:
     """A dry run of the file, counted."""
     upload = SimpleUploadedFile("list.csv", content)
     found = import_create(account=account, actor=None, upload=upload)
@@ -78,7 +79,7 @@ def tried(account: Account, content: bytes = FILE, **how: object) -> ContactImpo
         import_id=found.pk,
         mapping=found.mapping,
         dry_run=True,
-        **how,  # type: ignore[arg-type]
+        **how,
     )
     import_run(found.pk)
     found.refresh_from_db()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -65,9 +66,9 @@ def killed_at(place: str, after: int, import_id: int, media: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("place", "after", "read"), [("_piece", 4, 400), ("_finish", 0, ROWS + 1)])
 def test_a_killed_worker_leaves_nothing_and_the_next_one_finishes(
-    shop: Account, tmp_path: Path, settings: object, place: str, after: int, read: int
+    shop: Account, tmp_path: Path, settings: Any, place: str, after: int, read: int
 ) -> None:
-    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+    settings.MEDIA_ROOT = tmp_path
     lines = [f"305{200 + n // 100}{n % 100:04d},Name" for n in range(ROWS)]
     content = "\n".join(["phone,first name", *lines, "123,Nobody\n"]).encode()
     found = import_create(account=shop, actor=None, upload=SimpleUploadedFile("list.csv", content))

@@ -1,6 +1,7 @@
 """A list of people who must not be texted: all of them are out, and nobody becomes a contact."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -28,8 +29,8 @@ LIST = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n3055550103,Cleo\n3055
 
 
 @pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: object) -> Path:
-    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+def media(tmp_path: Path, settings: Any) -> Path:
+    settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -23,8 +24,8 @@ LIST = b"phone,first name,note\n3055550101,Ann,=1+1\n123,Ben,+x\n,Cleo,\n3055550
 
 
 @pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: object) -> Path:
-    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+def media(tmp_path: Path, settings: Any) -> Path:
+    settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
 
