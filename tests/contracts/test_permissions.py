@@ -203,7 +203,7 @@ SCOPES = {
     ("blast-launch", "POST"): SEND,
     ("blast-repeat", "POST"): SEND,
     ("blast-approval", "POST"): SEND,
-    ("blast-series", "POST"): WRITE,
+    ("blast-series", "POST"): SEND,
     ("blast-report", "GET"): READ,
     ("api-conversation-list", "GET"): READ,
     ("api-conversation-detail", "GET"): READ,

@@ -285,8 +285,8 @@ def test_the_text_of_hundreds_over_many_chunks_goes_out_once_more(
     assert Chunk.objects.filter(state=ChunkState.READY).count() == 3
     send_all()
 
-    texted = [sim.recipients()[message.phone] for message in of(batch)]
-    assert texted == [2 if code else 1 for code in codes]
+    texts = sim.recipients()
+    assert [texts[message.phone] for message in of(batch)] == [2 if code else 1 for code in codes]
     assert differences() == []
 
 
