@@ -35,6 +35,11 @@ Sent = Callable[..., Batch]
 
 def come_back(message: Message, state: MessageState, code: str) -> None:
     """The carrier's last word on a message it had taken."""
+    _come_back(message, state, code)
+    activity_rewrite([message.batch_id or 0])
+
+
+def _come_back(message: Message, state: MessageState, code: str) -> None:
     moves = TallyMoves()
     size, price = message.segments, message.credits
     moves.leave(message.batch_id or 0, message.state, message.reason, size, price)
@@ -47,7 +52,6 @@ def come_back(message: Message, state: MessageState, code: str) -> None:
     moves.enter(message.batch_id or 0, state, message.reason, message.segments, message.credits)
     with connection.cursor() as cursor:
         tally_move(cursor, moves.deltas)
-    activity_rewrite([message.batch_id or 0])
 
 
 @pytest.fixture
@@ -60,7 +64,8 @@ def sent(launch: Launch, people: People, sim: Client) -> Sent:
         send_all()
         for message, code in zip(of(batch), codes, strict=True):
             end = MessageState.UNDELIVERED if code else MessageState.DELIVERED
-            come_back(message, end, code)
+            _come_back(message, end, code)
+        activity_rewrite([batch.pk])
         batch.refresh_from_db()
         assert batch.state == BatchState.DONE
         return batch
