@@ -200,7 +200,7 @@ def _after(figures: Figures) -> SafeString:
     ]
     done = [format_html("<strong>{}</strong> {}", num(count), word) for count, word in did if count]
     if not done:
-        return format_html("Nobody has tapped a link, replied or left so far.")
+        return format_html("{}", "Nobody has tapped a link, replied or left so far.")
     if len(done) == 1:
         return format_html("{}.", done[0])
     return format_html("{} and {}.", SafeString(", ".join(done[:-1])), done[-1])

@@ -120,6 +120,9 @@ def shop_at_work(stack: Stack) -> Shop:
                 for blast in blasts
                 if blast.state in (BlastState.DRAFT, BlastState.FAILED)
             ],
+            "blast_approval": [
+                {"pk": blast.pk} for blast in blasts if blast.state == BlastState.DRAFT
+            ],
             "group_detail": [
                 {"pk": one.pk}
                 for one in (group, _group(account, owner, "Nobody yet"), clickers, deep)
@@ -195,7 +198,8 @@ def _people(stack: Stack, account: Account, owner: User) -> tuple[list[ContactIm
 def _blasts(
     stack: Stack, account: Account, owner: User, campaign: Campaign, group: Group
 ) -> list[Blast]:
-    """Two that were sent, and one each paused, scheduled, canceled, a draft and refused."""
+    """Two that were sent, and one each paused, scheduled, canceled, a draft to be approved
+    and refused."""
     write = partial(
         campaigns.blast_create,
         account=account,
@@ -230,6 +234,7 @@ def _blasts(
     send(blast=canceled, at=tomorrow)
     campaigns.blast_cancel(account=account, actor=owner, blast=canceled)
     draft = write(name="Peonies", body=_ODD_TEXT)
+    campaigns.approval_request(account=account, actor=owner, blast=draft, note="For Friday")
     refused = _refused(stack, account, owner, write)
     return [_now(one) for one in (*sent, paused, scheduled, canceled, draft, refused)]
 
