@@ -29,7 +29,7 @@ test: $(STAMP)
 	$(LOCAL) test $(ARGS)
 
 faults: $(STAMP)
-	$(LOCAL) test -m faults --long -s $(ARGS)
+	$(LOCAL) test -m faults --long -s --timeout 1800 $(ARGS)
 
 check: $(STAMP)
 	$(LOCAL) check
