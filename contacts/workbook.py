@@ -40,7 +40,8 @@ _TOO_LARGE: Final = (
     "Unpacked, this workbook is larger than any list of people should be. In Excel, choose “Save"
     " as” and “CSV UTF-8”, and upload that. Nothing was imported."
 )
-# What zipfile and openpyxl raise at a file that is damaged, locked, or something else.
+# What zipfile and openpyxl raise at a file that is damaged, locked, or something else; zipfile
+# says NotImplementedError of a way of packing that it does not know.
 _BROKEN: Final = (
     zipfile.BadZipFile,
     zlib.error,
