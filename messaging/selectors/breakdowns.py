@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from messaging.choices import Happened
 from messaging.models import BatchActivity
-from messaging.selectors.figures import Rate
+from messaging.selectors.figures import Rate, rate
 
 _HOURS_SQL = """
 SELECT extract(isodow FROM slot_at AT TIME ZONE %(zone)s)::int,
@@ -71,26 +71,22 @@ class NumberFigures:
     @property
     def delivery_rate(self) -> Rate:
         """Delivered of what the carrier accepted or refused."""
-        return _rate(self.delivered, self.asked)
+        return rate(self.delivered, self.asked)
 
     @property
     def click_rate(self) -> Rate:
         """Clicked of delivered, with a link in the text or without."""
-        return _rate(self.clicked, self.delivered)
+        return rate(self.clicked, self.delivered)
 
     @property
     def response_rate(self) -> Rate:
         """Replied of delivered."""
-        return _rate(self.replied, self.delivered)
+        return rate(self.replied, self.delivered)
 
     @property
     def unsubscribe_rate(self) -> Rate:
         """Opted out of delivered."""
-        return _rate(self.opted_out, self.delivered)
-
-
-def _rate(part: int, whole: int) -> Rate:
-    return part, whole, part / whole if whole else None
+        return rate(self.opted_out, self.delivered)
 
 
 def figures_by_number(batch_ids: Sequence[int]) -> list[NumberFigures]:

@@ -69,25 +69,26 @@ class Figures:
     @property
     def delivery_rate(self) -> Rate:
         """Delivered of what the carrier accepted or refused: landlines refused at once count."""
-        return _rate(self.delivered, self.accepted + self.refused)
+        return rate(self.delivered, self.accepted + self.refused)
 
     @property
     def click_rate(self) -> Rate:
         """Recipients with a click of a person, of delivered with a link."""
-        return _rate(self.clicked, self.delivered_linked)
+        return rate(self.clicked, self.delivered_linked)
 
     @property
     def response_rate(self) -> Rate:
         """Recipients who replied other than with opt-out words, of delivered."""
-        return _rate(self.replied, self.delivered)
+        return rate(self.replied, self.delivered)
 
     @property
     def unsubscribe_rate(self) -> Rate:
         """Recipients who opted out, of delivered."""
-        return _rate(self.opted_out, self.delivered)
+        return rate(self.opted_out, self.delivered)
 
 
-def _rate(part: int, whole: int) -> Rate:
+def rate(part: int, whole: int) -> Rate:
+    """`part` of `whole`, with the share (0 to 1) where there is a whole."""
     return part, whole, part / whole if whole else None
 
 
