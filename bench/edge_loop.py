@@ -2,9 +2,10 @@
 
 Held against the usual stack doing the same: a task per message with the carrier's SDK, a Django
 view with an ORM update per callback. Neither clock counts the making of the signed callbacks,
-which is the carrier's work.
+which is the carrier's work. Sizes can be changed by BENCH_LOOP and BENCH_LOOP_NAIVE.
 """
 
+import os
 import statistics
 import time
 from typing import Final
@@ -17,8 +18,8 @@ from bench.serving import serving
 from messaging.models import Attempt, Batch, CarrierAccount, CarrierEventQueue, Message
 from messaging.recounting import differences
 
-PEOPLE: Final = 100_000
-NAIVE: Final = 5_000
+PEOPLE: Final = int(os.environ.get("BENCH_LOOP", "100000"))
+NAIVE: Final = int(os.environ.get("BENCH_LOOP_NAIVE", "5000"))
 WORDS: Final = ("queued", "sent", "delivered")
 
 
