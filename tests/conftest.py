@@ -170,6 +170,12 @@ def stack(transactional_db: None, _session_stack: Stack, settings: Any) -> Itera
     stack.settle()
 
 
+@pytest.fixture
+def nothing_goes_out(stack: Stack) -> None:
+    """Pages are served, but nobody launches or sends what a test writes by hand."""
+    stack.hold_background()
+
+
 def _database_url() -> str:
     """The address of the test database, as pytest-django made it."""
     given = django_settings.DATABASES["default"]

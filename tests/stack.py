@@ -165,13 +165,17 @@ class Stack:
         """
         self.kill(*(name for name in self._running if name not in (*SERVING, *BACKGROUND)))
         self.kill(*self._special)
+        self.hold_background()
+
+    def hold_background(self) -> None:
+        """Let nothing be launched, sent, applied or swept: what a test writes by hand stays so."""
         if "beat" in self.running():
-            _signal_group(self._running["beat"], signal.SIGSTOP)
+            self.freeze("beat")
         workers = [name for name in ("sender", "worker") if name in self.running()]
         self._forget_redis()
         if self._come_to_rest(workers):
             for name in workers:
-                _signal_group(self._running[name], signal.SIGSTOP)
+                self.freeze(name)
         else:
             self.kill(*workers)
 

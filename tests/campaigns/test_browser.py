@@ -15,7 +15,10 @@ from messaging.models import Batch, SenderNumber
 from tests.campaigns.launched import launched
 from tests.campaigns.test_report_page import paused_by_itself
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("nothing_goes_out"),
+]
 
 LogIn = Callable[[Any, User], None]
 

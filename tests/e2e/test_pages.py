@@ -52,9 +52,7 @@ def stack(
 def shops(stack: Stack) -> dict[str, Shop]:
     """Both accounts; nothing goes on in the background once they are as they should be."""
     made = {"full": shop_at_work(stack), "empty": shop_begun()}
-    stack.freeze("beat")
-    stack.freeze("sender")
-    stack.freeze("worker")
+    stack.hold_background()
     return made
 
 
