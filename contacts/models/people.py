@@ -1,0 +1,81 @@
+"""People, and the fields an account gave them."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
+from django.db import models
+
+from accounts.models import Account
+from common.clock import now
+from contacts.choices import (
+    Consent,
+    LineType,
+)
+
+
+class Contact(models.Model):
+    """A person with a phone. `phone` is E.164 and unique in the account, also when deleted.
+
+    `consent` is derived from ConsentEvents; every phone with an OptOut has a contact, a deleted one
+    if need be, so this row is the lock under which consent and merges of one phone take turns.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="contacts", db_index=False
+    )
+    phone = models.CharField(max_length=16)
+    first_name = models.CharField(max_length=80, blank=True)
+    last_name = models.CharField(max_length=80, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    timezone = models.CharField(max_length=64, blank=True)
+    custom = models.JSONField(default=dict, blank=True)
+    line_type = models.CharField(max_length=10, choices=LineType.choices, default=LineType.UNKNOWN)
+    region = models.CharField(max_length=2, blank=True)
+    consent = models.CharField(max_length=10, choices=Consent.choices, default=Consent.UNKNOWN)
+    consent_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "phone"], name="contact_phone_unique")
+        ]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="contact_list"),
+            models.Index(
+                fields=["account", "-id"],
+                name="contact_opted_out",
+                condition=models.Q(consent=Consent.OPTED_OUT, deleted_at=None),
+            ),
+            GinIndex(
+                SearchVector("first_name", "last_name", "phone", "email", config="simple"),
+                name="contact_search",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.full_name or self.phone
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, or an empty string."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+class CustomField(models.Model):
+    """A field an account added to its contacts; `key` is its name in Contact.custom."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="custom_fields", db_index=False
+    )
+    key = models.CharField(max_length=40)
+    label = models.CharField(max_length=80)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "key"], name="custom_field_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.label
