@@ -1,4 +1,4 @@
-"""A sender's rate: a token bucket in Redis, in segments, one second deep.
+"""A sender's rate: a token bucket in Redis, in segments, nearly one second deep.
 
 Owns the buckets only. Redis is not the truth of anything: a missing bucket (a new sender, a wiped
 Redis) starts empty, so that losing Redis never lets a sender go faster, and without Redis nothing
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from messaging.errors import LimiterAway
 
 _TIMEOUT_S: Final = 2.0
+_BURST_S: Final = 0.98
 
 # Common to all scripts: bring the bucket up to date by Redis' own clock, the only one all workers
 # share. Nothing newer than Redis 6.2 is used.
@@ -104,8 +105,11 @@ class Bucket(NamedTuple):
 
 
 def capacity(rate_per_s: float) -> float:
-    """How many segments a bucket holds: one second's worth, and one at least."""
-    return max(rate_per_s, 1.0)
+    """How many segments a bucket holds: nearly one second's worth, and one at least.
+
+    The carrier counts arrivals; what was taken over a second may arrive a little closer together.
+    """
+    return max(rate_per_s * _BURST_S, 1.0)
 
 
 def peek(senders: Sequence[tuple[int, float]]) -> list[Bucket]:

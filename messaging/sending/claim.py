@@ -168,7 +168,12 @@ _SENDERS_WITH_WORK: Final = """
 
 
 def _lanes() -> list[_Lane]:
-    """Lanes with something to do now, in the order in which they are to be served."""
+    """Lanes with something to do now, in the order in which they are to be served.
+
+    Accounts take turns, then replies go before bulk, then an account's senders take turns: by the
+    age of their work the newest would be starved while there is more than can be sent. Of one
+    sender the oldest work goes first.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -192,7 +197,7 @@ def _lanes() -> list[_Lane]:
                   AND c.not_before <= clock_timestamp()
                 ORDER BY c.priority, c.id LIMIT 1
             ) head
-            ORDER BY served.last_at, head.priority, head.id
+            ORDER BY served.last_at, head.priority, l.served_at, head.id
             LIMIT %s
             """,
             [AccountStatus.SUSPENDED, BatchState.RUNNING, _LANES],

@@ -56,8 +56,8 @@ _SWITCH_S: Final = 0.0005
 # Objects made and not yet given back before Python looks for cycles. A window is some ten thousand
 # objects without any; looking through them every 700, as is usual, is a tenth of the work.
 _COLLECT_EVERY: Final = 100_000
-# A window of at most so many texts goes ahead of what is claimed but not yet started: it delays that
-# by milliseconds. None can be passed for ever: nothing is claimed while enough waits to be started.
+# A window of at most so many texts goes ahead of what is claimed but not yet started, which it
+# delays by milliseconds. None is passed for ever: while enough waits to start nothing is claimed.
 _SMALL: Final = 100
 # The next window is claimed when what is left to start lasts for less than this.
 _AHEAD_S: Final = 0.05

@@ -124,6 +124,20 @@ def test_older_work_goes_first(launch: Launch, people: People, settings: Any):
     assert batches_of(claim_soon()) == [first.pk]
 
 
+def test_senders_of_an_account_take_turns(
+    launch: Launch, people: People, account: Account, sim: Client, settings: Any
+):
+    settings.SEND_WINDOW = 5
+    second = make_sender(account, sim, phone="+12025550122", rate_per_s=5_000)
+    people(10)
+    old = launch(request_key="old")
+    new = launch(request_key="new", sender=second)
+
+    windows = [claim_soon() for _ in range(2)]
+
+    assert [batches_of(window) for window in windows] == [[old.pk], [new.pk]]
+
+
 def test_a_dry_sender_is_left_alone_and_the_next_is_served(
     launch: Launch, people: People, account: Account, sim: Client
 ):
