@@ -39,8 +39,9 @@ class Every(TextChoices):
 
 
 class SeriesState(TextChoices):
-    """Life of a repeating blast: running <-> paused -> ended."""
+    """Life of a repeating blast: draft -> running <-> paused -> ended."""
 
+    DRAFT = "draft", "Not started"
     RUNNING = "running", "Repeats"
     PAUSED = "paused", "Paused"
     ENDED = "ended", "Ended"

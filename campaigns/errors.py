@@ -32,6 +32,16 @@ class BlastNotEditable(Conflict):
     )
 
 
+class BlastNotMovable(Conflict):
+    """Another day is only for what has not gone out."""
+
+    code = "blast_not_movable"
+    message = (
+        "Only a draft or a blast that still waits can be moved. One that repeats gets another rule"
+        " instead: open it and change those to come."
+    )
+
+
 class BlastNotScheduled(Conflict):
     """There is no schedule to take back."""
 

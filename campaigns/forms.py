@@ -1,6 +1,6 @@
 """Forms of campaigns and the composer. They read and shape input; services decide."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -9,7 +9,7 @@ from django.utils.timezone import localtime
 
 from accounts.models import Account
 from campaigns import selectors
-from campaigns.choices import BlastState, Every, TextKind
+from campaigns.choices import Every, TextKind
 from campaigns.models import Blast, Campaign
 from campaigns.planning import Plan
 from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, WEEKDAYS, Rule
@@ -21,7 +21,7 @@ from messaging.models import SenderNumber
 from messaging.timetable import wall_moment
 from tracking.utm import PART_LIMIT, UTM_PARTS
 
-_RULE = ("every", "interval", "weekdays", "ends_on", "count")
+RULE_FIELDS = ("every", "interval", "weekdays", "ends_on", "count", "is_local")
 
 
 class CampaignForm(forms.Form):
@@ -51,6 +51,23 @@ class CampaignForm(forms.Form):
     def clean_budget_credits(self) -> int:
         """Nothing typed is no limit."""
         return self.cleaned_data["budget_credits"] or 0
+
+
+class CampaignCopyForm(forms.Form):
+    """A whole campaign used again."""
+
+    name = forms.CharField(
+        max_length=NAME_LIMIT,
+        label="Name of the new campaign",
+        widget=forms.TextInput(attrs={"class": "form-control", "autofocus": True}),
+    )
+    starts_on = forms.DateField(
+        required=False,
+        label="Day of the first blast",
+        help_text="The others keep their distance from it and their times of day. Empty: no copy"
+        " has a time yet.",
+        widget=forms.DateInput(attrs={"class": "form-control", "type": "date"}),
+    )
 
 
 class GroupsField(forms.ModelMultipleChoiceField):
@@ -140,6 +157,7 @@ class BlastForm(forms.Form):
     count = forms.IntegerField(
         min_value=1, max_value=COUNT_LIMIT, required=False, label="So many times"
     )
+    is_local = forms.BooleanField(required=False, label="At their local time")
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -156,12 +174,12 @@ class BlastForm(forms.Form):
     @classmethod
     def initial_of(cls, blast: Blast) -> dict[str, Any]:
         """What the composer shows for a stored draft."""
-        series = blast.repeats if blast.state == BlastState.REPEATING else None
+        series = getattr(blast, "repeats", None)
         repeats = (
             {
                 "when": "repeat",
                 "scheduled_at": datetime.combine(series.starts_on, series.at),
-                **{name: getattr(series, name) for name in _RULE},
+                **{name: getattr(series, name) for name in RULE_FIELDS},
             }
             if series
             else {}
@@ -194,19 +212,20 @@ class BlastForm(forms.Form):
     @property
     def plan(self) -> Plan:
         """When to send, as far as it can be read; now where it cannot."""
-        data = self.cleaned_data if self.is_bound else self.initial
+        data = self._data
         wall: datetime | None = data.get("scheduled_at")
-        if wall is None or data.get("when") not in ("later", "local"):
+        if wall is None or data.get("when") not in ("later", "local", "repeat"):
             return Plan()
-        wall = wall.replace(tzinfo=None)
-        if data["when"] == "local":
+        rule = self.rule
+        wall = _next_of(rule) if rule else wall.replace(tzinfo=None)
+        if data["when"] == "local" or (rule and rule.is_local):
             return Plan(wall=wall)
         return Plan(at=wall_moment(wall, self.account.timezone))
 
     @property
     def rule(self) -> Rule | None:
-        """How it is to repeat; None where it is not. Only after validation."""
-        data = self.cleaned_data
+        """How it is to repeat, as far as it can be read; None where it is not."""
+        data = self._data
         wall: datetime | None = data.get("scheduled_at")
         if data.get("when") != "repeat" or wall is None:
             return None
@@ -219,7 +238,12 @@ class BlastForm(forms.Form):
             weekdays=tuple(data.get("weekdays") or ()) if every == Every.WEEK else (),
             ends_on=data.get("ends_on"),
             count=data.get("count"),
+            is_local=bool(data.get("is_local")),
         )
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        return self.cleaned_data if self.is_bound else self.initial
 
     def clean(self) -> dict[str, Any]:
         """Ask for the time where "Later" was chosen."""
@@ -232,6 +256,13 @@ class BlastForm(forms.Form):
     def show_error(self, fields: dict[str, str], message: str) -> None:
         """Put a service's refusal beside the fields it is about, or above the form."""
         show_refusal(self, fields, message)
+
+
+def _next_of(rule: Rule) -> datetime:
+    """The first time still to come of a rule, on the clock it is for; else its very first."""
+    clock = localtime()
+    since = clock.date() + timedelta(days=rule.at <= clock.time())
+    return datetime.combine(rule.next_day(since=since) or rule.starts_on, rule.at)
 
 
 class SavedTextForm(forms.Form):

@@ -172,10 +172,12 @@ class Series(models.Model):
 
     ::
 
+        draft -> running            (kept with a draft blast, which nothing sends)
         running <-> paused          (next_on, next_at: the occurrence to come)
         running | paused -> ended   (by a person, or after the last day)
 
-    Days are of the account's clock.
+    Times are of the account's clock, or with `is_local` of each recipient's: then an occurrence is
+    launched when the first of the `clocks` shows its time.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="series")
@@ -188,6 +190,14 @@ class Series(models.Model):
     starts_on = models.DateField()
     ends_on = models.DateField(null=True, blank=True)
     count = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_local = models.BooleanField(
+        default=False, help_text="`at` is a time on the clock of each recipient."
+    )
+    clocks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Of its people when last looked: time zones each may be in, as lists.",
+    )
     next_on = models.DateField(null=True, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
@@ -215,6 +225,7 @@ class Series(models.Model):
             weekdays=tuple(self.weekdays),
             ends_on=self.ends_on,
             count=self.count,
+            is_local=self.is_local,
         )
 
     def rule_set(self, rule: Rule) -> None:
@@ -222,36 +233,54 @@ class Series(models.Model):
         self.every, self.interval, self.at = rule.every, rule.interval, rule.at
         self.weekdays = sorted(set(rule.weekdays))
         self.starts_on, self.ends_on, self.count = rule.starts_on, rule.ends_on, rule.count
+        self.is_local = rule.is_local
+
+    def wall_on(self, day: date) -> datetime:
+        """What clocks show (naive) when the occurrence of a day is due."""
+        return datetime.combine(day, self.at)
 
     def moment_on(self, day: date) -> datetime:
-        """When the occurrence of a day goes out."""
-        return wall_moment(datetime.combine(day, self.at), self.account.timezone)
+        """When the occurrence of a day is launched: at the first turn of anybody."""
+        clocks = self.clocks if self.is_local and self.clocks else [[self.account.timezone]]
+        wall = self.wall_on(day)
+        return min(max(wall_moment(wall, zone) for zone in zones) for zones in clocks)
 
-    def moments(self, *, most: int) -> list[datetime]:
-        """When the occurrences to come go out; none while it is paused or over."""
+    def days_to_come(self, *, most: int) -> list[date]:
+        """The days of occurrences to come; none while it is paused or over."""
         if self.next_on is None or self.state != SeriesState.RUNNING:
             return []
-        days = self.rule.days_between(self.next_on, date.max, most=most)
-        return [self.moment_on(day) for day in days]
+        return self.rule.days_between(self.next_on, date.max, most=most)
 
-    def move_anew(self, *, since: datetime, rule: Rule) -> None:
-        """Take over a rule and set the next occurrence; days that were skipped stay so."""
+    def move_anew(self, *, since: datetime, rule: Rule, made_on: date | None) -> None:
+        """Take over a rule and set the next occurrence; days that were skipped stay so.
+
+        Args:
+            since: Not before this moment.
+            rule: What holds from now on.
+            made_on: The day of the newest occurrence that was made, which is not made again.
+        """
         state, held = self.state, self.next_on
-        self.move_on(since=since)
+        self.move_on(since=since, after=made_on)
         is_skipped = held is not None and self.next_on is not None and self.next_on < held
         self.state = state
         self.rule_set(rule)
-        after = held - timedelta(days=1) if held is not None and is_skipped else None
+        after = held - timedelta(days=1) if held is not None and is_skipped else made_on
         self.move_on(since=since, after=after)
 
-    def move_on(self, *, since: datetime, after: date | None = None) -> None:
-        """Set the next occurrence: the first after a day, or else not before a moment.
+    def move_on(self, *, since: datetime | None = None, after: date | None = None) -> None:
+        """Set the next occurrence: the first not before a moment, and after a day.
 
         Without one it has ended. Stores nothing.
         """
-        start = since.astimezone(ZoneInfo(self.account.timezone)).date()
-        day = self.rule.next_day(since=after + timedelta(days=1) if after else start)
-        while day is not None and after is None and self.moment_on(day) < since:
+        starts = [self.starts_on]
+        if since is not None:
+            # Somewhere it may still be the day before.
+            here = since.astimezone(ZoneInfo(self.account.timezone)).date()
+            starts.append(here - timedelta(days=2 if self.is_local else 0))
+        if after is not None:
+            starts.append(after + timedelta(days=1))
+        day = self.rule.next_day(since=max(starts))
+        while day is not None and since is not None and self.moment_on(day) < since:
             day = self.rule.next_day(since=day + timedelta(days=1))
         self.next_on = day
         self.next_at = self.moment_on(day) if day is not None else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from campaigns.choices import BlastState, SeriesState
@@ -57,7 +57,7 @@ def calendar_days(
     for entry in [
         *map(_calendar_entry, blasts),
         *(
-            CalendarEntry(one.moment_on(day), one.blast, one.state, one.get_state_display())
+            _occurrence_entry(one, day)
             for one in series.select_related("blast", "account")
             for day in one.rule.days_between(max(one.next_on or first, first), last)
         ),
@@ -79,12 +79,29 @@ def calendar_counts(days: Mapping[date, Sequence[CalendarEntry]]) -> dict[str, i
     }
 
 
+def blasts_movable(*, account: Account, most: int) -> QuerySet[Blast]:
+    """What another day can be chosen for: schedules and planned drafts, the next first."""
+    waiting = blasts_list(account=account).filter(
+        Q(scheduled_at__isnull=False) | Q(local_on__isnull=False),
+        state__in=(BlastState.SCHEDULED, BlastState.DRAFT),
+    )
+    return waiting.order_by("scheduled_at", "local_on", "pk")[:most]
+
+
 def _calendar_entry(blast: Blast) -> CalendarEntry:
     at = blast.batch.launched_at if blast.batch else blast.wall or blast.scheduled_at
-    words = blast.get_state_display()
-    return CalendarEntry(
-        at or blast.created_at, blast, blast.state, f"{words}, local time" if blast.wall else words
-    )
+    words = _words(blast, is_local=blast.wall is not None)
+    return CalendarEntry(at or blast.created_at, blast, blast.state, words)
+
+
+def _occurrence_entry(series: Series, day: date) -> CalendarEntry:
+    at = series.wall_on(day) if series.is_local else series.moment_on(day)
+    return CalendarEntry(at, series.blast, series.state, _words(series, is_local=series.is_local))
+
+
+def _words(thing: Blast | Series, *, is_local: bool) -> str:
+    words = thing.get_state_display()
+    return f"{words}, local time" if is_local else words
 
 
 def _clock(at: datetime, zone: str) -> datetime:

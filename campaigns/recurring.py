@@ -5,7 +5,7 @@ The moment on a day is `messaging.timetable.wall_moment`'s.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import islice
 from typing import Final, Literal
@@ -28,16 +28,17 @@ _SURE_DAYS: Final = 28
 
 @dataclass(frozen=True)
 class Rule:
-    """On which days, and at what time of the account's clock.
+    """On which days, and at what time of day.
 
     Attributes:
         every: Unit of the interval.
-        at: Time of day.
+        at: Time of day, of the account's clock.
         starts_on: The first day that counts; of months its day is the one that is repeated.
         interval: Each how manieth day, week or month.
         weekdays: Of weeks, Monday is 0; none for the weekday of `starts_on`.
         ends_on: The last day that counts; None for no end.
         count: So many times, skipped ones too; None for no end.
+        is_local: Whether `at` is on the clock of each recipient instead.
     """
 
     every: str
@@ -47,6 +48,7 @@ class Rule:
     weekdays: tuple[int, ...] = ()
     ends_on: date | None = None
     count: int | None = None
+    is_local: bool = False
 
     def days(self, *, since: date | None = None) -> Iterator[date]:
         """The days in order, those before `since` left out."""
@@ -82,6 +84,20 @@ class Rule:
             found.append(day)
         return found
 
+    def anew(self, *, since: date) -> "Rule":
+        """The same rule for another run, which begins at its first day not before `since`.
+
+        Of months that is one that has the day itself, so that it stays the one repeated. A last
+        day that has passed by then is left out.
+        """
+        endless = replace(self, ends_on=None, count=None)
+        monthly = self.every == Every.MONTH
+        starts_on = next(
+            day for day in endless.days(since=since) if not monthly or day.day == self.starts_on.day
+        )
+        is_over = self.ends_on is not None and self.ends_on < starts_on
+        return replace(self, starts_on=starts_on, ends_on=None if is_over else self.ends_on)
+
     def words(self) -> str:
         """ "Every 2 weeks on Monday and Thursday at 10:00, until 24 Dec 2026"."""
         unit = Every(self.every).label.lower()
@@ -93,6 +109,8 @@ class Rule:
             day = self.starts_on.day
             often += f" on day {day}" + (" or its last" if day > _SURE_DAYS else "")
         often += f" at {self.at:%H:%M}"
+        if self.is_local:
+            often += " on the clock of each recipient"
         if self.ends_on:
             often += f", until {self.ends_on.day} {self.ends_on:%b %Y}"
         if self.count:

@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campaigns.choices import BlastState, Every
+from campaigns.choices import Every
 from campaigns.models import Approval, Blast, Campaign, Series
 from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, Rule
 from campaigns.services.blasts import DRAFT_LIMIT, GIVE_UP_LIMIT_HOURS, NAME_LIMIT
@@ -45,11 +45,11 @@ class UtmSerializer(StrictFields, serializers.Serializer):
     utm_campaign = serializers.CharField(max_length=80, required=False, allow_blank=True)
 
 
-RULE = ["every", "at", "starts_on", "interval", "weekdays", "ends_on", "count"]
+RULE = ["every", "at", "starts_on", "interval", "weekdays", "ends_on", "count", "is_local"]
 
 
 class RuleSerializer(StrictFields, serializers.Serializer):
-    """How a blast repeats; days and times are of the account's clock."""
+    """How a blast repeats; times are of the account's clock, or of each recipient's."""
 
     every = serializers.ChoiceField(choices=Every.choices)
     at = serializers.TimeField(help_text="Where clocks skip it, the next moment.")
@@ -65,6 +65,9 @@ class RuleSerializer(StrictFields, serializers.Serializer):
     count = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=COUNT_LIMIT
     )
+    is_local = serializers.BooleanField(
+        required=False, help_text="`at` is on the clock of each recipient."
+    )
 
     @property
     def rule(self) -> Rule:
@@ -74,11 +77,15 @@ class RuleSerializer(StrictFields, serializers.Serializer):
 
 
 class SeriesSerializer(serializers.ModelSerializer):
-    """How a blast repeats, and when next."""
+    """How a blast repeats, or of a draft is meant to, and when next.
+
+    With `is_local` the next is launched at `next_at`, the first turn of anybody, and each is
+    texted on `next_on` at the time of their own clock.
+    """
 
     class Meta:
         model = Series
-        fields = ["state", "next_at", *RULE]
+        fields = ["state", "next_on", "next_at", *RULE]
         read_only_fields = fields
 
 
@@ -133,9 +140,8 @@ class BlastSerializer(serializers.ModelSerializer):
     @extend_schema_field(SeriesSerializer(allow_null=True))
     def get_repeats(self, blast: Blast) -> dict[str, Any] | None:
         """How it repeats; null for a blast that goes out once."""
-        if blast.state != BlastState.REPEATING:
-            return None
-        return dict(SeriesSerializer(blast.repeats).data)
+        series = getattr(blast, "repeats", None)
+        return dict(SeriesSerializer(series).data) if series else None
 
     def get_series(self, blast: Blast) -> int | None:
         """Id of the repeating blast of which this is one occurrence."""
@@ -219,6 +225,32 @@ class ApprovalActSerializer(StrictFields, serializers.Serializer):
 
     act = serializers.ChoiceField(choices=["ask", "approve", "reject"])
     note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
+class BlastCopySerializer(StrictFields, serializers.Serializer):
+    """A copy of a blast, planned for a day or for none."""
+
+    on = serializers.DateField(
+        required=False, help_text="Its day; without one, one that repeats is meant to do so too."
+    )
+
+
+class CampaignCopySerializer(StrictFields, serializers.Serializer):
+    """A copy of a campaign and its blasts."""
+
+    name = serializers.CharField(max_length=NAME_LIMIT, required=False, allow_blank=True)
+    starts_on = serializers.DateField(
+        required=False, help_text="Day of the first blast; the others keep their distance from it."
+    )
+
+
+class MoveSerializer(StrictFields, serializers.Serializer):
+    """Another day for a blast that has not gone out."""
+
+    on = serializers.DateField()
+    at = serializers.TimeField(
+        required=False, help_text="On the clock it is planned by. Left out: its time of day stays."
+    )
 
 
 class LaunchSerializer(StrictFields, serializers.Serializer):

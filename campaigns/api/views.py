@@ -18,15 +18,18 @@ from campaigns import planned, selectors, services
 from campaigns.api.serializers import (
     ApprovalActSerializer,
     ApprovalSerializer,
+    BlastCopySerializer,
     BlastReportSerializer,
     BlastSerializer,
     BlastWriteSerializer,
     CampaignChangeSerializer,
+    CampaignCopySerializer,
     CampaignReportSerializer,
     CampaignSerializer,
     EstimateSerializer,
     FiguresSerializer,
     LaunchSerializer,
+    MoveSerializer,
     RuleSerializer,
     SeriesActSerializer,
 )
@@ -98,6 +101,20 @@ class CampaignViewSet(
             campaign = change(account=account, actor=actor, campaign=campaign)
         return Response(self.get_serializer(campaign).data)
 
+    @extend_schema(request=CampaignCopySerializer, responses={201: CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A new campaign with a draft of every blast; nothing is sent."""
+        form = CampaignCopySerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        campaign = services.campaign_duplicate(
+            account=calling_account(request),
+            actor=calling_user(request),
+            campaign=self.get_object(),
+            **form.validated_data,
+        )
+        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
+
     @extend_schema(responses=CampaignReportSerializer)
     @action(detail=True, filter_backends=[], pagination_class=None)
     def report(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -135,6 +152,7 @@ class BlastViewSet(
         "launch": Scope.SEND,
         "repeat": Scope.SEND,
         "series": Scope.SEND,
+        "move": Scope.SEND,
         "approval": Scope.SEND,
         "estimate": Scope.READ,
     }
@@ -220,6 +238,34 @@ class BlastViewSet(
                 wall=form.validated_data.get("local_at"),
             )
         return self._fresh(blast, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=BlastCopySerializer, responses={201: BlastSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Use any blast again: a new draft with the same text, people and numbers."""
+        form = BlastCopySerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        copy = services.blast_duplicate(
+            account=calling_account(request),
+            actor=calling_user(request),
+            blast=self.get_object(),
+            **form.validated_data,
+        )
+        return self._fresh(copy, status.HTTP_201_CREATED)
+
+    @extend_schema(request=MoveSerializer, responses=BlastSerializer)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let a scheduled blast go out on another day, or plan a draft for it."""
+        form = MoveSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        blast = services.blast_move(
+            account=calling_account(request),
+            actor=calling_user(request),
+            blast=self.get_object(),
+            **form.validated_data,
+        )
+        return self._fresh(blast)
 
     @extend_schema(request=RuleSerializer, responses=BlastSerializer)
     @action(detail=True, methods=["post"])

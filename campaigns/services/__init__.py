@@ -7,7 +7,6 @@ from campaigns.services.approvals import approval_decide, approval_request, may_
 from campaigns.services.blasts import (
     blast_create,
     blast_discard,
-    blast_duplicate,
     blast_update,
 )
 from campaigns.services.campaigns import (
@@ -16,6 +15,7 @@ from campaigns.services.campaigns import (
     campaign_create,
     campaign_restore,
 )
+from campaigns.services.copying import blast_duplicate, campaign_duplicate
 from campaigns.services.launching import (
     blast_cancel,
     blast_launch,
@@ -26,8 +26,10 @@ from campaigns.services.launching import (
     blast_undo,
     blasts_launch_due,
 )
+from campaigns.services.moving import blast_move
 from campaigns.services.series import (
     series_change,
+    series_keep,
     series_make_due,
     series_pause,
     series_resume,
@@ -46,6 +48,7 @@ __all__ = [
     "blast_discard",
     "blast_duplicate",
     "blast_launch",
+    "blast_move",
     "blast_pause",
     "blast_resume",
     "blast_retry",
@@ -57,9 +60,11 @@ __all__ = [
     "campaign_archive",
     "campaign_change",
     "campaign_create",
+    "campaign_duplicate",
     "campaign_restore",
     "may_decide",
     "series_change",
+    "series_keep",
     "series_make_due",
     "series_pause",
     "series_resume",

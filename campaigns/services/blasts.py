@@ -1,4 +1,4 @@
-"""Drafts of blasts: written, rewritten, copied, thrown away.
+"""Drafts of blasts: written, rewritten, thrown away. Copies of them are `copying`'s.
 
 A draft may be unfinished in any way: what a blast needs before it can be sent is asked when it is
 scheduled (`campaigns.services.launching`), so that nothing somebody typed is ever refused.
@@ -6,8 +6,6 @@ scheduled (`campaigns.services.launching`), so that nothing somebody typed is ev
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -22,7 +20,6 @@ from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.models import Group
 from messaging.models import SenderNumber
-from messaging.timetable import wall_moment
 from tracking.utm import utm_cleaned
 
 NAME_LIMIT = 120
@@ -30,8 +27,6 @@ NAME_LIMIT = 120
 DRAFT_LIMIT = 10_000
 GIVE_UP_LIMIT_HOURS = 24 * 90
 _FROM_TEXT = 40
-# Of a copy whose original had no time.
-_USUAL_TIME = time(10)
 # Addresses and merge fields say nothing in a name; a field's fallback does.
 _SILENT = re.compile(r"https?://\S+|\{\{[^{}|]*\|?([^{}]*)\}\}")
 # What a field leaves behind: "Hi {{first_name}}, new" would be "Hi , new".
@@ -148,46 +143,6 @@ def blast_update(
     void_if_rewritten(account, actor, blast)
     audit_record(account=account, actor=actor, action="blast.updated", subject=blast.name)
     return blast
-
-
-@transaction.atomic
-def blast_duplicate(
-    *, account: Account, actor: User | None, blast: Blast, on: date | None = None
-) -> Blast:
-    """Copy text, groups and sender of any blast into a new draft of the same campaign.
-
-    With `on` the draft is planned for that day of the account's clock, at the blast's time of day.
-
-    Raises:
-        CampaignArchived: the campaign was put away.
-        NotFound: the blast is not the account's.
-    """
-    blast = locked(account, blast)
-    sender = blast.sender
-    return blast_create(
-        account=account,
-        actor=actor,
-        campaign=blast.campaign,
-        name=f"{blast.name[: NAME_LIMIT - 8]} (again)",
-        body=blast.body,
-        group_ids=list(blast.groups.values_list("pk", flat=True)),
-        sender=sender if sender and sender.released_at is None else None,
-        more_senders=list(blast.more_senders.filter(released_at=None)),
-        give_up_hours=blast.give_up_hours,
-        smart_encoding=blast.smart_encoding,
-        utm=blast.utm,
-        plan=_plan_on(account, blast, on) if on else None,
-    )
-
-
-def _plan_on(account: Account, blast: Blast, on: date) -> Plan:
-    """A plan for another day, at the time of day at which the blast went or was to go out."""
-    if blast.local_time is not None:
-        return Plan(wall=datetime.combine(on, blast.local_time))
-    at = blast.batch.launched_at if blast.batch else blast.scheduled_at
-    clock = at.astimezone(ZoneInfo(account.timezone)).time() if at else _USUAL_TIME
-    wall = datetime.combine(on, clock.replace(second=0, microsecond=0))
-    return Plan(at=wall_moment(wall, account.timezone))
 
 
 @transaction.atomic

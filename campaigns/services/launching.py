@@ -15,7 +15,7 @@ from accounts.errors import EmailUnverified, InsufficientCredits
 from accounts.models import Account, User
 from accounts.selectors import user_may_send
 from accounts.services import audit_record
-from campaigns.choices import BlastState
+from campaigns.choices import BlastState, SeriesState
 from campaigns.errors import (
     AudienceMissing,
     BlastGone,
@@ -28,7 +28,7 @@ from campaigns.errors import (
     ScheduleTooFar,
     TextMissing,
 )
-from campaigns.models import Blast, Campaign
+from campaigns.models import Blast, Campaign, Series
 from campaigns.planning import Plan
 from campaigns.services.blasts import locked
 from campaigns.services.freezing import refusal
@@ -99,7 +99,7 @@ def blast_schedule(
     if (unapproved := refusal(account, checked, estimate)) is not None:
         raise unapproved
     credits = estimate.credits
-    due_at = start if wall is None else _first_at(account, checked, start, wall)
+    due_at = start if wall is None else first_at(account, checked, start, wall)
     with transaction.atomic():
         blast = locked(account, blast)
         if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
@@ -112,6 +112,8 @@ def blast_schedule(
         blast.estimated_credits, blast.updated_at = credits, moment
         blast.sender = blast.sender or messaging.sender_default(account)
         blast.save()
+        # It goes out once, whatever was meant before.
+        Series.objects.filter(blast=blast, state=SeriesState.DRAFT).delete()
         audit_record(
             account=account,
             actor=actor,
@@ -333,8 +335,13 @@ def _budgets(campaign: Campaign) -> list[Budget]:
     return [Budget("The campaign's budget", campaign.budget_credits, batches)]
 
 
-def _first_at(account: Account, blast: Blast, start: datetime, wall: datetime) -> datetime:
-    """When the first of a blast's people have their turn; raises where all had theirs."""
+def first_at(account: Account, blast: Blast, start: datetime, wall: datetime) -> datetime:
+    """When the first of a blast's people have their turn at a local time.
+
+    Raises:
+        SchedulePast: all had theirs before `start`.
+        DomainError: messaging refuses the text.
+    """
     group_ids = list(blast.groups.values_list("pk", flat=True))
     told = messaging.timing(
         account=account,

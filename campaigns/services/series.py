@@ -1,8 +1,9 @@
 """Blasts that repeat: started, changed, held, skipped, ended, and their occurrences made.
 
 The blast that repeats is a pattern and is never sent itself; each occurrence is a copy of it with
-its own report, made when its time comes. `series_make_due` may run anywhere and any number of
-times: the series' row is locked, and (series, day) is unique.
+its own report, made when its time comes: with local times, that of the first of its people.
+`series_make_due` may run anywhere and any number of times: the series' row is locked, and
+(series, day) is unique.
 """
 
 import logging
@@ -30,13 +31,38 @@ from campaigns.services.freezing import refusal
 from campaigns.services.launching import require_sendable
 from campaigns.services.texts import approval_require
 from common.clock import now
-from common.errors import NotFound
+from common.errors import DomainError, NotFound
+from contacts.selectors import audience
+from messaging.services import clocks
 
 log = logging.getLogger(__name__)
 
 # An occurrence whose time passed longer ago, because nothing ran, is left out: of a daily text
 # three at once after a weekend would be two too many.
 MISSED_AFTER = timedelta(hours=6)
+
+
+@transaction.atomic
+def series_keep(*, account: Account, blast: Blast, rule: Rule | None) -> None:
+    """Keep with a draft how it is meant to repeat; None where it is not. Nothing is sent by it.
+
+    A rule that makes no sense is kept too, as everything of a draft: it is asked when it starts.
+
+    Raises:
+        BlastNotEditable: it is no draft.
+
+    Locks: the blast's row.
+    """
+    blast = locked(account, blast)
+    if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
+        raise BlastNotEditable
+    series = Series.objects.filter(blast=blast).first() or Series(account=account, blast=blast)
+    if rule is not None:
+        series.rule_set(rule)
+        series.state = SeriesState.DRAFT
+        series.save()
+    elif series.pk is not None:
+        series.delete()
 
 
 def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Rule) -> Series:
@@ -69,6 +95,7 @@ def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Ru
         series = Series.objects.filter(blast=blast).first() or Series(account=account, blast=blast)
         series.rule_set(rule)
         series.state = SeriesState.RUNNING
+        _look(series, is_local=rule.is_local)
         series.move_on(since=moment)
         if series.next_on is None:
             raise SeriesNeverDue
@@ -96,7 +123,7 @@ def series_change(*, account: Account, actor: User | None, series: Series, rule:
     series = _locked(account, series)
     if series.state == SeriesState.ENDED:
         raise SeriesOver
-    series.move_anew(since=now(), rule=rule)
+    _move_anew(series, rule)
     if series.next_on is None:
         raise SeriesNeverDue
     series.save()
@@ -136,7 +163,7 @@ def series_resume(*, account: Account, actor: User | None, series: Series) -> Se
     if series.state != SeriesState.PAUSED:
         raise SeriesNotPaused
     series.state = SeriesState.RUNNING
-    series.move_anew(since=now(), rule=series.rule)
+    _move_anew(series, series.rule)
     series.save()
     _audit(account, actor, "series.resumed", series)
     return series
@@ -155,7 +182,7 @@ def series_skip(*, account: Account, actor: User | None, series: Series) -> Seri
     if series.state == SeriesState.ENDED or series.next_on is None:
         raise SeriesOver
     skipped = series.next_on
-    series.move_on(since=now(), after=skipped)
+    series.move_on(after=skipped)
     series.save()
     _audit(account, actor, "series.skipped", series, day=skipped.isoformat())
     return series
@@ -201,10 +228,16 @@ def _make(series_id: int, moment: datetime) -> bool:
     )
     if series is None or series.next_on is None or series.next_at is None:
         return False
-    day, at = series.next_on, series.next_at
-    is_missed = at < moment - MISSED_AFTER
+    day, is_missed = series.next_on, series.next_at < moment - MISSED_AFTER
+    _look(series, is_local=series.is_local)
+    at = series.moment_on(day)
+    if at > moment and not is_missed:
+        # Whoever was to be the first is not among its people any more.
+        series.next_at = at
+        series.save()
+        return False
     made = not is_missed and _occurrence(series, at)
-    series.move_on(since=moment, after=day)
+    series.move_on(after=day)
     series.save()
     action = "series.missed" if is_missed else "series.occurred"
     _audit(series.account, series.blast.sent_by, action, series, day=day.isoformat())
@@ -224,6 +257,8 @@ def _occurrence(series: Series, at: datetime) -> bool:
             "sender_id": pattern.sender_id,
             "state": BlastState.SCHEDULED,
             "scheduled_at": at,
+            "local_on": series.next_on if series.is_local else None,
+            "local_time": series.at if series.is_local else None,
             "give_up_hours": pattern.give_up_hours,
             "smart_encoding": pattern.smart_encoding,
             "utm": pattern.utm,
@@ -236,6 +271,28 @@ def _occurrence(series: Series, at: datetime) -> bool:
         blast.groups.set(pattern.groups.all())
         blast.more_senders.set(pattern.more_senders.all())
     return is_new
+
+
+def _look(series: Series, *, is_local: bool) -> None:
+    """Take over on whose clocks its people are texted; one query, with local times alone."""
+    if not is_local:
+        series.clocks = []
+        return
+    blast = series.blast
+    people = audience(
+        account=series.account, group_ids=list(blast.groups.values_list("pk", flat=True))
+    )
+    try:
+        series.clocks = clocks(account=series.account, body=blast.body, audience=people)
+    except DomainError:
+        # The occurrence itself will say what is wrong with its text.
+        log.info("series %s keeps the clocks it has", series.pk)
+
+
+def _move_anew(series: Series, rule: Rule) -> None:
+    made = series.occurrences.order_by("-occurrence_on").first()
+    _look(series, is_local=rule.is_local)
+    series.move_anew(since=now(), rule=rule, made_on=made.occurrence_on if made else None)
 
 
 def _check(rule: Rule) -> None:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from campaigns import planned
-from campaigns.forms import BlastForm
+from campaigns.forms import RULE_FIELDS, BlastForm
 from common.errors import DomainError
 from common.templatetags.ui import exact
 from contacts.models import Contact
@@ -20,7 +20,7 @@ from messaging.reasons import skipped_words
 
 _SIZE = 50
 # What of a draft decides who is behind a number; the next page is asked for with the same.
-_DRAFT = ("body", "groups", "when", "scheduled_at", "show")
+_DRAFT = ("body", "groups", "when", "scheduled_at", *RULE_FIELDS, "show")
 
 
 @requires(Role.VIEWER)

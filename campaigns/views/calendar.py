@@ -1,63 +1,127 @@
-"""The calendar: what went out, what is planned and what repeats, day by day."""
+"""The calendar: what went out, what is planned and what repeats, by month or week."""
 
 from calendar import Calendar
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, time, timedelta
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.dateparse import parse_date
+from django.utils.dateparse import parse_date, parse_time
 from django.utils.timezone import localdate
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from campaigns import planned, selectors, services
+from campaigns.collisions import crowds
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 
 # Beyond these years a month is a typing error.
 _YEARS = range(2000, 2100)
-_COPIED_FROM = 50
+_OFFERED = 50
+# Campaigns are told apart by so many colours, and always by their names.
+_COLOURS = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The days on the page: whole weeks, of which those from `first` to `last` count."""
+
+    first: date
+    last: date
+    weeks: list[list[date]]
+    is_week: bool
+
+    @property
+    def earlier(self) -> str:
+        """What the address before this one asks for."""
+        return self._of(self.first - timedelta(days=1))
+
+    @property
+    def later(self) -> str:
+        """What the address after this one asks for."""
+        return self._of(self.last + timedelta(days=1))
+
+    def _of(self, day: date) -> str:
+        return f"week={day:%Y-%m-%d}" if self.is_week else f"month={day:%Y-%m}"
 
 
 @requires(Role.VIEWER)
 @require_GET
 def blast_calendar(request: AccountRequest) -> HttpResponse:
-    """One month: `month` (2026-11) and `campaign` stand in the URL."""
-    first = _month(request.GET.get("month", "")) or localdate().replace(day=1)
+    """A month (`month=2026-11`) or a week (`week=` and a day of it), perhaps of one `campaign`."""
+    shown = _shown(request)
     chosen = request.GET.get("campaign", "")
     campaign = None
     if chosen.isdecimal():
         campaign = owned(Campaign.objects.all(), request.account, pk=int(chosen))
-    weeks = Calendar().monthdatescalendar(first.year, first.month)
     days = planned.calendar_days(
-        account=request.account, first=weeks[0][0], last=weeks[-1][-1], campaign=campaign
+        account=request.account,
+        first=shown.weeks[0][0],
+        last=shown.weeks[-1][-1],
+        campaign=campaign,
     )
-    inside = {day: entries for day, entries in days.items() if day.month == first.month}
+    inside = {day: found for day, found in days.items() if shown.first <= day <= shown.last}
+    ids = sorted({entry.blast.campaign_id for entries in days.values() for entry in entries})
+    colours = {pk: index % _COLOURS for index, pk in enumerate(ids)}
+    blasts = selectors.blasts_list(account=request.account)
+    coloured = {day: _coloured(entries, colours) for day, entries in days.items()}
     context = {
-        "first": first,
-        "earlier": (first - timedelta(days=1)).strftime("%Y-%m"),
-        "later": (first + timedelta(days=31)).strftime("%Y-%m"),
+        "shown": shown,
         "today": localdate(),
-        "weeks": [[(day, days.get(day, [])) for day in week] for week in weeks],
-        "days": sorted(inside.items()),
+        "week_of": localdate() if shown.first <= localdate() <= shown.last else shown.first,
+        "weeks": [[(day, coloured.get(day, [])) for day in week] for week in shown.weeks],
+        "days": [(day, coloured[day]) for day in sorted(inside)],
         "counts": planned.calendar_counts(inside),
         "campaign": campaign,
         "campaigns": selectors.campaigns_open(account=request.account),
-        "copies": selectors.blasts_list(account=request.account).order_by("-id")[:_COPIED_FROM],
+        "legend": [
+            (one, colours[one.pk])
+            for one in Campaign.objects.filter(account=request.account, pk__in=ids).order_by("pk")
+        ],
+        "movable": planned.blasts_movable(account=request.account, most=_OFFERED),
+        "copies": blasts.order_by("-id")[:_OFFERED],
     }
     return render(request, "campaigns/calendar.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_crowds(request: AccountRequest) -> HttpResponse:
+    """Plans of the days on the page that text somebody too often; an htmx fragment."""
+    shown = _shown(request)
+    found = crowds(account=request.account, first=shown.first, last=shown.last)
+    return render(request, "campaigns/_crowds.html", {"crowds": found})
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_move(request: AccountRequest) -> HttpResponse:
+    """Another day for what has not gone out: `blast`, `on` and perhaps `at` in the form."""
+    blast, on = _asked(request)
+    at = _time(request.POST.get("at", ""))
+    if on is None:
+        messages.error(request, "Choose the day to move it to.")
+        return redirect(_back(request, blast, None))
+    try:
+        blast = services.blast_move(
+            account=request.account, actor=request.user, blast=blast, on=on, at=at
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"“{blast.name}” is moved to {on:%a} {on.day} {on:%b %Y}.")
+    return redirect(_back(request, blast, on))
 
 
 @requires(Role.MARKETER)
 @require_POST
 def blast_copy(request: AccountRequest) -> HttpResponse:
     """Plan a copy of a blast on a day, as a draft: `blast` and `on` in the form."""
-    chosen = request.POST.get("blast", "")
-    blast = owned(Blast.objects.all(), request.account, pk=int(chosen) if chosen.isdecimal() else 0)
-    on = _date(request.POST.get("on", ""))
+    blast, on = _asked(request)
     if on is None:
         messages.error(request, "Choose the day for the copy.")
         return redirect("blast_calendar")
@@ -69,14 +133,47 @@ def blast_copy(request: AccountRequest) -> HttpResponse:
         messages.error(request, error.message)
         return redirect("blast_calendar")
     messages.success(request, f"“{copy.name}” is planned. It is a draft until you schedule it.")
-    return redirect(f"{reverse('blast_calendar')}?month={on:%Y-%m}")
+    return redirect(_back(request, copy, on))
 
 
-def _month(text: str) -> date | None:
-    return _date(f"{text}-01")
+def _asked(request: AccountRequest) -> tuple[Blast, date | None]:
+    chosen = request.POST.get("blast", "")
+    blast = owned(Blast.objects.all(), request.account, pk=int(chosen) if chosen.isdecimal() else 0)
+    return blast, read_date(request.POST.get("on", ""))
 
 
-def _date(text: str) -> date | None:
+def _back(request: AccountRequest, blast: Blast, on: date | None) -> str:
+    """Where the form was: the blast's own page, or the calendar of the day."""
+    if request.POST.get("from") == "blast":
+        return reverse("blast_report", args=[blast.pk])
+    return f"{reverse('blast_calendar')}{f'?month={on:%Y-%m}' if on else ''}"
+
+
+def _coloured(
+    entries: list[planned.CalendarEntry], colours: dict[int, int]
+) -> list[tuple[planned.CalendarEntry, int]]:
+    return [(entry, colours[entry.blast.campaign_id]) for entry in entries]
+
+
+def _shown(request: AccountRequest) -> Shown:
+    day = read_date(request.GET.get("week", ""))
+    if day is not None:
+        week = [day + timedelta(days=n - day.weekday()) for n in range(7)]
+        return Shown(week[0], week[-1], [week], is_week=True)
+    first = read_date(f"{request.GET.get('month', '')}-01") or localdate().replace(day=1)
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return Shown(first, last, Calendar().monthdatescalendar(first.year, first.month), is_week=False)
+
+
+def _time(text: str) -> time | None:
+    try:
+        return parse_time(text)
+    except ValueError:  # looks like a time and is none
+        return None
+
+
+def read_date(text: str) -> date | None:
+    """A day as forms and addresses write it; None for anything else."""
     try:
         found = parse_date(text)
     except ValueError:  # looks like a date and is none

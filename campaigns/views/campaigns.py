@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from campaigns import comparing, reports, selectors, services
-from campaigns.forms import CampaignForm
+from campaigns.forms import CampaignCopyForm, CampaignForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 from common.pagination import keyset_page
@@ -66,7 +66,12 @@ def campaign_edit(request: AccountRequest, pk: int) -> HttpResponse:
     """Rename a campaign, let its blasts go first, or give it a budget."""
     campaign = owned(Campaign.objects.all(), request.account, pk=pk)
     form = CampaignForm(
-        request.POST or None, initial={"name": campaign.name, "goes_first": campaign.goes_first}
+        request.POST or None,
+        initial={
+            "name": campaign.name,
+            "goes_first": campaign.goes_first,
+            "budget_credits": campaign.budget_credits or None,
+        },
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -84,6 +89,32 @@ def _change(request: AccountRequest, form: CampaignForm, campaign: Campaign) -> 
     services.campaign_change(
         account=request.account, actor=request.user, campaign=campaign, **form.cleaned_data
     )
+
+
+@requires(Role.MARKETER)
+@require_http_methods(["GET", "POST"])
+def campaign_again(request: AccountRequest, pk: int) -> HttpResponse:
+    """Use a whole campaign again: a new one with a draft of each blast, perhaps planned."""
+    campaign = owned(Campaign.objects.all(), request.account, pk=pk)
+    form = CampaignCopyForm(request.POST or None, initial={"name": f"{campaign.name} (again)"})
+    if request.method == "POST" and form.is_valid():
+        try:
+            copy = services.campaign_duplicate(
+                account=request.account,
+                actor=request.user,
+                campaign=campaign,
+                name=form.cleaned_data["name"],
+                starts_on=form.cleaned_data["starts_on"],
+            )
+        except DomainError as error:
+            form.add_error("name", error.message)
+        else:
+            messages.success(request, "The copy stands below. Its blasts are drafts.")
+            return redirect("campaign_report", copy.pk)
+    [row] = selectors.campaign_rows([campaign])
+    context = {"form": form, "campaign": campaign, "row": row}
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/again.html", context, status=status)
 
 
 @requires(Role.MARKETER)

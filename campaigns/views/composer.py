@@ -16,7 +16,7 @@ from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.errors import BlastNotEditable
 from campaigns.forms import BlastForm
-from campaigns.models import Approval, Blast, Campaign
+from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 from contacts.selectors import contact_get, merge_fields
 from tracking.destinations import destinations_ask, destinations_known
@@ -60,9 +60,11 @@ def blast_count(request: AccountRequest) -> HttpResponse:
     """What the composer tells while somebody types; an htmx fragment. Stores nothing."""
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
+    blast = _typed_in(request)
     context = {
         **_counted(request, form, is_typing=True),
-        "approval": _approval_typed(request),
+        "blast": blast,
+        "approval": planned.approval_latest(blast=blast) if blast else None,
     }
     return render(request, "campaigns/_count.html", context)
 
@@ -130,13 +132,12 @@ def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
     return redirect("blast_edit", copy.pk)
 
 
-def _approval_typed(request: AccountRequest) -> Approval | None:
-    """What a second person said of the stored draft that is being rewritten, if it is one."""
+def _typed_in(request: AccountRequest) -> Blast | None:
+    """The stored draft that is being rewritten, if it is one."""
     typed = request.POST.get("blast", "")
-    if not (request.account.requires_approval and typed.isdecimal()):
+    if not typed.isdecimal():
         return None
-    blast = owned(Blast.objects.all(), request.account, pk=int(typed))
-    return planned.approval_latest(blast=blast)
+    return owned(Blast.objects.all(), request.account, pk=int(typed))
 
 
 def _only_campaign(request: AccountRequest) -> int | None:
@@ -156,7 +157,7 @@ def _store(request: AccountRequest, blast: Blast | None) -> HttpResponse:
             services.approval_request(account=request.account, actor=request.user, blast=blast)
             messages.success(request, "Your colleagues were asked by mail.")
             return redirect("blast_approval", blast.pk)
-        if request.POST.get("act") != "send":
+        if request.POST.get("act") != "send" and blast.state != BlastState.REPEATING:
             messages.success(request, "The draft is kept.")
             return redirect("blast_edit", blast.pk)
         _send(request, form, blast)
@@ -206,8 +207,12 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "plan": form.plan,
     }
     if blast is None:
-        return services.blast_create(**values)
-    return services.blast_update(blast=blast, **values)
+        blast = services.blast_create(**values)
+    else:
+        blast = services.blast_update(blast=blast, **values)
+    if blast.state != BlastState.REPEATING:
+        services.series_keep(account=request.account, blast=blast, rule=form.rule)
+    return blast
 
 
 def _page(
@@ -259,7 +264,8 @@ def _counted(
         "balance": request.account.credit_balance,
         "test_phones": verified_numbers(request.account).filter(verified_at__isnull=False),
         "when": when,
-        "later": when in ("later", "local", "repeat"),
+        "later": when in ("later", "local"),
+        "rule": form.rule,
         "weekdays": [str(value) for value in form["weekdays"].value() or []],
         "start": form.plan.at,
         "wall": form.plan.wall,

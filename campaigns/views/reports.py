@@ -171,6 +171,7 @@ def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
             plan=plan,
         ),
         "start": plan.at,
+        "clock": clock,
         "wall": plan.wall,
         "draft": [
             ("body", blast.body),

@@ -49,7 +49,9 @@ def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
     return {
         "blast": blast,
         "series": series,
-        "next": series.moments(most=5),
+        "next": [
+            (series.wall_on(day), series.moment_on(day)) for day in series.days_to_come(most=5)
+        ],
         "rows": planned.occurrence_rows(series=series, most=_SHOWN),
         "groups": groups,
         "sender": blast.sender or selectors.senders_list(account=request.account).first(),

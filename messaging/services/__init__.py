@@ -4,12 +4,13 @@ Owns what may be asked for; carrying it out is the send engine's (`messaging.sen
 """
 
 from messaging.services.control import batch_cancel, batch_pause, batch_resume
+from messaging.services.crowding import people_crowded
 from messaging.services.estimating import Audience, Estimate, audience_count, estimate
 from messaging.services.grouping import messages_group
 from messaging.services.launch import batch_launch
 from messaging.services.retrying import batch_retry
 from messaging.services.single import message_send, reason_not_texted, sender_default
-from messaging.services.timing import Timing, timing, timing_people
+from messaging.services.timing import Timing, clocks, timing, timing_people
 
 __all__ = [
     "Audience",
@@ -21,9 +22,11 @@ __all__ = [
     "batch_pause",
     "batch_resume",
     "batch_retry",
+    "clocks",
     "estimate",
     "message_send",
     "messages_group",
+    "people_crowded",
     "reason_not_texted",
     "sender_default",
     "timing",

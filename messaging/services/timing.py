@@ -12,11 +12,13 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Account
+from common.clock import now
 from common.sql import Sql
 from contacts.models import Contact
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.gate import blast_rules
+from messaging.models import SenderNumber
 from messaging.recipients import people
 from messaging.rendering import compile_body
 from messaging.services.single import sender_default
@@ -73,6 +75,24 @@ def timing(
     return Timing(later, *timetable.ends(places))
 
 
+def clocks(*, account: Account, body: str, audience: QuerySet[Contact]) -> list[tuple[str, ...]]:
+    """Whose clocks count for an audience: each once, the zones that somebody may be in. One query.
+
+    Whoever may be in several zones is texted at a local time once all of them show it.
+
+    Args:
+        account, body, audience: As for `timing`.
+
+    Raises:
+        TemplateError: the body cannot be sent as it is.
+    """
+    try:
+        chosen, timetable = _asked(account, body, audience, now(), None)
+    except EmptyAudience:
+        return []
+    return sorted({timetable.zones(place) for place in places_of(chosen)})
+
+
 def timing_people(
     *,
     account: Account,
@@ -124,16 +144,30 @@ def _asked(
     start: datetime,
     wall: datetime | None,
 ) -> tuple[Sql, Timetable]:
-    try:
-        sender = sender_default(account)
-    except NoSender:
-        sender = None
+    chosen = chosen_people(account, body, audience)
+    rules = blast_rules(account, _sender(account))
+    return chosen, Timetable(rules, start=start, wall=wall)
+
+
+def chosen_people(account: Account, body: str, audience: QuerySet[Contact]) -> Sql:
+    """The people of an audience and why some are not texted, as the launch would insert them.
+
+    Raises:
+        EmptyAudience: provably nobody.
+        TemplateError: the body cannot be sent as it is.
+    """
     template = compile_body(body)
-    chosen = people(
+    return people(
         account=account,
-        sender=sender,
+        sender=_sender(account),
         template=template,
         link_length=Content(template, domain=link_settings(account).domain).link_length,
         audience=audience,
     )
-    return chosen, Timetable(blast_rules(account, sender), start=start, wall=wall)
+
+
+def _sender(account: Account) -> SenderNumber | None:
+    try:
+        return sender_default(account)
+    except NoSender:
+        return None

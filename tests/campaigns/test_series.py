@@ -252,6 +252,7 @@ def test_the_api_repeats_and_holds(api: Any, draft: Blast) -> None:
 
     assert told["repeats"] == {
         "state": "running",
+        "next_on": "2026-12-31",
         "next_at": "2026-12-31T14:30:00Z",
         "every": "month",
         "at": "09:30:00",
@@ -260,6 +261,7 @@ def test_the_api_repeats_and_holds(api: Any, draft: Blast) -> None:
         "weekdays": [],
         "ends_on": None,
         "count": None,
+        "is_local": False,
     }
     assert held["repeats"]["state"] == "paused"
     assert wrong.status_code == 422

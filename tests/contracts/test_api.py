@@ -6,6 +6,7 @@ belongs to whom in test_isolation.py.
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from jsonschema import Draft202012Validator
 from accounts import services
 from accounts.choices import Scope
 from accounts.models import Account, User
+from common.clock import now
 from tests.contracts.world import World, everything, world_create
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
 Operation = tuple[str, str]
 BLAST = {"name": "Roses", "body": "Hi {{first_name|there}}"}
+NEXT_MONTH = (now() + timedelta(days=30)).date().isoformat()
 RULE = {"every": "week", "at": "10:00", "starts_on": "2026-12-01", "count": 900}
 REPLY = {"body": "Yes, on Fridays.", "idempotency_key": "k1"}
 
@@ -52,6 +55,7 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("GET", "/campaigns/{id}/"): ("campaign", None, 200),
     ("PATCH", "/campaigns/{id}/"): ("campaign", {"name": "Easter"}, 200),
     ("GET", "/campaigns/{id}/report/"): ("campaign", None, 200),
+    ("POST", "/campaigns/{id}/duplicate/"): ("campaign", {"starts_on": "2026-12-01"}, 201),
     ("GET", "/blasts/"): ("", None, 200),
     ("POST", "/blasts/"): ("", {"campaign": "$campaign", "groups": ["$group"], **BLAST}, 201),
     ("GET", "/blasts/{id}/"): ("draft", None, 200),
@@ -62,6 +66,8 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("GET", "/blasts/{id}/report/"): ("sent", None, 200),
     ("POST", "/blasts/{id}/approval/"): ("draft", {"act": "ask"}, 200),
     ("POST", "/blasts/{id}/repeat/"): ("draft", RULE, 200),
+    ("POST", "/blasts/{id}/duplicate/"): ("sent", {}, 201),
+    ("POST", "/blasts/{id}/move/"): ("draft", {"on": NEXT_MONTH}, 200),
     ("POST", "/blasts/{id}/series/"): ("pattern", {"act": "pause"}, 200),
     ("GET", "/links/"): ("", None, 200),
     ("GET", "/links/{id}/"): ("link", None, 200),

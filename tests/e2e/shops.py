@@ -110,6 +110,7 @@ def shop_at_work(stack: Stack) -> Shop:
             "campaign_report": [{"pk": campaign.pk}],
             "campaign_people": [{"pk": campaign.pk}],
             "campaign_edit": [{"pk": campaign.pk}],
+            "campaign_again": [{"pk": campaign.pk}],
             "text_edit": [{"pk": _saved_text(account, owner).pk}],
             "blast_report": [
                 {"pk": blast.pk} for blast in blasts if blast.state != BlastState.DRAFT
