@@ -243,7 +243,7 @@ class BlastForm(forms.Form):
 
     @property
     def _data(self) -> dict[str, Any]:
-        return self.cleaned_data if self.is_bound else self.initial
+        return self.cleaned_data if self.is_bound else dict(self.initial)
 
     def clean(self) -> dict[str, Any]:
         """Ask for the time where "Later" was chosen."""

@@ -257,12 +257,12 @@ class BlastViewSet(
     @action(detail=True, methods=["post"])
     def move(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Let a scheduled blast go out on another day, or plan a draft for it."""
-        form = MoveSerializer(data=request.data)
+        blast, form = self.get_object(), MoveSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         blast = services.blast_move(
             account=calling_account(request),
             actor=calling_user(request),
-            blast=self.get_object(),
+            blast=blast,
             **form.validated_data,
         )
         return self._fresh(blast)

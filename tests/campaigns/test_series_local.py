@@ -83,8 +83,8 @@ def test_time_to_give_up_counts_from_the_last_turn_of_each_occurrence(
     tick(MORNING + HOUR)
     tick(MORNING + HOUR + DAY)
 
-    ends = [blast.batch.expires_at for blast in series.occurrences.order_by("occurrence_on")]
-    assert ends == [MORNING + 8 * HOUR, MORNING + 8 * HOUR + DAY]
+    ends = series.occurrences.order_by("occurrence_on").values_list("batch__expires_at", flat=True)
+    assert list(ends) == [MORNING + 8 * HOUR, MORNING + 8 * HOUR + DAY]
 
 
 @pytest.mark.django_db
