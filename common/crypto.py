@@ -1,5 +1,10 @@
-"""Encryption at rest for carrier credentials (Fernet; the first key encrypts, all decrypt)."""
+"""Encryption at rest for carrier credentials (Fernet; the first key encrypts, all decrypt).
 
+Also keyed hashes, by which something is known again that is itself not kept.
+"""
+
+import hashlib
+import hmac
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -23,3 +28,23 @@ def decrypt(token: bytes | memoryview) -> str:
         cryptography.fernet.InvalidToken: if no key fits or the bytes were changed.
     """
     return _fernet().decrypt(bytes(token)).decode()
+
+
+def keyed_hashes(text: str, *, purpose: str) -> list[bytes]:
+    """HMAC-SHA256 of `text` under each key of ENCRYPTION_KEYS, 32 bytes, the newest key's first.
+
+    Store the first, look for all of them: what was stored before a new key came is still found.
+
+    Args:
+        text: What is to be known again.
+        purpose: At most 16 characters; hashes for different purposes never meet.
+    """
+    return [hmac.digest(key, text.encode(), "sha256") for key in _hash_keys(purpose)]
+
+
+@lru_cache(maxsize=8)
+def _hash_keys(purpose: str) -> list[bytes]:
+    return [
+        hashlib.blake2b(key.encode(), person=purpose.encode(), digest_size=32).digest()
+        for key in settings.ENCRYPTION_KEYS
+    ]

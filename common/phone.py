@@ -15,6 +15,8 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType, timezone
 
 from common.errors import Invalid
 
+# No phone, sender or word typed into a search begins with it.
+ERASED_MARK: Final = "~"
 _LINE_TYPES: Final = {
     PhoneNumberType.MOBILE: "mobile",
     PhoneNumberType.FIXED_LINE: "landline",
@@ -133,11 +135,24 @@ def _nanp_areas() -> dict[str, str]:
 
 
 @lru_cache(maxsize=20_000)
+def erased_alias(contact_id: int) -> str:
+    """What stands where a phone stood whose person was erased; one a person, and no number."""
+    return f"{ERASED_MARK}{contact_id}"
+
+
+def is_erased(phone: str) -> bool:
+    """Whether this stands for the phone of a person who was erased."""
+    return phone.startswith(ERASED_MARK)
+
+
 def display(e164: str, country: str = "") -> str:
     """`e164` for reading: national form within `country`, else international.
 
-    Senders that are no phone numbers (short codes, names) come back unchanged.
+    Senders that are no phone numbers (short codes, names) come back unchanged; for somebody who
+    was erased, words.
     """
+    if is_erased(e164):
+        return "Erased person"
     try:
         number = phonenumbers.parse(e164)
     except phonenumbers.NumberParseException:

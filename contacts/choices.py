@@ -42,6 +42,17 @@ class ConsentSource(TextChoices):
     FREE_TEXT = "free_text", "Asked in own words"
     CARRIER = "carrier", "Reported by the carrier"
     FORM = "form", "Public form"
+    ERASURE = "erasure", "Asked to be erased"
+
+
+class TimelineKind(TextChoices):
+    """What an entry of a person's timeline tells of."""
+
+    SENT = "sent", "Sent"
+    RECEIVED = "received", "Received"
+    CLICKED = "clicked", "Clicked"
+    CONSENT = "consent", "Consent"
+    CONTACT = "contact", "Contact"  # added, changed, put into a group
 
 
 class WayBack(StrEnum):
@@ -94,3 +105,4 @@ class RefusalReason(TextChoices):
     BROKEN_QUOTES = "broken_quotes", "Quotation marks out of place"
     LINE_TOO_LONG = "line_too_long", "The line is too long"
     UNREADABLE = "unreadable", "Characters that cannot be read"
+    ERASED = "erased", "Asked to be erased"

@@ -129,6 +129,15 @@ class OptedOut(Conflict):
         )
 
 
+class ErasureWaits(Conflict):
+    """Somebody cannot be erased at this moment; `sentence` says why, and what to do."""
+
+    code = "erasure_waits"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"Nothing was erased. {sentence}")
+
+
 class ProofMissing(Invalid):
     """An opt-in entered by hand states how the person agreed."""
 

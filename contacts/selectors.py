@@ -1,20 +1,23 @@
 """Reads of people, groups, consent and imports.
 
 Deleted contacts exist for no reader here; who may be texted is decided by messaging's gate.
+Numbers of erased people are known by keyed hashes only (docs/adr/0022-erased-but-not-forgotten.md).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import phonenumbers
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
 from accounts.models import Account
+from common.crypto import keyed_hashes
 from common.errors import NotFound
+from common.phone import ERASED_MARK
 from contacts.choices import Consent, ConsentKind, ConsentSource, ImportStatus
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.membership import members
@@ -23,6 +26,7 @@ from contacts.models import (
     Contact,
     ContactImport,
     CustomField,
+    ErasedNumber,
     Group,
     GroupMember,
     ImportRefusal,
@@ -117,6 +121,11 @@ def contact_get(*, account: Account, contact_id: int) -> Contact:
     return contact
 
 
+def contacts_known(*, account: Account) -> QuerySet[Contact]:
+    """Contacts live and deleted, unordered; nobody who was erased."""
+    return Contact.objects.filter(account=account).exclude(phone__startswith=ERASED_MARK)
+
+
 def contact_by_phone(*, account: Account, phone: str) -> Contact | None:
     """The live contact with this E.164 number, if any. One query."""
     return _live(account).filter(phone=phone).first()
@@ -159,8 +168,45 @@ def opt_out_get(*, account: Account, phone: str) -> OptOut | None:
 
 
 def opted_out(*, account: Account, phone: str) -> bool:
-    """Whether the phone must not be texted by this account. One query."""
-    return OptOut.objects.filter(account=account, phone=phone).exists()
+    """Whether the phone must not be texted by this account. Two queries at most."""
+    if OptOut.objects.filter(account=account, phone=phone).exists():
+        return True
+    return erased_number(account=account, phone=phone) is not None
+
+
+def erased_number(*, account: Account, phone: str) -> ErasedNumber | None:
+    """What is left of the opt-out of a phone whose person was erased, if one was. One query."""
+    found = ErasedNumber.objects.filter(account=account)
+    return found.filter(digest__in=erased_digests(account_id=account.pk, phone=phone)).first()
+
+
+def erased_among(people: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those (account id, phone) whose person was erased.
+
+    One query for the accounts, and for those that erased somebody another for their phones.
+    """
+    by_account: dict[int, list[str]] = {}
+    for account_id, phone in people:
+        by_account.setdefault(account_id, []).append(phone)
+    erasers = ErasedNumber.objects.filter(account=OuterRef("pk"))
+    asked = Account.objects.filter(Exists(erasers), pk__in=by_account)
+    found: set[tuple[int, str]] = set()
+    for account_id in asked.values_list("pk", flat=True):
+        phones = {
+            digest: phone
+            for phone in by_account[account_id]
+            for digest in erased_digests(account_id=account_id, phone=phone)
+        }
+        rows = ErasedNumber.objects.filter(account=account_id, digest__in=list(phones))
+        found |= {
+            (account_id, phones[bytes(digest)]) for digest in rows.values_list("digest", flat=True)
+        }
+    return found
+
+
+def erased_digests(*, account_id: int, phone: str) -> list[bytes]:
+    """By what the phone of an erased person is known again; the first is what is kept."""
+    return keyed_hashes(f"{account_id}:{phone}", purpose="erased numbers")
 
 
 def optin_form_get(*, account: Account) -> OptInForm | None:

@@ -6,3 +6,9 @@ from django.dispatch import Signal
 # queryset of the phones, as `values("phone")`, that something of its own happened to since then:
 # those people are left alone. It is compiled into SQL, not loaded.
 phones_in_use = Signal()
+
+# A person is being erased; kwargs: account (Account), phone (E.164), alias (what stands for it from
+# now on). Every app above that wrote down the phone or anything of the person removes it in this
+# transaction, or raises `contacts.errors.ErasureWaits`: the law asks for it, so nothing that fails
+# is passed over.
+person_erased = Signal()

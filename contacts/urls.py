@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from contacts.views import groups, imports, people, proof, reviews, smart
+from contacts.views import erasing, groups, imports, people, proof, reviews, smart
 
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("<int:pk>/", people.contact_detail, name="contact_detail"),
     path("<int:pk>/edit/", people.contact_edit, name="contact_edit"),
     path("<int:pk>/delete/", people.contact_delete, name="contact_delete"),
+    path("<int:pk>/erase/", erasing.contact_erase, name="contact_erase"),
     path("<int:pk>/consent/", proof.contact_proof_page, name="contact_proof_page"),
     path("<int:pk>/consent.csv", proof.contact_proof, name="contact_proof"),
     path("<int:pk>/opt-out/", people.contact_opt_out, name="contact_opt_out"),

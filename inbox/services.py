@@ -260,3 +260,13 @@ def conversation_start(*, account: Account, contact: Contact, our_number: str) -
         account=account, our_number=our_number, phone=contact.phone
     )
     return conversation
+
+
+def conversations_forget(*, account: Account, phone: str, alias: str) -> None:
+    """Empty the threads with a person who is erased: number, newest words and notes go.
+
+    The threads stay, closed, as what the rows of their texts belong to.
+    """
+    threads = Conversation.objects.filter(account=account, phone=phone)
+    Note.objects.filter(conversation__in=threads).delete()
+    threads.update(phone=alias, snippet="", unread=0, status=ConversationStatus.CLOSED)

@@ -11,15 +11,19 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        """Give every new account a number; answer smart groups and the undoing of imports."""
+        """Give every new account a number; answer smart groups, undone imports and erasures."""
         from accounts.signals import account_created
         from contacts.rule_sources import register_deeds
-        from contacts.signals import phones_in_use
+        from contacts.signals import person_erased, phones_in_use
+        from contacts.timeline import register_sources
         from messaging.behaviour import deeds
+        from messaging.erasing import person_forget
+        from messaging.person import SOURCES
         from messaging.selectors import phones_since
         from messaging.senders import sender_assign
 
         register_deeds(deeds)
+        register_sources(*SOURCES)
 
         def assign(account: Any, **_: Any) -> None:
             sender_assign(account=account)
@@ -30,3 +34,8 @@ class MessagingConfig(AppConfig):
             return phones_since(account=account, since=since)
 
         phones_in_use.connect(texted, weak=False, dispatch_uid="messaging.phones_since")
+
+        def erase(account: Any, phone: str, alias: str, **_: Any) -> None:
+            person_forget(account=account, phone=phone, alias=alias)
+
+        person_erased.connect(erase, weak=False, dispatch_uid="messaging.person_forget")

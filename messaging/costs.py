@@ -17,7 +17,6 @@ from accounts.services import credits_adjust
 from messaging.choices import Outcome
 from messaging.gateways.base import Listed
 from messaging.models import Attempt, Batch, SenderNumber
-from messaging.pricing import Prices
 
 _AT_ONCE: Final = 2000
 
@@ -136,17 +135,22 @@ def credits_follow(batch_id: int) -> int:
 
 
 def _difference(batch: Batch) -> int:
-    """Credits that the carrier's segments cost beyond ours, at the batch's own prices."""
-    price = Prices(batch.prices).sql("m.phone")
+    """Credits that the carrier's segments cost beyond ours, at each text's own price.
+
+    Which is what it was charged for each of its segments: the number may be erased by now.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            SELECT coalesce(sum((a.carrier_segments - coalesce(a.segments, m.segments))
-                                * {price.text}), 0)
-            FROM messaging_message m JOIN messaging_attempt a ON a.message_id = m.id
-            WHERE m.batch_id = %s AND a.outcome = %s AND a.carrier_segments > 0
-              AND coalesce(a.credits, m.credits) > 0
+            """
+            SELECT coalesce(sum((t.carriers - t.ours) * (t.credits / t.ours)), 0)
+            FROM (
+                SELECT a.carrier_segments AS carriers, coalesce(a.segments, m.segments) AS ours,
+                       coalesce(a.credits, m.credits) AS credits
+                FROM messaging_message m JOIN messaging_attempt a ON a.message_id = m.id
+                WHERE m.batch_id = %s AND a.outcome = %s AND a.carrier_segments > 0
+            ) t
+            WHERE t.credits > 0 AND t.ours > 0
             """,
-            [*price.params, batch.pk, Outcome.ACCEPTED],
+            [batch.pk, Outcome.ACCEPTED],
         )
         return int(cursor.fetchone()[0])

@@ -4,7 +4,7 @@ Owns accounts, team, keys, verified numbers, the credit ledger and the audit tra
 or mailing anything but an invitation is not here.
 """
 
-from accounts.services.audit import audit_record
+from accounts.services.audit import audit_forget, audit_record
 from accounts.services.credits import (
     credits_adjust,
     credits_grant,
@@ -49,6 +49,7 @@ __all__ = [
     "account_update",
     "apikey_create",
     "apikey_revoke",
+    "audit_forget",
     "audit_record",
     "balances_warn",
     "credits_adjust",

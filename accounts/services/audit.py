@@ -25,3 +25,8 @@ def audit_record(
     return AuditEvent.objects.create(
         account=account, actor=actor, action=action, subject=subject[:120], data=data or {}
     )
+
+
+def audit_forget(*, account: Account, subject: str, alias: str) -> None:
+    """Put `alias` where events name somebody who was erased; what was done to them stays."""
+    AuditEvent.objects.filter(account=account, subject=subject).update(subject=alias)

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.strict import StrictFields
-from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.choices import Consent, ConsentKind, ConsentSource, TimelineKind
 from contacts.models import ConsentEvent, Contact, Group
 from contacts.services.people import ROWS_MAX
 
@@ -125,6 +125,29 @@ class ConsentEventSerializer(serializers.ModelSerializer):
         model = ConsentEvent
         fields = ["id", "kind", "source", "wording", "message_id", "import_id", "at"]
         read_only_fields = fields
+
+
+class TimelineEntrySerializer(serializers.Serializer[Any]):
+    """One thing that happened with a person. `message_id`, `import_id`, `group_id`: of what."""
+
+    kind = serializers.ChoiceField(choices=TimelineKind.choices)
+    at = serializers.DateTimeField()
+    title = serializers.CharField()
+    text = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField(allow_blank=True)
+    state = serializers.CharField(allow_blank=True, help_text="Of a text.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why a text was not sent or failed.")
+    verdict = serializers.CharField(allow_blank=True, help_text="Of a click: person or robot.")
+    message_id = serializers.IntegerField(allow_null=True)
+    import_id = serializers.IntegerField(allow_null=True)
+    group_id = serializers.IntegerField(allow_null=True)
+
+
+class TimelineSerializer(serializers.Serializer[Any]):
+    """A page of a timeline, newest first; `next` is the address of the older ones."""
+
+    results = TimelineEntrySerializer(many=True)
+    next = serializers.URLField(allow_null=True)
 
 
 class ConsentChangeSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):

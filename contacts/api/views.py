@@ -1,11 +1,12 @@
 """`/api/v1/contacts/` and `/api/v1/groups/`."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -24,10 +25,14 @@ from contacts.api.serializers import (
     ContactSerializer,
     GroupSerializer,
     MembersSerializer,
+    TimelineSerializer,
 )
-from contacts.choices import Consent, ConsentKind, ConsentSource
+from contacts.choices import Consent, ConsentKind, ConsentSource, TimelineKind
 from contacts.errors import ContactInvalid
 from contacts.models import Contact, Group
+from contacts.timeline import contact_timeline
+
+TIMELINE_SIZE = 100
 
 
 class ContactFilter(filters.FilterSet):
@@ -148,6 +153,28 @@ class ContactViewSet(
             account=calling_account(request), phone=self.get_object().phone
         )
         return Response(ConsentEventSerializer(events, many=True).data)
+
+    @extend_schema(
+        responses=TimelineSerializer,
+        parameters=[
+            OpenApiParameter("kind", str, enum=TimelineKind.values, description="Only this kind."),
+            OpenApiParameter("before", str, description="Where the page before ended: see `next`."),
+        ],
+    )
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def timeline(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Everything that happened with a contact, newest first: texts, clicks, consent, lists."""
+        asked = request.query_params
+        page = contact_timeline(
+            contact=self.get_object(),
+            kind=asked.get("kind", ""),
+            before=asked.get("before", ""),
+            limit=TIMELINE_SIZE,
+        )
+        address = request.build_absolute_uri(request.path)
+        query = urlencode({**asked.dict(), "before": page.older})
+        following = f"{address}?{query}" if page.older else None
+        return Response(TimelineSerializer({"results": page.entries, "next": following}).data)
 
     @extend_schema(request=ConsentChangeSerializer, responses=ContactSerializer)
     @consent.mapping.post

@@ -7,7 +7,7 @@ constraint has none: a list of a million people pays for each of them (checks of
 half of an import's time).
 """
 
-from contacts.models.consent import ConsentEvent, OptOut
+from contacts.models.consent import ConsentEvent, ErasedNumber, OptOut
 from contacts.models.groups import Group, GroupMember
 from contacts.models.imports import RUNS_MAX, ContactImport, ImportChange, ImportRefusal, ImportRow
 from contacts.models.optin import OptInForm, OptInKeyword, OptInPending
@@ -19,6 +19,7 @@ __all__ = [
     "Contact",
     "ContactImport",
     "CustomField",
+    "ErasedNumber",
     "Group",
     "GroupMember",
     "ImportChange",

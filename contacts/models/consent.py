@@ -1,4 +1,4 @@
-"""Every opt-in and opt-out; an OptOut is keyed by phone and survives its contact."""
+"""Every opt-in and opt-out; an OptOut is keyed by phone and survives its contact, and erasure."""
 
 from django.db import models
 
@@ -69,3 +69,22 @@ class OptOut(models.Model):
     def is_to_review(self) -> bool:
         """Whether it was read out of the person's own words and nobody has looked at it yet."""
         return self.source == ConsentSource.FREE_TEXT and self.reviewed_at is None
+
+
+class ErasedNumber(models.Model):
+    """The opt-out of a person who was erased: their number as a keyed hash, and nothing else.
+
+    `digest` is of account and phone (contacts.erased). It goes when the phone itself texts again:
+    an OptOut in clear takes its place.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="erased_numbers", db_index=False
+    )
+    digest = models.BinaryField(max_length=32)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "digest"], name="erased_number_unique")
+        ]

@@ -15,6 +15,9 @@ from contacts.choices import (
 class Contact(models.Model):
     """A person with a phone. `phone` is E.164 and unique in the account, also when deleted.
 
+    Of a person who was erased the row stays, deleted and empty, with an alias (common.phone) where
+    the phone stood, so that what refers to it still stands.
+
     `consent` is derived from ConsentEvents; every phone with an OptOut has a contact, a deleted one
     if need be, so this row is the lock under which consent and merges of one phone take turns.
     """

@@ -1,6 +1,7 @@
 """Writes of the contacts app: one module a matter, all reachable from here."""
 
 from contacts.services.consent import consent_grant, consent_revoke, way_back
+from contacts.services.erasing import erasing_held_off, number_returns, person_erase
 from contacts.services.groups import (
     contact_groups_set,
     group_add,
@@ -54,6 +55,7 @@ __all__ = [
     "contact_update",
     "contact_upsert",
     "contacts_upsert_many",
+    "erasing_held_off",
     "group_add",
     "group_change",
     "group_count",
@@ -76,6 +78,7 @@ __all__ = [
     "import_undo",
     "import_undo_run",
     "is_undoable",
+    "number_returns",
     "optin_accept",
     "optin_ask",
     "optin_confirm",
@@ -85,6 +88,7 @@ __all__ = [
     "optin_pending_expire",
     "optout_keep",
     "optout_take_back",
+    "person_erase",
     "rules_count",
     "undo_sweep",
     "way_back",

@@ -14,6 +14,7 @@ from common.clock import now
 from contacts.choices import Consent, ConsentKind, ConsentSource, WayBack
 from contacts.errors import OptedOut, ProofMissing
 from contacts.models import ConsentEvent, Contact, OptInPending, OptOut
+from contacts.selectors import erased_number
 
 # What a person did with their own phone, or the carrier says they did. Such an opt-out is undone
 # only by another act of that kind (47 CFR 64.1200(a)(10): a revocation stands until the consumer
@@ -24,10 +25,11 @@ OWN_ACTS = frozenset(
         ConsentSource.FREE_TEXT,
         ConsentSource.CARRIER,
         ConsentSource.FORM,
+        ConsentSource.ERASURE,
     }
 )
 # What came from the phone itself. A public form did not: anybody can type anybody's number.
-FROM_THE_PHONE = OWN_ACTS - {ConsentSource.FORM}
+FROM_THE_PHONE = OWN_ACTS - {ConsentSource.FORM, ConsentSource.ERASURE}
 
 
 @transaction.atomic
@@ -126,6 +128,8 @@ def consent_grant(
             _event(account, phone, ConsentKind.IN, source, wording, message_id, actor, at, form_id)
         return False
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
+    if opt_out is None:
+        opt_out = _erased_opt_out(account, phone)
     if opt_out and not _lifts(source, opt_out):
         how = ConsentSource(opt_out.source).label
         raise OptedOut(at=opt_out.at, how=how, way_back=way_back(opt_out))
@@ -133,7 +137,7 @@ def consent_grant(
     if opt_out:
         if at < opt_out.at:
             return False
-        opt_out.delete()
+        OptOut.objects.filter(account=account, phone=phone).delete()
     Contact.objects.filter(pk=contact.pk).update(consent=Consent.OPTED_IN, consent_at=at)
     if actor:
         audit_record(account=account, actor=actor, action="contact.opted_in", subject=phone)
@@ -155,6 +159,14 @@ def way_back(opt_out: OptOut) -> WayBack:
     if opt_out.is_to_review:
         return WayBack.REVIEW
     return WayBack.PERSON if opt_out.source in OWN_ACTS else WayBack.SHOP
+
+
+def _erased_opt_out(account: Account, phone: str) -> OptOut | None:
+    """The opt-out of somebody who was erased, as it would stand in clear; not saved."""
+    erased = erased_number(account=account, phone=phone)
+    if erased is None:
+        return None
+    return OptOut(account=account, phone=phone, source=ConsentSource.ERASURE, at=erased.at)
 
 
 def _lifts(source: ConsentSource, opt_out: OptOut) -> bool:

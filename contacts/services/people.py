@@ -18,6 +18,8 @@ from contacts import fields
 from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
 from contacts.models import Contact, GroupMember
+from contacts.selectors import erased_among
+from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 
@@ -98,7 +100,7 @@ def contacts_upsert_many(
     consent_wording: str = "",
     dry_run: bool = False,
 ) -> list[RowResult]:
-    """Add or complete many contacts in six queries; bad rows are refused one by one.
+    """Add or complete many contacts in eight queries; bad rows are refused one by one.
 
     Args:
         account: Whose contacts.
@@ -119,12 +121,13 @@ def contacts_upsert_many(
         NotFound: a group is not the account's.
         GroupIsSmart: rules decide who is in a group.
 
-    Locks: the contacts, in the order of their phones.
+    Locks: erasures of the account (shared); then the contacts, in the order of their phones.
     """
     if len(rows) > ROWS_MAX:
         raise TooManyRows(limit=ROWS_MAX)
+    erasing_held_off(account=account)
     groups_check(account, group_ids)
-    cleaned = [_clean(row, account.default_country) for row in rows]
+    cleaned = _without_erased(account, [_clean(row, account.default_country) for row in rows])
     people = {person.phone: person for person in cleaned if isinstance(person, fields.Person)}
     if not people:
         return [_result(person, {}, {}) for person in cleaned]
@@ -247,6 +250,20 @@ def _clean(row: Mapping[str, Any], country: str) -> fields.Person | fields.Field
         return fields.clean(row, country=country)
     except fields.FieldError as error:
         return error
+
+
+def _without_erased(
+    account: Account, cleaned: Sequence[fields.Person | fields.FieldError]
+) -> list[fields.Person | fields.FieldError]:
+    """The rows of erased people refused: only they themselves come back, by a text."""
+    phones = [one.phone for one in cleaned if isinstance(one, fields.Person)]
+    erased = erased_among((account.pk, phone) for phone in phones)
+    return [
+        fields.FieldError("phone", RefusalReason.ERASED, ERASED_SENTENCE)
+        if isinstance(one, fields.Person) and (account.pk, one.phone) in erased
+        else one
+        for one in cleaned
+    ]
 
 
 def _result(

@@ -16,14 +16,16 @@ from django.db.models.functions import Now
 from accounts.services import audit_record
 from common.clock import now
 from contacts import csvfile
-from contacts.choices import ConsentSource, ImportStatus, LineType
+from contacts.choices import ConsentSource, ImportStatus, LineType, RefusalReason
 from contacts.columns import label
 from contacts.csvfile import Fault, Record
 from contacts.errors import FileUnusable, StaleRun
 from contacts.fields import CUSTOM_PREFIX, FieldError
 from contacts.listfile import open_list
-from contacts.models import ContactImport, ImportRow
+from contacts.models import ContactImport, ErasedNumber, ImportRow
 from contacts.rows import CopyBuffer, RowReader
+from contacts.selectors import erased_among
+from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
 from contacts.services.optouts import opt_outs_forecast, opt_outs_merge
@@ -42,6 +44,14 @@ _STAGE = """
 _REFUSE = """
     COPY contacts_importrefusal (contact_import_id, line, reason, sentence, raw)
     FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (raw))
+"""
+_UNSTAGE = """
+    WITH gone AS (
+        DELETE FROM contacts_importrow WHERE contact_import_id = %s AND phone = ANY(%s)
+        RETURNING contact_import_id, line
+    )
+    INSERT INTO contacts_importrefusal (contact_import_id, line, reason, sentence, raw)
+    SELECT contact_import_id, line, %s, %s, '' FROM gone
 """
 # Not the group: somebody may have deleted it meanwhile.
 _OUTCOME = (
@@ -223,15 +233,37 @@ def _gather(run: ContactImport) -> int:
         StaleRun: the import is no longer this run's; or PostgreSQL crashed and emptied the unlogged
             staging, and the sweeper starts the run again.
     """
+    erasing_held_off(account=run.account)
     if not staging_whole(run):
         raise StaleRun
     _heartbeat(run, run.size_bytes)
+    _refuse_erased(run)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(_PEOPLE, [run.pk])
         people = cursor.rowcount
         cursor.execute("ANALYZE import_people")
     return people
+
+
+def _refuse_erased(run: ContactImport) -> None:
+    """Staged rows of people who were erased become refused ones, without what they said.
+
+    Costs nothing but a query where the account erased nobody; else a hash for each staged row.
+    """
+    if not ErasedNumber.objects.filter(account=run.account).exists():
+        return
+    staged = ImportRow.objects.filter(contact_import=run)
+    phones = staged.values_list("phone", flat=True).iterator(chunk_size=PIECE_ROWS)
+    found: set[str] = set()
+    while piece := list(islice(phones, PIECE_ROWS)):
+        found |= {phone for _, phone in erased_among((run.account_id, phone) for phone in piece)}
+    if not found:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_UNSTAGE, [run.pk, list(found), RefusalReason.ERASED, ERASED_SENTENCE])
+        run.rows_refused += cursor.rowcount
+    _heartbeat(run, run.size_bytes)
 
 
 def _count(run: ContactImport, *, people: int, new: int, changed: int) -> None:

@@ -18,11 +18,12 @@ from common.pagination import keyset_page
 from common.templatetags.ui import group_told
 from common.text import typed
 from contacts import selectors, services
-from contacts.choices import Consent, ConsentSource, WayBack
+from contacts.choices import Consent, ConsentSource, TimelineKind, WayBack
 from contacts.errors import OptedOut, ProofMissing
 from contacts.exporting import contacts_chosen
 from contacts.forms import ContactForm, WordingForm, refuse
 from contacts.models import Contact
+from contacts.timeline import contact_timeline
 from exports.answering import export_answer
 
 PAGE_SIZE = 50
@@ -128,7 +129,7 @@ def contact_create(request: AccountRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 @require_GET
 def contact_detail(request: AccountRequest, pk: int) -> HttpResponse:
-    """One contact: fields, groups, and every opt-in and opt-out with its proof."""
+    """One contact: fields, groups, and everything that happened with them, newest first."""
     contact = _contact(request.account, pk)
     return _detail(request, contact, WordingForm())
 
@@ -231,7 +232,14 @@ def _detail(request: AccountRequest, contact: Contact, form: WordingForm) -> Htt
             for field in selectors.custom_fields(account=account)
             if field.key in contact.custom
         ],
-        "events": selectors.consent_history(account=account, phone=contact.phone)[:100],
+        "timeline": contact_timeline(
+            contact=contact,
+            kind=request.GET.get("kind", ""),
+            before=request.GET.get("before", ""),
+        ),
+        "kinds": TimelineKind.choices,
+        "kind": request.GET.get("kind", ""),
+        "is_later_page": "before" in request.GET,
         "opt_out": opt_out,
         "may_opt_in": opt_out is None or services.way_back(opt_out) == WayBack.SHOP,
         "form": form,

@@ -5,6 +5,7 @@ from django.db.models import Q
 
 from accounts.models import Account, User
 from common.clock import now
+from common.phone import is_erased
 from contacts.models import Contact
 from messaging.choices import (
     Direction,
@@ -117,10 +118,17 @@ class Message(models.Model):
         ]
 
     @property
+    def is_of_erased(self) -> bool:
+        """Whether the person was erased; `phone` is an alias then."""
+        return is_erased(self.phone)
+
+    @property
     def is_text_removed(self) -> bool:
-        """Whether its text was kept as long as its account wants, and is gone."""
+        """Whether its text was kept as long as its account or its person wants, and is gone."""
         if self.body:
             return False
+        if self.is_of_erased:
+            return True
         if self.direction == Direction.IN:
             return self.segments > 0
         return self.batch is not None and self.batch.texts_removed_at is not None

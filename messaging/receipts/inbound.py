@@ -16,7 +16,7 @@ from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact
 from contacts.selectors import opted_out
-from contacts.services import consent_grant, consent_revoke
+from contacts.services import consent_grant, consent_revoke, number_returns
 from messaging.activity import ActivityMoves, activity_move, minute_of
 from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
@@ -60,6 +60,7 @@ def inbound_file(
     Side effects: consent, automatic answers, signal `message_received`.
     """
     sender = _sender(carrier_account, text)
+    number_returns(account=sender.account, phone=text.phone)
     message = _store(sender, text, at)
     if message is None:
         return None

@@ -26,7 +26,7 @@ ROLES: dict[str, str] = {
     MessageState.REFUSED: "failed",
     MessageState.SKIPPED: "unsubscribed",
 }
-_VISITORS: dict[str, str] = {
+VISITORS: dict[str, str] = {
     Verdict.PENDING: "Link opened",
     Verdict.HUMAN: "Link opened by a person",
     Verdict.PREVIEW: "Link fetched by a preview robot",
@@ -181,7 +181,7 @@ def _clicks(message: Message) -> Iterator[Step]:
         is_person = hit.verdict == Verdict.HUMAN
         yield Step(
             hit.at,
-            _VISITORS[hit.verdict],
+            VISITORS[hit.verdict],
             links[hit.link_id],
             "clicked" if is_person else "waiting",
         )

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 
 from accounts.choices import AccountStatus
 from common.clock import boot_s
+from contacts.selectors import erased_among
 from messaging import rate
 from messaging.budget import Rooms, rooms_read, tight
 from messaging.choices import BatchState, ChunkState, MessageState
@@ -463,10 +464,13 @@ def _read_messages(picked: list[tuple[Any, int]]) -> list[Lease]:
     # One parser for the whole window: one for each message would cost five times as much.
     texts = ",".join([row[4] or "null" for row in rows])
     merges = json.loads(f"[{texts.replace(_ESCAPED_SEPARATOR, ' ')}]")
+    erased = erased_among((leases[row[0] - 1].batch.account_id, row[3]) for row in rows)
     for (place, id_, no, phone, _, attempts, left, consent, zone), merge in zip(
         rows, merges, strict=True
     ):
-        leases[place - 1].items.append(Item(id_, no, phone, merge, attempts, left, consent, zone))
+        lease = leases[place - 1]
+        is_out = left or (lease.batch.account_id, phone) in erased
+        lease.items.append(Item(id_, no, phone, merge, attempts, is_out, consent, zone))
     for lease, (_, size) in zip(leases, picked, strict=True):
         if len(lease.items) >= size:
             lease.window_last_no = lease.items[-1].no

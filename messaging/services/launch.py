@@ -21,6 +21,7 @@ from accounts.services import credits_reserve
 from common.sql import Sql
 from contacts.models import Contact
 from contacts.selectors import merge_fields
+from contacts.services import erasing_held_off
 from messaging.budget import Budget, budgets_hold, budgets_of
 from messaging.choices import Direction, MessageState, Priority
 from messaging.content import SEPARATOR, Content
@@ -99,6 +100,7 @@ def batch_launch(
     Locks: batch, messages, tally, account (in the order of docs/locks.md).
     Side effects: after commit, hints to the send queue.
     """
+    erasing_held_off(account=account)
     senders = list({one.pk: one for one in (sender, *also_from)}.values())
     for one in senders:
         may_launch(account=account, actor=actor, sender=one)

@@ -14,6 +14,7 @@ from accounts.services import credits_reserve
 from contacts.choices import Consent, LineType
 from contacts.models import Contact
 from contacts.selectors import opted_out
+from contacts.services import erasing_held_off
 from messaging import signals
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
 from messaging.content import SEPARATOR
@@ -88,6 +89,7 @@ def message_send(
     Locks: batch, messages, tally, account.
     Side effects: signal `message_queued`; after commit, a hint to the send queue.
     """
+    erasing_held_off(account=account)
     sender = sender or sender_default(account)
     may_launch(account=account, actor=actor, sender=sender)
     _check_body(body)

@@ -70,6 +70,7 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_detail": {"pk": "contact"},
     "contact_edit": {"pk": "contact"},
     "contact_delete": {"pk": "contact"},
+    "contact_erase": {"pk": "contact"},
     "contact_opt_out": {"pk": "contact"},
     "contact_proof": {"pk": "contact"},
     "contact_proof_page": {"pk": "contact"},
@@ -111,6 +112,7 @@ PAGES: dict[str, dict[str, str]] = {
 CALLS: dict[str, str] = {
     "api-contact-detail": "contact",
     "api-contact-consent": "contact",
+    "api-contact-timeline": "contact",
     "api-group-detail": "group",
     "api-group-add": "group",
     "api-group-remove": "group",

@@ -309,6 +309,7 @@ def _message_places(account: Account) -> Places:
         "link_report": [{"pk": Link.objects.filter(account=account).order_by("pk")[0].pk}],
         "contact_detail": people,
         "contact_edit": people[:1],
+        "contact_erase": people[:1],
         "contact_proof_page": people[:1],
     }
 

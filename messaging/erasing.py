@@ -1,0 +1,93 @@
+"""What messaging forgets of a person who is erased: their number and every word, no count.
+
+Owns nothing but that. A message row stays with its state, segments, credits and times, so kept
+totals remain equal to a recount; what still waits is skipped by the gate when its turn comes,
+because the alias is opted out.
+"""
+
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Replace
+
+from accounts.models import Account
+from common.clock import now
+from contacts.errors import ErasureWaits
+from messaging.choices import BatchKind, ChunkState, MessageState
+from messaging.models import Batch, CarrierEvent, CarrierEventQueue, Chunk, Message
+from messaging.services.finish import TAKEN
+
+
+def person_forget(*, account: Account, phone: str, alias: str) -> None:
+    """Put `alias` in the place of a phone, and remove the texts to and from it.
+
+    Raises:
+        ErasureWaits: a text to it is on its way, or what became of one is still being found out.
+
+    Locks: chunks that wait with a text to the phone; then its messages and their batches of one.
+    """
+    texts = Message.objects.filter(account=account, phone=phone)
+    _wait_for_those_on_the_way(texts)
+    ids = list(texts.values_list("pk", flat=True))
+    _events_forget(ids)
+    singles = Batch.objects.filter(
+        pk__in=texts.filter(batch__size=1, batch__is_template=False).values("batch")
+    )
+    singles.update(
+        body="",
+        texts_removed_at=now(),
+        request_key=Replace("request_key", Value(phone), Value(alias)),
+    )
+    Message.objects.filter(pk__in=ids).update(phone=alias, body="", merge=None)
+
+
+_ON_THE_WAY: Final = Q(state=MessageState.PENDING) & (
+    Q(batch__kind=BatchKind.AUTO)
+    | Exists(
+        Chunk.objects.filter(
+            batch=OuterRef("batch"),
+            state=ChunkState.LEASED,
+            next_no__lte=OuterRef("recipient_no"),
+            window_last_no__gte=OuterRef("recipient_no"),
+        )
+    )
+)
+# A crashed worker's text is filled in before its batch settles; by its number it is looked for.
+_IN_DOUBT: Final = Q(batch__settled_at=None) & (
+    Q(state=MessageState.UNKNOWN) | Q(state__in=TAKEN, segments=0)
+)
+
+
+def _wait_for_those_on_the_way(texts: QuerySet[Message]) -> None:
+    waiting = texts.filter(state=MessageState.PENDING)
+    # No worker takes a chunk that is locked, and whoever took one has committed its lease.
+    list(
+        Chunk.objects.select_for_update(no_key=True)
+        .filter(
+            Exists(
+                waiting.filter(
+                    batch=OuterRef("batch"),
+                    recipient_no__gte=OuterRef("first_no"),
+                    recipient_no__lte=OuterRef("last_no"),
+                )
+            ),
+            batch__in=waiting.values("batch"),
+        )
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    if texts.filter(_ON_THE_WAY).exists():
+        raise ErasureWaits("A text to this person is going out. Try again in a minute.")
+    if texts.filter(_IN_DOUBT).exists():
+        raise ErasureWaits(
+            "Whether the carrier took a text to this person is still being found out, within three"
+            " days at most. Opt them out now, and erase them then."
+        )
+
+
+def _events_forget(message_ids: list[int]) -> None:
+    """What the carrier posted about these texts; of what is not applied yet, the raw form only."""
+    events = CarrierEvent.objects.filter(message_id__in=message_ids)
+    queued = CarrierEventQueue.objects.filter(event_id=OuterRef("pk"))
+    events.filter(~Exists(queued)).delete()
+    events.update(payload={})
