@@ -1,7 +1,7 @@
 """Reads of people, groups, consent and imports.
 
 Deleted contacts exist for no reader here; who may be texted is decided by messaging's gate.
-Numbers of erased people are known by keyed hashes only (docs/adr/0022-erased-but-not-forgotten.md).
+Numbers of erased people are known by keyed hashes only (docs/adr/0023-erased-but-not-forgotten.md).
 """
 
 import re

@@ -3,7 +3,7 @@
 Owns the order of it, and what the contacts app keeps of a person; messaging and the inbox erase
 what is theirs when `person_erased` asks them to. Everywhere the phone stood stands an alias then
 (`common.phone.erased_alias`); the number itself is kept as a keyed hash only, which says that it
-must not be texted or taken in again (docs/adr/0022-erased-but-not-forgotten.md).
+must not be texted or taken in again (docs/adr/0023-erased-but-not-forgotten.md).
 """
 
 from django.db import OperationalError, connection, transaction
