@@ -16,6 +16,10 @@ from common.phone import prefixes
 # Where staff have entered nothing: what a text costs carriers at home and, roughly, abroad.
 DEFAULTS: Final[Mapping[str, int]] = {"US": 1, "CA": 1, "PR": 1, "VI": 1, "": 5}
 
+# A place in a list is found twice as fast as a name in a JSON object, and a million people have
+# their price looked up for one estimate.
+_TABLE_DIGITS: Final = 4
+
 
 class PriceSql(NamedTuple):
     """An expression of credits a segment, and its parameters."""
@@ -59,11 +63,21 @@ class Prices:
         """`of`, in SQL, over an expression of E.164."""
         if not self._lengths:
             return PriceSql(str(self.everywhere), [])
-        table = json.dumps(self.by_prefix)
-        tries = "".join(
-            f"(%s::jsonb ->> substr({phone}, 2, {length}))::int, " for length in self._lengths
+        longer = [length for length in self._lengths if length > _TABLE_DIGITS]
+        tries = [f"(%s::jsonb ->> substr({phone}, 2, {length}))::int" for length in longer]
+        tries.append(f"(%s::int[])[1 + substr({phone}, 2, {_TABLE_DIGITS})::int]")
+        table = _table(tuple(self.by_prefix.items()))
+        return PriceSql(
+            f"coalesce({', '.join(tries)})", [*[json.dumps(self.by_prefix)] * len(longer), table]
         )
-        return PriceSql(f"coalesce({tries}{self.everywhere})", [table] * len(self._lengths))
+
+
+@lru_cache(maxsize=32)
+def _table(by_prefix: tuple[tuple[str, int], ...]) -> str:
+    """Array literal of the prices by the first digits of a number, 0000 to 9999."""
+    prices = Prices(dict(by_prefix))
+    numbers = (f"+{digits:0{_TABLE_DIGITS}}" for digits in range(10**_TABLE_DIGITS))
+    return "{" + ",".join(str(prices.of(number)) for number in numbers) + "}"
 
 
 def prices_by_country(by_country: Mapping[str, int]) -> Prices:

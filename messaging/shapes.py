@@ -34,13 +34,12 @@ _PLAIN_CLASS: Final = r" -Z_a-z" + "".join(
 def shape_of(value: str) -> str:
     """SQL of the shape of a value, itself SQL without a percent sign: a text that counts alike.
 
-    Blank values have the shape "".
+    Empty values have the shape ""; what begins with a space may be blank and stands for itself.
     """
     return (
-        f"CASE WHEN {value} !~ '[^{_PLAIN_CLASS}]' THEN "
-        f"CASE WHEN ltrim({value}) <> '' THEN rpad('', length({value}), '{_PLAIN_STAND_IN}') "
-        "ELSE '' END "
-        f"WHEN {value} !~ '[^{_PLAIN_CLASS}{_WIDE}]' "
+        f"CASE WHEN {value} !~ '^ |[^{_PLAIN_CLASS}]' "
+        f"THEN repeat('{_PLAIN_STAND_IN}', length({value})) "
+        f"WHEN {value} !~ '^ |[^{_PLAIN_CLASS}{_WIDE}]' "
         f"THEN rpad('{_WIDE_STAND_IN}', length({value}), '{_PLAIN_STAND_IN}') "
         f"ELSE {value} END"
     )
