@@ -54,7 +54,7 @@ class Shape:
         people: How many.
         contact_id: The first of them.
         price: Credits that each segment to them costs.
-        merge: Field to the stand-in of its value; "" for a blank one.
+        merge: Field to the stand-in of its value; "" for an empty one.
     """
 
     reason: str
