@@ -16,9 +16,10 @@ from campaigns.planning import Plan
 from campaigns.selectors import blast_advice
 from common.clock import now
 from common.errors import DomainError
+from contacts.field_types import words
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
-from contacts.selectors import audience, merge_fields
+from contacts.selectors import audience, field_types, merge_fields
 from messaging import segments
 from messaging.advice import Advice
 from messaging.models import Batch
@@ -215,7 +216,7 @@ def as_read(
         links: Short links, one each; none leaves the addresses as written.
         is_smart: Whether look-alikes are replaced where that is cheaper.
     """
-    values = contact_values(contact) if contact else {}
+    values = contact_values(contact, template) if contact else {}
     values |= {name: f"[{name}]" for name in template.blank_fields(values)}
     text = template.render(values, links)
     return segments.cheaper(text, limit=BODY_LIMIT) if is_smart else text
@@ -232,19 +233,22 @@ def shown(batch: Batch) -> str:
     return as_read(template, None, links, is_smart=batch.smart_encoding)
 
 
-def contact_values(contact: Contact) -> dict[str, str | None]:
-    """Merge field to value, as the launch would freeze them."""
-    custom = {
-        CUSTOM_PREFIX + key: None if value is None else str(value)
-        for key, value in contact.custom.items()
-    }
-    return {
+def contact_values(contact: Contact, template: Template) -> dict[str, str | None]:
+    """Merge field to value in words, as the launch would freeze them.
+
+    Two queries where the text uses a field of the account's own.
+    """
+    values: dict[str, str | None] = {
         "first_name": contact.first_name,
         "last_name": contact.last_name,
         "email": contact.email,
         "phone": contact.phone,
-        **custom,
     }
+    if not template.names <= values.keys():
+        for key, own in field_types(account=contact.account).items():
+            value = contact.custom.get(key)
+            values[CUSTOM_PREFIX + key] = None if value is None else words(own.kind, str(value))
+    return values
 
 
 def _looks(counted: Audience, people: QuerySet[Contact]) -> list[Look]:

@@ -15,6 +15,16 @@ class LineType(TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+class FieldKind(TextChoices):
+    """What a field of an account's own holds; how each is read is contacts.field_types'."""
+
+    TEXT = "text", "Text"
+    NUMBER = "number", "Number"
+    DATE = "date", "Date"
+    YES_NO = "yes_no", "Yes or no"
+    CHOICE = "choice", "One of a list"
+
+
 class Consent(TextChoices):
     """The current word on whether a contact may be texted, derived from ConsentEvents."""
 
@@ -100,6 +110,7 @@ class RefusalReason(TextChoices):
     BAD_PHONE = "bad_phone", "Impossible phone number"
     BAD_EMAIL = "bad_email", "Not an e-mail address"
     BAD_TIMEZONE = "bad_timezone", "Unknown time zone"
+    BAD_VALUE = "bad_value", "Does not fit its field"
     TOO_LONG = "too_long", "A cell is too long"
     EXTRA_CELLS = "extra_cells", "More cells than columns"
     BROKEN_QUOTES = "broken_quotes", "Quotation marks out of place"

@@ -1,6 +1,6 @@
 """Why the contacts app refuses something. Each is a fact with a sentence for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.errors import Conflict, DomainError, Invalid, NotFound
@@ -78,6 +78,61 @@ class GroupInRules(Conflict):
         super().__init__(
             f"The rules of “{by}” ask who is in “{name}”. Nothing was changed. Change those rules"
             " first."
+        )
+
+
+class FieldNameTaken(Conflict):
+    """Two fields of an account cannot have the same key."""
+
+    code = "field_name_taken"
+
+    def __init__(self, label: str) -> None:
+        sentence = f"There is a field called “{label}” already, or one with almost that name."
+        super().__init__(f"{sentence} Nothing was changed.", fields={"label": sentence})
+
+
+class FieldMisfits(Conflict):
+    """Values of contacts do not fit the type that a field was to get.
+
+    Attributes:
+        people: How many contacts have such a value.
+        values: (value, people) of those that most people have.
+    """
+
+    code = "field_misfits"
+
+    def __init__(self, people: int, values: Sequence[tuple[str, int]]) -> None:
+        self.people = people
+        self.values = values
+        whose = (
+            "1 person has a value that does"
+            if people == 1
+            else f"{people:,} people have values that do"
+        )
+        super().__init__(f"{whose} not fit this type. Nothing was changed. Correct them first.")
+
+
+class FieldInRules(Conflict):
+    """A smart group asks of a field what could no longer be asked."""
+
+    code = "field_in_rules"
+
+    def __init__(self, label: str, *, by: str) -> None:
+        super().__init__(
+            f"The rules of the smart group “{by}” ask for “{label}”, and could not be asked after"
+            " this. Nothing was changed. Change those rules first."
+        )
+
+
+class FieldInImport(Conflict):
+    """A list that is on its way in was read under the field's present type."""
+
+    code = "field_in_import"
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(
+            f"“{filename}” is being imported into this field. Nothing was changed. Finish that"
+            " import or throw its file away first."
         )
 
 

@@ -25,7 +25,13 @@ _HEAD = (
 
 
 def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
-    """The contacts that an address asks for: `q`, `group`, `consent`, `blank` (a merge field)."""
+    """The contacts that an address asks for.
+
+    Args:
+        account: Whose.
+        params: `q`, `group`, `consent`, `blank` (a merge field), `own` (a field of the account's
+            own) with the `value` that it is to have.
+    """
     group, consent = params.get("group", ""), params.get("consent", "")
     is_id = group.isascii() and group.isdigit() and len(group) < 19
     found = selectors.contacts_list(
@@ -36,6 +42,9 @@ def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
     )
     if blank := params.get("blank", ""):
         found = selectors.contacts_blank(found, account=account, name=blank)
+    if params.get("own"):
+        value = typed(params.get("value", ""))
+        found = selectors.contacts_valued(found, name=params["own"], value=value)
     return found
 
 
@@ -46,6 +55,8 @@ def _title(account: Account, params: Params) -> str:
         told += [group.name for group in named if str(group.pk) == params["group"]]
     if params.get("blank"):
         told.append(f"without {params['blank']}")
+    if params.get("own"):
+        told.append(f"{params['own']} {params.get('value', '')}")
     return titled("Contacts", [words for words in told if words])
 
 

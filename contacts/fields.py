@@ -6,7 +6,7 @@ Phones themselves are read by common.phone.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from zoneinfo import available_timezones
 
@@ -42,6 +42,10 @@ class FieldError(ValueError):
         self.sentence = sentence
 
 
+# (key of a field of the account's own, what was typed) -> what is kept of it; raises FieldError.
+CustomReader = Callable[[str, str], str]
+
+
 class Person(NamedTuple):
     """Cleaned fields of one contact, in the order of ImportRow's columns."""
 
@@ -55,12 +59,13 @@ class Person(NamedTuple):
     region: str
 
 
-def clean(raw: Mapping[str, Any], *, country: str) -> Person:
+def clean(raw: Mapping[str, Any], *, country: str, read: CustomReader) -> Person:
     """Clean all fields of a contact, stopping at the first that cannot be used.
 
     Args:
         raw: ``phone``, and any of first_name, last_name, email, timezone, custom (key to value).
         country: Where a number without + is dialled (ISO 3166, two letters).
+        read: How the account's own fields are read (contacts.field_types).
 
     Raises:
         FieldError: a value cannot be used.
@@ -72,7 +77,7 @@ def clean(raw: Mapping[str, Any], *, country: str) -> Person:
         last_name=clean_text("last_name", _text("last_name", raw.get("last_name"))),
         email=clean_email(_text("email", raw.get("email"))),
         timezone=clean_timezone(_text("timezone", raw.get("timezone"))),
-        custom=clean_custom(raw.get("custom") or {}),
+        custom=clean_custom(raw.get("custom") or {}, read),
         line_type=phone.line_type,
         region=phone.region,
     )
@@ -145,11 +150,12 @@ def clean_timezone(text: str) -> str:
     return zone
 
 
-def clean_custom(values: Any) -> dict[str, str]:
+def clean_custom(values: Any, read: CustomReader) -> dict[str, str]:
     """Custom fields without the blank ones.
 
     Raises:
-        FieldError: no mapping, a key that is no slug, too many keys, a value that is too long.
+        FieldError: no mapping, a key that is no slug, too many keys, a value that is too long or
+            does not fit its field.
     """
     if not isinstance(values, Mapping):
         raise _unreadable("custom", "The custom fields")
@@ -168,14 +174,14 @@ def clean_custom(values: Any) -> dict[str, str]:
                 f"“{shorten(key)}” cannot be a field's name. Use small letters, digits and _, and"
                 " begin with a letter.",
             )
-        text = clean_custom_value(key, _text("custom", value))
+        text = read(key, _text("custom", value))
         if text:
             cleaned[key] = text
     return cleaned
 
 
 def clean_custom_value(key: str, text: str) -> str:
-    """The value of a custom field whose key is known to be one.
+    """The text of a custom field whose key is known to be one.
 
     Raises:
         FieldError: too long.

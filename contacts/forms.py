@@ -9,10 +9,12 @@ from django import forms
 from accounts.models import Account
 from common.errors import DomainError
 from contacts import columns, csvfile, selectors
-from contacts.choices import ImportPurpose
+from contacts.choices import FieldKind, ImportPurpose
 from contacts.errors import ProofMissing
+from contacts.field_types import FieldType
 from contacts.fields import CUSTOM_PREFIX, CUSTOM_VALUE_LENGTH, LABELS, TEXT_LENGTHS, custom_key
 from contacts.models import Contact, ContactImport, Group
+from contacts.rules_typed import options_of
 
 _CONTROL = {"class": "form-control"}
 _SELECT = {"class": "form-select"}
@@ -115,17 +117,10 @@ class ContactForm(ConsentQuestion):
             kwargs.setdefault("initial", _initial(account, contact))
         super().__init__(*args, **kwargs)
         self.ask(account)
-        self._own = {
-            CUSTOM_PREFIX + field.key: field.key
-            for field in selectors.custom_fields(account=account)
-        }
-        for field in selectors.custom_fields(account=account):
-            self.fields[CUSTOM_PREFIX + field.key] = forms.CharField(
-                label=field.label,
-                max_length=CUSTOM_VALUE_LENGTH,
-                required=False,
-                widget=forms.TextInput(attrs=_CONTROL),
-            )
+        own = selectors.field_types(account=account)
+        self._own = {CUSTOM_PREFIX + key: key for key in own}
+        for key, kind in own.items():
+            self.fields[CUSTOM_PREFIX + key] = own_field(kind)
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
         groups.queryset = selectors.groups_static(account=account)
@@ -159,6 +154,40 @@ def _initial(account: Account, contact: Contact) -> dict[str, Any]:
         **{CUSTOM_PREFIX + key: value for key, value in contact.custom.items()},
         "groups": list(selectors.groups_of(account=account, contact=contact)),
     }
+
+
+def own_field(own: FieldType) -> forms.Field:
+    """An input for a value of a field of the account's own; services say what is wrong with it."""
+    widget: forms.Widget = forms.TextInput(attrs=_CONTROL)
+    if own.kind == FieldKind.NUMBER:
+        widget = forms.TextInput(attrs={**_CONTROL, "inputmode": "decimal"})
+    elif own.kind == FieldKind.DATE:
+        widget = forms.DateInput(attrs={**_CONTROL, "type": "date"}, format="%Y-%m-%d")
+    elif options := options_of(own):
+        widget = forms.Select(attrs=_SELECT, choices=[("", "–"), *options])
+    return forms.CharField(
+        label=own.label, max_length=CUSTOM_VALUE_LENGTH, required=False, widget=widget
+    )
+
+
+class OwnFieldForm(forms.Form):
+    """A field of the account's own: what it is called and holds."""
+
+    label = forms.CharField(
+        label="Name",
+        max_length=80,
+        widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "Birthday"}),
+    )
+    kind = forms.ChoiceField(
+        label="What it holds", choices=FieldKind.choices, widget=forms.Select(attrs=_SELECT)
+    )
+    options = forms.CharField(
+        label="Options",
+        max_length=5000,
+        required=False,
+        help_text="Only for “One of a list”: one a line.",
+        widget=forms.Textarea(attrs={**_CONTROL, "rows": 4, "placeholder": "Small\nMedium\nLarge"}),
+    )
 
 
 class WordingForm(forms.Form):

@@ -9,7 +9,7 @@ from contacts import fields
 from contacts.choices import RefusalReason
 from contacts.columns import FULL_NAME
 from contacts.csvfile import Record
-from contacts.fields import CUSTOM_PREFIX, FieldError, Person
+from contacts.fields import CUSTOM_PREFIX, CustomReader, FieldError, Person
 
 
 class RowReader:
@@ -18,11 +18,13 @@ class RowReader:
     Args:
         mapping: One entry a column (see contacts.columns).
         country: Where numbers without + are dialled.
+        read: How the account's own fields are read.
     """
 
-    def __init__(self, mapping: Sequence[str], country: str) -> None:
+    def __init__(self, mapping: Sequence[str], country: str, read: CustomReader) -> None:
         self._width = len(mapping)
         self._country = country
+        self._read = read
         at = {target: i for i, target in enumerate(mapping) if target}
         # A column that the file does not have is the blank that `person` puts behind the last one.
         self._phone, self._first, self._last, self._full, self._email, self._timezone = (
@@ -61,11 +63,7 @@ class RowReader:
             fields.clean_text("last_name", last),
             fields.clean_email(cells[self._email]),
             fields.clean_timezone(cells[self._timezone]),
-            {
-                key: value
-                for key, i in self._custom
-                if (value := fields.clean_custom_value(key, cells[i]))
-            },
+            {key: value for key, i in self._custom if (value := self._read(key, cells[i]))},
             phone.line_type,
             phone.region,
         )

@@ -3,7 +3,7 @@
 Owns the lists of one form, read once; what may be said at all is contacts.rules'.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -12,11 +12,14 @@ from zoneinfo import available_timezones
 from accounts.models import Account
 from common.countries import COUNTRIES
 from contacts import rule_sources
+from contacts.choices import FieldKind
+from contacts.field_types import FieldType
 from contacts.fields import CUSTOM_PREFIX
 from contacts.rule_form import Draft, Row
 from contacts.rule_words import FIELD_LABELS, VALUE_LABELS, Line, Names, outline
-from contacts.rules import DAY, DEEDS, FIELDS, TARGETS, TEXT, Did, Rule, leaves
-from contacts.selectors import custom_fields, groups_static
+from contacts.rules import DAY, DEEDS, FIELDS, OWN, TARGETS, TEXT, Did, Rule, leaves
+from contacts.rules_typed import options_of
+from contacts.selectors import field_types, groups_static
 
 Choice = tuple[str, str]
 _TEXT_OPS: Final = (
@@ -31,13 +34,52 @@ _TEXT_OPS: Final = (
     ("not_filled", "is empty"),
 )
 _WORD_OPS: Final = (("is", "is"), ("not_is", "is not"))
-_OPEN_WORD_OPS: Final = (*_WORD_OPS, ("filled", "is filled in"), ("not_filled", "is empty"))
+_FILLED_OPS: Final = (("filled", "is filled in"), ("not_filled", "is empty"))
+_OPEN_WORD_OPS: Final = (*_WORD_OPS, *_FILLED_OPS)
 _DAY_OPS: Final = (
     ("last_days", "in the last … days"),
     ("not_last_days", "not in the last … days"),
     ("filled", "ever"),
     ("not_filled", "never"),
 )
+_OWN_OPS: Final[Mapping[str, Sequence[Choice]]] = {
+    FieldKind.TEXT: _TEXT_OPS,
+    FieldKind.NUMBER: (
+        *_WORD_OPS,
+        ("less_than", "is less than"),
+        ("more_than", "is more than"),
+        ("between", "is between"),
+        *_FILLED_OPS,
+    ),
+    FieldKind.DATE: (
+        ("yearly_days", "comes round in the next … days"),
+        ("next_days", "in the next … days"),
+        ("last_days", "in the last … days"),
+        ("not_last_days", "not in the last … days"),
+        ("before", "before"),
+        ("after", "after"),
+        *_WORD_OPS,
+        *_FILLED_OPS,
+    ),
+    FieldKind.YES_NO: _OPEN_WORD_OPS,
+    FieldKind.CHOICE: (
+        *_WORD_OPS,
+        ("one_of", "is one of"),
+        ("not_one_of", "is none of"),
+        *_FILLED_OPS,
+    ),
+}
+# Inputs that a question wants whatever the field.
+_WANTS: Final[Mapping[str, str]] = {
+    "filled": "",
+    "less_than": "number",
+    "more_than": "number",
+    "between": "numbers",
+    "last_days": "days",
+    "next_days": "days",
+    "yearly_days": "days",
+}
+_AHEAD: Final = ("next_days", "yearly_days")
 _GROUP_OPS: Final = (("in", "is in"), ("not_in", "is not in"))
 _DID_OPS: Final = (("did", "yes"), ("not_did", "no, never"))
 
@@ -49,7 +91,8 @@ class RowChoices:
     row: Row
     ops: Sequence[Choice] = ()
     values: Sequence[Choice] = ()
-    wants: str = ""  # text, list, choice, days, deed or nothing
+    wants: str = ""  # text, list, choice, choices, days, deed, number, numbers, date or nothing
+    days_from: int = 1
 
 
 class RuleChoices:
@@ -70,14 +113,14 @@ class RuleChoices:
         return [(str(group.pk), group.name) for group in groups_static(account=self._account)]
 
     @cached_property
-    def custom(self) -> dict[str, str]:
-        """Key and label of the account's own fields."""
-        return {one.key: one.label for one in custom_fields(account=self._account)}
+    def custom(self) -> dict[str, FieldType]:
+        """Key and type of the account's own fields."""
+        return field_types(account=self._account)
 
     @cached_property
     def whats(self) -> list[tuple[str, list[Choice]]]:
         """Everything a row can ask, in named parts."""
-        own = [(CUSTOM_PREFIX + key, label) for key, label in self.custom.items()]
+        own = [(CUSTOM_PREFIX + key, field.label) for key, field in self.custom.items()]
         deeds = [(f"did:{deed}", words[0].upper() + words[1:]) for deed, words in DEEDS.items()]
         groups = [("group", "Group")] if self.groups else []
         parts = [
@@ -102,11 +145,11 @@ class RuleChoices:
         ops, values, wants = self._of(row)
         if ops and row.op not in dict(ops):
             row.op = ops[0][0]
-        if row.op.endswith("filled"):
-            wants = ""
-        elif row.op.endswith("one_of"):
-            wants = "list"
-        return RowChoices(row, ops, values, wants)
+        op = row.op.removeprefix("not_")
+        if op == "one_of":
+            wants = "choices" if values else "list"
+        wants = _WANTS.get(op, wants)
+        return RowChoices(row, ops, values, wants, 0 if op in _AHEAD else 1)
 
     def rows(self, draft: Draft) -> list[tuple[str, list[RowChoices]]]:
         """(match, rows) of every block of a form."""
@@ -129,7 +172,9 @@ class RuleChoices:
             return _GROUP_OPS, self.groups, "choice"
         if row.what.startswith("did:"):
             return _DID_OPS, (), "deed"
-        kind = FIELDS.get(row.what, TEXT)
+        kind = FIELDS.get(row.what, OWN)
+        if kind == OWN:
+            return self._own(row)
         if kind == DAY:
             return _DAY_OPS, (), "days"
         if kind == TEXT:
@@ -138,6 +183,13 @@ class RuleChoices:
             return _WORD_OPS, list(VALUE_LABELS[row.what].items()), "choice"
         return _OPEN_WORD_OPS, _ZONES if row.what == "timezone" else _COUNTRIES, "choice"
 
+    def _own(self, row: Row) -> tuple[Sequence[Choice], Sequence[Choice], str]:
+        own = self.custom.get(row.what.removeprefix(CUSTOM_PREFIX), _UNKNOWN)
+        if own.kind in (FieldKind.YES_NO, FieldKind.CHOICE):
+            return _OWN_OPS[own.kind], options_of(own), "choice"
+        return _OWN_OPS[own.kind], (), "date" if own.kind == FieldKind.DATE else "text"
 
+
+_UNKNOWN: Final = FieldType(FieldKind.TEXT)
 _ZONES: Final = [(zone, zone) for zone in sorted(available_timezones())]
 _COUNTRIES: Final = list(COUNTRIES.items())

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.utils.datastructures import MultiValueDict
+
 from contacts.errors import RulesInvalid
 from contacts.rules import (
     AllOf,
@@ -35,7 +37,9 @@ class Row:
     Attributes:
         what: ``first_name`` (any field), ``group``, or ``did:clicked``; empty for none yet.
         op: A field's question, ``in`` or ``did``, with ``not_`` before it for the opposite.
-        value: What was typed or chosen, days of a field of days among it.
+        value: What was typed or chosen, days of a field of days among it; several are joined by
+            commas.
+        to: The larger number of two.
         of: ``blast:3``, ``campaign:4``, or empty for any text.
         days: Of a deed; empty for ever.
         error: Why it cannot be asked like this.
@@ -44,9 +48,15 @@ class Row:
     what: str = ""
     op: str = ""
     value: str = ""
+    to: str = ""
     of: str = ""
     days: str = ""
     error: str = ""
+
+    @property
+    def chosen(self) -> list[str]:
+        """The values, where there can be several."""
+        return [one for one in (part.strip() for part in self.value.split(",")) if one]
 
 
 @dataclass
@@ -81,8 +91,8 @@ def draft_read(posted: Mapping[str, Any]) -> Draft:
             if f"b{b}.r{r}.what" not in posted:
                 break
             given = {
-                name: str(posted.get(f"b{b}.r{r}.{name}", "")).strip()
-                for name in ("what", "op", "value", "of", "days")
+                name: _posted(posted, f"b{b}.r{r}.{name}")
+                for name in ("what", "op", "value", "to", "of", "days")
             }
             rows.append(Row(**given))
         blocks.append(Block(_one_of(posted.get(f"b{b}.match"), "all", "any", "none"), rows))
@@ -175,10 +185,12 @@ def _row_plain(row: Row) -> dict[str, Any]:
     if op == "filled":
         return {"field": what, "op": op}
     value: Any = row.value
-    if op == "last_days":
+    if op in ("last_days", "next_days", "yearly_days"):
         value = _number(value)
+    elif op == "between":
+        value = [row.value, row.to]
     elif op == "one_of":
-        value = [one for one in (part.strip() for part in value.split(",")) if one]
+        value = row.chosen
     return {"field": what, "op": op, "value": value}
 
 
@@ -202,6 +214,8 @@ def _row(rule: Rule) -> Row | None:
         case Did(deed, target, days):
             of = f"{target.kind}:{target.id}" if isinstance(target, Target) else ""
             return Row(f"did:{deed}", f"{is_not}did", of=of, days=str(days or ""))
+        case Field(name, "between", (low, high)):
+            return Row(name, f"{is_not}between", low, high)
         case Field(name, op, value):
             if isinstance(value, tuple):
                 if any("," in one for one in value):
@@ -209,6 +223,13 @@ def _row(rule: Rule) -> Row | None:
                 value = ", ".join(value)
             return Row(name, is_not + op, "" if value is None else str(value))
     return None
+
+
+def _posted(posted: Mapping[str, Any], name: str) -> str:
+    """What was typed; of a list, everything that was chosen."""
+    if isinstance(posted, MultiValueDict):
+        return ", ".join(str(one).strip() for one in posted.getlist(name))
+    return str(posted.get(name, "")).strip()
 
 
 def _number(text: str) -> int | str:

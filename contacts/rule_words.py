@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from contacts.choices import Consent, LineType
+from contacts.choices import Consent, FieldKind, LineType
+from contacts.field_types import FieldType, words
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.rules import DEEDS, AllOf, AnyOf, Did, Field, InGroup, Not, Rule, Target
 
@@ -27,6 +28,17 @@ _ASKED: Final = {
     "one_of": ("is one of", "is none of"),
     "filled": ("is filled in", "is empty"),
     "last_days": ("in the last", "not in the last"),
+    "next_days": ("in the next", "not in the next"),
+    "yearly_days": ("comes round in the next", "does not come round in the next"),
+    "less_than": ("is less than", "is not less than"),
+    "more_than": ("is more than", "is not more than"),
+    "between": ("is between", "is not between"),
+    "before": ("is before", "is not before"),
+    "after": ("is after", "is not after"),
+}
+_TODAY: Final = {
+    "next_days": ("is today", "is not today"),
+    "yearly_days": ("comes round today", "does not come round today"),
 }
 _NEVER: Final = {
     "sent": "was not sent a text",
@@ -53,11 +65,11 @@ class Line(NamedTuple):
 
 
 class Names(NamedTuple):
-    """What ids and keys in rules are called."""
+    """What ids and keys in rules are called, and what the account's own fields hold."""
 
     groups: Mapping[int, str]
     targets: Mapping[Target, str]
-    custom: Mapping[str, str]
+    custom: Mapping[str, FieldType]
 
 
 def outline(rule: Rule, names: Names, depth: int = 0) -> list[Line]:
@@ -110,15 +122,16 @@ def _leaf(rule: Rule, names: Names, *, is_not: bool) -> str:
 def _field(
     name: str, op: str, value: str | tuple[str, ...] | int | None, names: Names, *, is_not: bool
 ) -> str:
-    custom = name.removeprefix(CUSTOM_PREFIX)
-    label = FIELD_LABELS.get(name) or names.custom.get(custom, custom)
+    key = name.removeprefix(CUSTOM_PREFIX)
+    own = names.custom.get(key, FieldType(FieldKind.TEXT, label=key))
+    label = FIELD_LABELS.get(name) or own.label
     asked = _ASKED[op][is_not]
     if isinstance(value, int):
-        return f"{label} {asked} {_days(value)}"
+        return f"{label} {asked} {_days(value)}" if value else f"{label} {_TODAY[op][is_not]}"
     values = value if isinstance(value, tuple) else (value,) if value is not None else ()
     known = VALUE_LABELS.get(name, {})
-    said = ", ".join(f"“{known.get(one, one)}”" for one in values)
-    return f"{label} {asked} {said}".strip()
+    told = [f"“{known.get(one) or words(own.kind, one)}”" for one in values]
+    return f"{label} {asked} {(' and ' if op == 'between' else ', ').join(told)}".strip()
 
 
 def _days(days: int) -> str:

@@ -13,11 +13,14 @@ group, blast or field is the account's own is asked by contacts.services.smart.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 from contacts import fields
 from contacts.choices import Consent, LineType
 from contacts.errors import RulesInvalid
+from contacts.field_types import number_read
 
 DEPTH_MAX: Final = 8
 LEAVES_MAX: Final = 50
@@ -30,6 +33,7 @@ ID_MAX: Final = 2**63 - 1
 TEXT: Final = "text"
 WORD: Final = "word"  # one of a known set, compared as it stands
 DAY: Final = "day"
+OWN: Final = "own"  # a field of the account's own: what it holds is contacts.rules_typed's
 FIELDS: Final[Mapping[str, str]] = {
     "first_name": TEXT,
     "last_name": TEXT,
@@ -46,7 +50,14 @@ OPS: Final[Mapping[str, Sequence[str]]] = {
     TEXT: ("is", "contains", "starts_with", "one_of", "filled"),
     WORD: ("is", "one_of", "filled"),
     DAY: ("last_days", "filled"),
+    OWN: (
+        *("is", "contains", "starts_with", "one_of", "filled"),
+        *("less_than", "more_than", "between"),
+        *("before", "after", "last_days", "next_days", "yearly_days"),
+    ),
 }
+# Days from now on, 0 being today; those that come round each year are fewer than the year has.
+_DAYS_AHEAD: Final[Mapping[str, int]] = {"next_days": DAYS_MAX, "yearly_days": 364}
 DEEDS: Final[Mapping[str, str]] = {
     "sent": "was sent a text",
     "delivered": "got a text",
@@ -57,6 +68,7 @@ DEEDS: Final[Mapping[str, str]] = {
 TARGETS: Final = ("blast", "campaign")
 
 _CUSTOM = re.compile(re.escape(fields.CUSTOM_PREFIX) + r"[a-z][a-z0-9_]{0,39}")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOT_DIALLED = re.compile(r"[^0-9+]+")
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -84,7 +96,10 @@ class Not:
 
 @dataclass(frozen=True)
 class Field:
-    """What stands in a field. `value` is words, a tuple of words, a number of days, or None."""
+    """What stands in a field. `value` is words, a tuple of words, a number of days, or None.
+
+    Numbers and dates are words as contacts.field_types keeps them.
+    """
 
     field: str
     op: str
@@ -92,8 +107,8 @@ class Field:
 
     @property
     def kind(self) -> str:
-        """TEXT, WORD or DAY."""
-        return FIELDS.get(self.field, TEXT)
+        """TEXT, WORD, DAY or OWN."""
+        return FIELDS.get(self.field, OWN)
 
 
 @dataclass(frozen=True)
@@ -173,6 +188,21 @@ def leaves(rule: Rule) -> Iterator[Field | InGroup | Did]:
             yield rule
 
 
+def changed(rule: Rule, change: Callable[[Field], Field]) -> Rule:
+    """The same rule with every question of a field replaced."""
+    match rule:
+        case AllOf(rules):
+            return AllOf(tuple(changed(one, change) for one in rules))
+        case AnyOf(rules):
+            return AnyOf(tuple(changed(one, change) for one in rules))
+        case Not(inner):
+            return Not(changed(inner, change))
+        case Field():
+            return change(rule)
+        case _:
+            return rule
+
+
 def _rule(raw: object, path: str, depth: int) -> Rule:
     if depth > DEPTH_MAX:
         raise RulesInvalid(
@@ -215,7 +245,7 @@ def _field(raw: Mapping[str, object], path: str, depth: int) -> Rule:
         raise RulesInvalid(
             "rule_field_unknown", f"There is no such field. There are: {known}.", path=path
         )
-    ops = OPS[FIELDS.get(name, TEXT)]
+    ops = OPS[FIELDS.get(name, OWN)]
     if not isinstance(op, str) or op not in ops:
         raise RulesInvalid(
             "rule_op_unknown", f"Of “{name}” one can ask: {', '.join(ops)}.", path=path
@@ -228,8 +258,16 @@ def _field(raw: Mapping[str, object], path: str, depth: int) -> Rule:
             return Field(name, op)
         case "last_days":
             return Field(name, op, _days(value, path))
+        case "next_days" | "yearly_days":
+            return Field(name, op, _days(value, path, first=0, last=_DAYS_AHEAD[op]))
         case "one_of":
             return Field(name, op, _values(name, value, path))
+        case "less_than" | "more_than":
+            return Field(name, op, _number(value, path))
+        case "between":
+            return Field(name, op, _numbers(value, path))
+        case "before" | "after":
+            return Field(name, op, _date(value, path))
         case _:
             return Field(name, op, _value(name, value, path))
 
@@ -254,6 +292,34 @@ def _value(name: str, value: object, path: str) -> str:
     if name in _WORDS:
         return _WORDS[name](value, path)
     return value
+
+
+def _number(value: object, path: str) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = number_read(str(value).strip()) if is_number or isinstance(value, str) else None
+    if number is None:
+        raise RulesInvalid("rule_value_invalid", "Say a number, such as 12.5.", path=path)
+    return number
+
+
+def _numbers(value: object, path: str) -> tuple[str, str]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise RulesInvalid(
+            "rule_value_invalid", "“between” takes a list of two numbers.", path=path
+        )
+    low, high = (_number(one, path) for one in value)
+    if Decimal(low) > Decimal(high):
+        raise RulesInvalid("rule_value_invalid", "Say the smaller number first.", path=path)
+    return low, high
+
+
+def _date(value: object, path: str) -> str:
+    try:
+        if isinstance(value, str) and _ISO.fullmatch(value):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise RulesInvalid("rule_value_invalid", "Say a date, such as 2026-05-03.", path=path)
 
 
 def _phone(value: str, path: str) -> str:
@@ -314,10 +380,10 @@ def _did(raw: Mapping[str, object], path: str, depth: int) -> Rule:
     return Did(deed, target, None if days is None else _days(days, path))
 
 
-def _days(value: object, path: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= DAYS_MAX:
+def _days(value: object, path: str, *, first: int = 1, last: int = DAYS_MAX) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not first <= value <= last:
         raise RulesInvalid(
-            "rule_days_invalid", f"Days are a whole number from 1 to {DAYS_MAX:,}.", path=path
+            "rule_days_invalid", f"Days are a whole number from {first} to {last:,}.", path=path
         )
     return value
 

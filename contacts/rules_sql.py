@@ -13,10 +13,11 @@ does just after an import; see docs/adr/0010-smart-groups-in-bits.md.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import and_, or_
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
+from zoneinfo import ZoneInfo
 
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import Combinable, RawSQL
@@ -26,11 +27,24 @@ from django.db.models.lookups import Exact, GreaterThan, In
 
 from accounts.models import Account
 from common.sql import Sql
-from contacts import rule_sources
+from contacts import rule_sources, rules_own
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
 from contacts.rule_sources import Asked
-from contacts.rules import DAY, TEXT, AllOf, AnyOf, Did, Field, InGroup, Not, Rule, Target, leaves
+from contacts.rules import (
+    DAY,
+    OWN,
+    WORD,
+    AllOf,
+    AnyOf,
+    Did,
+    Field,
+    InGroup,
+    Not,
+    Rule,
+    Target,
+    leaves,
+)
 
 _OWN: Final = "own"
 _MEMBERS: Final = "members"
@@ -41,13 +55,13 @@ _THERE: Final = "coalesce(p.id, 0) <> 0"
 
 def fitting(*, account: Account, rule: Rule, moment: datetime) -> QuerySet[Contact]:
     """Live contacts whom the rule fits at `moment`, each once, unordered."""
-    live = _live(account)
-    plain, mixed = _split(rule, moment)
+    live, at = _live(account), _at(account, moment)
+    plain, mixed = _split(rule, at)
     if plain is not None:
         live = live.filter(plain)
     if not mixed:
         return live
-    found = _Bits(account, moment).statement(live, mixed)
+    found = _Bits(account, at).statement(live, mixed)
     # The statement holds the account. Asked again out here, the planner would think of one contact
     # just after an import, and go through everybody found once for each contact there is.
     return Contact.objects.filter(pk__in=RawSQL(found.text, found.params))
@@ -55,13 +69,24 @@ def fitting(*, account: Account, rule: Rule, moment: datetime) -> QuerySet[Conta
 
 def fitting_ids(*, account: Account, rule: Rule, moment: datetime) -> Sql:
     """The same as a statement that gives ids alone, for counting."""
-    live = _live(account)
-    plain, mixed = _split(rule, moment)
+    live, at = _live(account), _at(account, moment)
+    plain, mixed = _split(rule, at)
     if plain is not None:
         live = live.filter(plain)
     if not mixed:
         return Sql(*_compiled(live.values("pk")))
-    return _Bits(account, moment).statement(live, mixed)
+    return _Bits(account, at).statement(live, mixed)
+
+
+class _At(NamedTuple):
+    """When rules are asked: the moment, and the day it is for the account."""
+
+    moment: datetime
+    today: date
+
+
+def _at(account: Account, moment: datetime) -> _At:
+    return _At(moment, moment.astimezone(ZoneInfo(account.timezone)).date())
 
 
 def _live(account: Account) -> QuerySet[Contact]:
@@ -73,13 +98,13 @@ def _compiled(rows: QuerySet[Any, Any]) -> tuple[str, list[Any]]:
     return text, list(params)
 
 
-def _split(rule: Rule, moment: datetime) -> tuple[Q | None, list[Rule]]:
+def _split(rule: Rule, at: _At) -> tuple[Q | None, list[Rule]]:
     """What every member's own columns must say, and the other rules that must fit besides."""
     plain: list[Q] = []
     mixed: list[Rule] = []
     for one in _conjuncts(rule):
         if _is_plain(one):
-            plain.append(_condition(one, moment))
+            plain.append(_condition(one, at))
         else:
             mixed.append(one)
     return (reduce(and_, plain) if plain else None), mixed
@@ -100,9 +125,9 @@ def _is_plain(rule: Rule) -> bool:
 class _Bits:
     """Gives each question a bit of a set, and puts the sets together."""
 
-    def __init__(self, account: Account, moment: datetime) -> None:
+    def __init__(self, account: Account, at: _At) -> None:
         self._account = account
-        self._moment = moment
+        self._at = at
         self._masks: dict[Rule, int] = {}
         self._sets: list[object] = [_OWN]
 
@@ -158,7 +183,7 @@ class _Bits:
     def _contacts(self, live: QuerySet[Contact]) -> Sql:
         bits: Any = Value(0, BigIntegerField())
         for rule, mask in self._of(_OWN).items():
-            condition = _condition(rule, self._moment)
+            condition = _condition(rule, self._at)
             bits = bits + Case(
                 When(condition, then=Value(mask)), default=0, output_field=BigIntegerField()
             )
@@ -193,7 +218,7 @@ class _Bits:
         asked = []
         for rule, mask in self._of(target).items():
             assert isinstance(rule, Did)
-            since = self._moment - timedelta(days=rule.days) if rule.days else None
+            since = self._at.moment - timedelta(days=rule.days) if rule.days else None
             asked.append(Asked(mask, rule.deed, since))
         batches = None
         if target is not None:
@@ -211,34 +236,36 @@ def _set_of(rule: Rule) -> object:
     return _OWN
 
 
-def _condition(rule: Rule, moment: datetime) -> Q:
+def _condition(rule: Rule, at: _At) -> Q:
     """A rule of fields alone, as a condition on contacts that is never NULL."""
     match rule:
         case AllOf(rules):
-            return reduce(and_, (_condition(one, moment) for one in rules))
+            return reduce(and_, (_condition(one, at) for one in rules))
         case AnyOf(rules):
-            return reduce(or_, (_condition(one, moment) for one in rules))
+            return reduce(or_, (_condition(one, at) for one in rules))
         case Not(inner):
-            return ~_condition(inner, moment)
+            return ~_condition(inner, at)
         case Field():
-            return _field(rule, moment)
+            return _field(rule, at)
     raise AssertionError(rule)
 
 
-def _field(rule: Field, moment: datetime) -> Q:
+def _field(rule: Field, at: _At) -> Q:
     name, op, value = rule.field, rule.op, rule.value
     if rule.kind == DAY:
         if isinstance(value, int):
-            since = moment - timedelta(days=value)
+            since = at.moment - timedelta(days=value)
             return Q(**{f"{name}__isnull": False, f"{name}__gte": since})
         return Q(**{f"{name}__isnull": False})
     column: Any = F(name)
-    if name.startswith(CUSTOM_PREFIX):
+    if rule.kind == OWN:
         held = KeyTextTransform(name.removeprefix(CUSTOM_PREFIX), "custom")
         column = Coalesce(held, Value(""), output_field=TextField())
+        if op in rules_own.OPS:
+            return rules_own.condition(column, op, value, at.today)
     if op == "filled":
         return ~Q(Exact(column, Value("")))
-    fold = Lower if rule.kind == TEXT else _as_it_stands
+    fold = _as_it_stands if rule.kind == WORD else Lower
     if isinstance(value, tuple):
         return Q(In(fold(column), [fold(Value(one)) for one in value]))
     words = Value(str(value))

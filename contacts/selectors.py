@@ -19,7 +19,8 @@ from common.crypto import keyed_hashes
 from common.errors import NotFound
 from common.phone import ERASED_MARK
 from contacts.choices import Consent, ConsentKind, ConsentSource, ImportStatus
-from contacts.fields import CUSTOM_PREFIX, LABELS
+from contacts.field_types import FieldType, reader
+from contacts.fields import CUSTOM_PREFIX, LABELS, CustomReader
 from contacts.membership import members
 from contacts.models import (
     ConsentEvent,
@@ -102,6 +103,19 @@ def contacts_blank(
         return contacts.none()
     valued = contacts.alias(blank_value=KeyTextTransform(key, "custom"))
     return valued.filter(Q(blank_value=None) | Q(blank_value__regex=_BLANK))
+
+
+def contacts_valued(contacts: QuerySet[Contact], *, name: str, value: str) -> QuerySet[Contact]:
+    """Those in whose field of the account's own (``custom.<key>``) exactly this is kept."""
+    key = name.removeprefix(CUSTOM_PREFIX)
+    if key == name:
+        return contacts.none()
+    return contacts.alias(own_value=KeyTextTransform(key, "custom")).filter(own_value=value)
+
+
+def contacts_filled(*, account: Account, key: str) -> int:
+    """How many live contacts have a value in a field of the account's own. One query."""
+    return _live(account).filter(custom__has_key=key).count()
 
 
 def contacts_count(*, account: Account) -> int:
@@ -253,6 +267,19 @@ def merge_fields(*, account: Account) -> list[MergeField]:
 def custom_fields(*, account: Account) -> QuerySet[CustomField]:
     """The account's own contact fields, by label."""
     return CustomField.objects.filter(account=account).order_by("label", "id")
+
+
+def field_types(*, account: Account) -> dict[str, FieldType]:
+    """Key and type of the account's own fields, by label. One query."""
+    return {
+        field.key: FieldType(field.kind, tuple(field.options), field.label)
+        for field in custom_fields(account=account)
+    }
+
+
+def custom_reader(*, account: Account) -> CustomReader:
+    """How what people type into the account's own fields is read. One query."""
+    return reader(field_types(account=account), account.default_country)
 
 
 def groups_named(*, account: Account) -> QuerySet[Group]:

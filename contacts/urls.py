@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from contacts.views import erasing, groups, imports, people, proof, reviews, smart
+from contacts.views import erasing, groups, imports, own_fields, people, proof, reviews, smart
 
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
@@ -25,6 +25,10 @@ urlpatterns = [
     path("groups/<int:pk>/rename/", groups.group_rename, name="group_rename"),
     path("groups/<int:pk>/delete/", groups.group_delete, name="group_delete"),
     path("groups/<int:pk>/remove/<int:contact_pk>/", groups.group_remove, name="group_remove"),
+    path("fields/", own_fields.field_list, name="field_list"),
+    path("fields/new/", own_fields.field_create, name="field_create"),
+    path("fields/<int:pk>/", own_fields.field_edit, name="field_edit"),
+    path("fields/<int:pk>/delete/", own_fields.field_delete, name="field_delete"),
     path("reviews/", reviews.review_list, name="review_list"),
     path("reviews/<int:pk>/keep/", reviews.review_keep, name="review_keep"),
     path("reviews/<int:pk>/undo/", reviews.review_undo, name="review_undo"),

@@ -5,6 +5,7 @@ same. A million recipients never pass through Python. Consent and the rest are a
 moment of sending (`messaging.gate`).
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -13,9 +14,11 @@ from django.db.models import QuerySet
 from accounts.choices import AccountStatus
 from accounts.models import Account
 from common.sql import Sql
-from contacts.choices import Consent, LineType
+from contacts.choices import Consent, FieldKind, LineType
+from contacts.field_types import FieldType, words_sql
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
+from contacts.selectors import field_types
 from messaging.choices import Reason
 from messaging.errors import EmptyAudience
 from messaging.graphemes import has_joiners
@@ -55,7 +58,8 @@ def people(
         EmptyAudience: the queryset is provably empty.
     """
     everybody = _everybody(account, audience, is_sorted=True)
-    merge, reason = _merge(template), _reason(account, sender, template, link_length)
+    values = _values(account, template)
+    merge, reason = _merge(values), _reason(account, sender, template, link_length, values)
     return Sql(
         f"""
         SELECT row_number() OVER (ORDER BY c.id) AS no, c.id, c.phone, c.timezone,
@@ -86,8 +90,9 @@ def people_by_shape(
         EmptyAudience: the queryset is provably empty.
     """
     everybody = _everybody(account, audience, is_sorted=False)
-    reason = _reason(account, sender, template, None)
-    values = [_value(name) for name in sorted(template.names)]
+    by_name = _values(account, template)
+    reason = _reason(account, sender, template, None, by_name)
+    values = list(by_name.values())
     columns = [value.text if by_value else shape_of(value.text) for value in values]
     shapes = "".join(f", {column}" for column in columns)
     params = [
@@ -134,28 +139,44 @@ def _may_repeat(audience: QuerySet[Contact]) -> bool:
     return bool(query.combinator) or len(tables) + len(query.extra_tables) > 1
 
 
-def _value(name: str) -> Sql:
-    """The contact's value of a merge field; the names were checked against the account's fields."""
+def _values(account: Account, template: Template) -> dict[str, Sql]:
+    """The contact's value of each merge field the text uses, in words, by name in their order.
+
+    The names were checked against the account's fields. Everything that is said or counted of a
+    value goes through here: what is frozen at launch, its shape, its length, whether it is blank.
+    """
+    names = sorted(template.names)
+    types = {} if _COLUMNS.issuperset(names) else field_types(account=account)
+    return {name: _value(name, types) for name in names}
+
+
+def _value(name: str, types: Mapping[str, FieldType]) -> Sql:
     if name in _COLUMNS:
         return Sql(f"c.{name}", [])
-    return Sql("coalesce(c.custom ->> %s, '')", [name.removeprefix(CUSTOM_PREFIX)])
+    key = name.removeprefix(CUSTOM_PREFIX)
+    kind = types[key].kind if key in types else FieldKind.TEXT
+    text = words_sql(kind, "(c.custom ->> %s)")
+    return Sql(text, [key] * text.count("%s"))
 
 
-def _merge(template: Template) -> Sql:
+def _merge(values: Mapping[str, Sql]) -> Sql:
     """Only the fields the text uses, frozen at launch; NULL where it uses none."""
-    if not template.names:
+    if not values:
         return Sql("NULL::jsonb", [])
     pairs: list[str] = []
     params: list[Any] = []
-    for name in sorted(template.names):
-        value = _value(name)
+    for name, value in values.items():
         pairs.append(f"%s::text, {value.text}")
         params += [name, *value.params]
     return Sql(f"jsonb_build_object({', '.join(pairs)})", params)
 
 
 def _reason(
-    account: Account, sender: SenderNumber | None, template: Template, link_length: int | None
+    account: Account,
+    sender: SenderNumber | None,
+    template: Template,
+    link_length: int | None,
+    values: Mapping[str, Sql],
 ) -> Sql:
     """Why not to text `c`, or ""; without `link_length` the length of the text is not looked at."""
     whens: list[Sql] = [Sql(f"WHEN o.id IS NOT NULL THEN '{Reason.OPTED_OUT}'", [])]
@@ -172,10 +193,10 @@ def _reason(
             )
         )
     for name in sorted(template.required):
-        value = _value(name)
+        value = values[name]
         whens.append(Sql(f"WHEN {value.text} !~ '\\S' THEN '{Reason.BLANK_FIELD}'", value.params))
     if template.fields and link_length is not None:
-        length = _sum_over_fields(template, "length({})")
+        length = _sum_over_fields(template, "length({})", values)
         fixed = len(rendered_blank(template, link_length))
         whens.append(
             Sql(
@@ -204,11 +225,11 @@ def rendered_blank(template: Template, link_length: int) -> str:
     return template.fullest(["x" * link_length] * len(template.links))
 
 
-def _sum_over_fields(template: Template, per_value: str) -> Sql:
-    values = [_value(field.name) for field in template.fields]
+def _sum_over_fields(template: Template, per_value: str, values: Mapping[str, Sql]) -> Sql:
+    used = [values[field.name] for field in template.fields]
     return Sql(
-        " + ".join(per_value.format(value.text) for value in values),
-        [param for value in values for param in value.params],
+        " + ".join(per_value.format(value.text) for value in used),
+        [param for value in used for param in value.params],
     )
 
 

@@ -43,6 +43,16 @@ class ContactSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}],
+        "nullable": True,
+    }
+)
+class OwnValueField(serializers.JSONField):
+    """A value of a field of the account's own: services say what is wrong with it."""
+
+
 class ContactFieldsSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
     """Fields of a contact as they are sent in; `phone` in any usual form."""
 
@@ -54,9 +64,12 @@ class ContactFieldsSerializer(StrictFields, serializers.Serializer[dict[str, Any
         required=False, allow_blank=True, help_text="IANA name, such as America/New_York."
     )
     custom = serializers.DictField(
-        child=serializers.CharField(allow_blank=True, allow_null=True),
+        child=OwnValueField(allow_null=True),
         required=False,
-        help_text="Your own fields: keys of small letters, digits and _.",
+        help_text=(
+            "Your own fields by key: small letters, digits and _. A value has to fit its field's"
+            " type; it is given back as kept: 12.5, 2026-05-03, true, Large."
+        ),
     )
 
 

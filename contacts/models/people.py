@@ -1,5 +1,6 @@
 """People, and the fields an account gave them."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
@@ -8,6 +9,7 @@ from accounts.models import Account
 from common.clock import now
 from contacts.choices import (
     Consent,
+    FieldKind,
     LineType,
 )
 
@@ -66,13 +68,30 @@ class Contact(models.Model):
 
 
 class CustomField(models.Model):
-    """A field an account added to its contacts; `key` is its name in Contact.custom."""
+    """A field an account added to its contacts; `key` is its name in Contact.custom.
+
+    Every value there is text, and fits `kind` as contacts.field_types writes it: a number such as
+    12.5, a date such as 2026-05-03, true or false, one of the `options` of a choice.
+    """
 
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="custom_fields", db_index=False
     )
     key = models.CharField(max_length=40)
     label = models.CharField(max_length=80)
+    kind = models.CharField(
+        max_length=10,
+        choices=FieldKind.choices,
+        default=FieldKind.TEXT,
+        db_default=FieldKind.TEXT,
+    )
+    options = ArrayField(
+        models.CharField(max_length=80),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Of a choice, in the order they are shown.",
+    )
     created_at = models.DateTimeField(default=now)
 
     class Meta:

@@ -28,6 +28,11 @@ from contacts.services.optins import (
     optin_keyword_save,
     optin_pending_expire,
 )
+from contacts.services.own_fields import (
+    custom_field_change,
+    custom_field_create,
+    custom_field_delete,
+)
 from contacts.services.people import (
     RowResult,
     contact_delete,
@@ -55,6 +60,9 @@ __all__ = [
     "contact_update",
     "contact_upsert",
     "contacts_upsert_many",
+    "custom_field_change",
+    "custom_field_create",
+    "custom_field_delete",
     "erasing_held_off",
     "group_add",
     "group_change",

@@ -13,6 +13,7 @@ from common.errors import Invalid, NotFound
 from contacts.errors import GroupInRules, GroupIsSmart, GroupNameTaken, NobodyToGroup
 from contacts.models import Contact, Group, GroupMember
 from contacts.rules import parse, plain
+from contacts.services.own_fields import fields_hold
 from contacts.services.smart import group_lock, group_rules_set, rules_naming, rules_read
 
 _NAME_LENGTH = 80
@@ -128,6 +129,7 @@ def group_change(
 
     Locks: as `group_rules_set`.
     """
+    fields_hold(account)
     group = group_lock(account, group_id)
     if name != group.name:
         group = group_rename(account=account, actor=actor, group_id=group_id, name=name)

@@ -21,6 +21,7 @@ from contacts.choices import ImportStatus
 from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import group_create, groups_check
+from contacts.services.own_fields import fields_hold
 from contacts.services.uploads import file_path, import_lock
 
 # A heartbeat comes with every piece, some times a second; a merge holds the row's lock instead.
@@ -62,9 +63,11 @@ def import_start(
         NotFound: no such import, or another account's group.
         GroupIsSmart: rules decide who is in the group.
 
+    Locks: the account's fields, shared; the import.
     Side effects: enqueues contacts.import_run; an audit event.
     """
     columns.check(mapping)
+    fields_hold(account)
     if group is not None:
         groups_check(account, [group.pk])
     contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)

@@ -22,6 +22,7 @@ from contacts.selectors import erased_among
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
+from contacts.services.own_fields import fields_read
 
 ROWS_MAX = 1000
 _FIELDS = ("phone", "first_name", "last_name", "email", "timezone", "custom")
@@ -121,13 +122,16 @@ def contacts_upsert_many(
         NotFound: a group is not the account's.
         GroupIsSmart: rules decide who is in a group.
 
-    Locks: erasures of the account (shared); then the contacts, in the order of their phones.
+    Locks: the account's fields and its erasures, both shared; then the contacts, in the order of
+        their phones.
     """
     if len(rows) > ROWS_MAX:
         raise TooManyRows(limit=ROWS_MAX)
     erasing_held_off(account=account)
     groups_check(account, group_ids)
-    cleaned = _without_erased(account, [_clean(row, account.default_country) for row in rows])
+    read = _read(account, [row.get("custom") for row in rows])
+    rows_clean = [_clean(row, account.default_country, read) for row in rows]
+    cleaned = _without_erased(account, rows_clean)
     people = {person.phone: person for person in cleaned if isinstance(person, fields.Person)}
     if not people:
         return [_result(person, {}, {}) for person in cleaned]
@@ -174,8 +178,11 @@ def contact_update(
         NotFound: no such live contact in the account.
         PhoneTaken: another live contact has the new phone.
 
-    Locks: the contact. A new phone has its own word on consent: the opt-out list goes by phone.
+    Locks: the account's fields, shared; the contact. A new phone has its own word on consent: the
+        opt-out list goes by phone.
     """
+    # Before the contact: whoever changes a field's type holds the fields and waits for contacts.
+    read = fields_read(account)
     contact = _contact_lock(account, contact_id)
     raw = {
         "phone": contact.phone,
@@ -186,7 +193,7 @@ def contact_update(
         "custom": contact.custom,
         **values,
     }
-    person = _clean(raw, account.default_country)
+    person = _clean(raw, account.default_country, read)
     if isinstance(person, fields.FieldError):
         raise ContactInvalid({person.field: person.sentence})
     if person.phone != contact.phone:
@@ -241,13 +248,20 @@ def _contact_lock(account: Account, contact_id: int) -> Contact:
     return contact
 
 
-def _clean(row: Mapping[str, Any], country: str) -> fields.Person | fields.FieldError:
+def _read(account: Account, customs: Sequence[Any]) -> fields.CustomReader:
+    """How own fields are read; their types are asked for and held only where there are values."""
+    return fields_read(account) if any(customs) else fields.clean_custom_value
+
+
+def _clean(
+    row: Mapping[str, Any], country: str, read: fields.CustomReader
+) -> fields.Person | fields.FieldError:
     unknown = next((name for name in row if name not in _FIELDS), None)
     if unknown is not None:
         sentence = f"There is no such field. There are: {', '.join(_FIELDS)}."
         return fields.FieldError(str(unknown), RefusalReason.UNREADABLE, sentence)
     try:
-        return fields.clean(row, country=country)
+        return fields.clean(row, country=country, read=read)
     except fields.FieldError as error:
         return error
 

@@ -24,7 +24,7 @@ from contacts.fields import CUSTOM_PREFIX, FieldError
 from contacts.listfile import open_list
 from contacts.models import ContactImport, ErasedNumber, ImportRow
 from contacts.rows import CopyBuffer, RowReader
-from contacts.selectors import erased_among
+from contacts.selectors import custom_reader, erased_among
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
@@ -114,7 +114,8 @@ def import_run(import_id: int) -> None:
 
 def _stage(run: ContactImport) -> None:
     """Copy all rows of the file to staging and refusals, a piece a transaction."""
-    reader = RowReader(run.mapping, run.account.default_country)
+    account = run.account
+    reader = RowReader(run.mapping, account.default_country, custom_reader(account=account))
     with open_list(file_path(run.path), import_shape(run)) as (records, file):
         if run.has_header:
             next(records, None)

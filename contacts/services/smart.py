@@ -15,8 +15,11 @@ from contacts import rule_sources
 from contacts.errors import GroupIsSmart, GroupIsStatic, RuleTargetMissing
 from contacts.fields import CUSTOM_PREFIX
 from contacts.membership import rule_count
-from contacts.models import CustomField, Group
+from contacts.models import Group
 from contacts.rules import Did, Field, InGroup, Rule, leaves, parse, plain
+from contacts.rules_typed import typed
+from contacts.selectors import field_types
+from contacts.services.own_fields import fields_hold
 
 
 @transaction.atomic
@@ -31,8 +34,9 @@ def group_rules_set(*, account: Account, actor: User | None, group_id: int, rule
         RulesInvalid: the rules say what cannot be said.
         RuleTargetMissing: a rule names what is not the account's.
 
-    Locks: the group, then groups the rules name, which are static.
+    Locks: the account's fields, shared; the group; then groups the rules name, which are static.
     """
+    fields_hold(account)
     group = group_lock(account, group_id)
     if not group.is_smart:
         raise GroupIsStatic(group.name)
@@ -84,8 +88,10 @@ def rules_read(*, account: Account, rules: object, holds: bool = False) -> Rule:
         RuleTargetMissing: one names a group, blast, campaign or field that is not the account's.
         GroupIsSmart: one asks who is in a smart group; rules would go round in circles.
 
-    Locks: with `holds`, the groups they name, in the order of ids.
+    Locks: with `holds`, the account's fields, shared; the groups they name, in the order of ids.
     """
+    if holds:
+        fields_hold(account)
     rule = parse(rules)
     asked = list(leaves(rule))
     _groups_check(account, {leaf.group_id for leaf in asked if isinstance(leaf, InGroup)}, holds)
@@ -98,9 +104,10 @@ def rules_read(*, account: Account, rules: object, holds: bool = False) -> Rule:
         for leaf in asked
         if isinstance(leaf, Field) and leaf.field.startswith(CUSTOM_PREFIX)
     }
-    if own and CustomField.objects.filter(account=account, key__in=own).count() != len(own):
+    types = field_types(account=account) if own else {}
+    if own - types.keys():
         raise RuleTargetMissing("field")
-    return rule
+    return typed(rule, types)
 
 
 def rules_naming(*, account: Account, group_id: int) -> Group | None:

@@ -21,6 +21,8 @@ from contacts import selectors, services
 from contacts.choices import Consent, ConsentSource, TimelineKind, WayBack
 from contacts.errors import OptedOut, ProofMissing
 from contacts.exporting import contacts_chosen
+from contacts.field_types import words
+from contacts.fields import CUSTOM_PREFIX
 from contacts.forms import ContactForm, WordingForm, refuse
 from contacts.models import Contact
 from contacts.timeline import contact_timeline
@@ -49,6 +51,7 @@ def contact_list(request: AccountRequest) -> HttpResponse:
         "blank": next((m for m in selectors.merge_fields(account=account) if m.name == blank), None)
         if blank
         else None,
+        "own": _own_told(account, params),
         "is_filtered": bool(params),
     }
     return render(request, "contacts/list.html", context)
@@ -95,8 +98,17 @@ def _chosen(params: Mapping[str, str]) -> dict[str, str]:
         "group": group if group.isdecimal() else "",
         "consent": consent if consent in Consent.values else "",
         "blank": typed(params.get("blank", "")),
+        "own": typed(params.get("own", "")),
+        "value": typed(params.get("value", "")) if params.get("own") else "",
     }
     return {name: value for name, value in kept.items() if value}
+
+
+def _own_told(account: Account, params: Mapping[str, str]) -> tuple[str, str] | None:
+    """(name of the field, value in words) that the list is narrowed to, if it is."""
+    types = selectors.field_types(account=account) if params.get("own") else {}
+    own = types.get(params.get("own", "").removeprefix(CUSTOM_PREFIX))
+    return (own.label, words(own.kind, params.get("value", ""))) if own else None
 
 
 @requires(Role.MARKETER)
@@ -228,9 +240,9 @@ def _detail(request: AccountRequest, contact: Contact, form: WordingForm) -> Htt
         "contact": contact,
         "groups": selectors.groups_of(account=account, contact=contact),
         "own_fields": [
-            (field.label, contact.custom[field.key])
-            for field in selectors.custom_fields(account=account)
-            if field.key in contact.custom
+            (own.label, words(own.kind, str(contact.custom[key])))
+            for key, own in selectors.field_types(account=account).items()
+            if key in contact.custom
         ],
         "timeline": contact_timeline(
             contact=contact,

@@ -2,7 +2,8 @@
 
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,11 +17,18 @@ from contacts.membership import rule_count
 from contacts.models import Contact, CustomField, Group, GroupMember
 from contacts.rules import parse
 from contacts.rules_sql import fitting
+from contacts.services.smart import rules_read
 from messaging.choices import BatchKind, MessageState
 from messaging.models import Batch, Message, SenderNumber
 
 MOMENT = datetime.fromisoformat("2026-11-20T12:00:00+00:00")
 TAKEN = {"accepted", "sent", "delivered", "undelivered", "failed"}
+TODAY = date(2026, 11, 20)  # in New York it is the same day
+POINTS = ("0", "-3", "0.5", "7", "10", "100", "1000000000000", "9.99")
+BORN = (
+    *("1980-02-29", "1990-02-28", "1975-03-01", "2001-11-20", "2001-11-21", "1999-12-31"),
+    *("1970-01-01", "2026-11-20", "2026-11-19", "2026-12-20", "2026-08-12", "1999-11-19"),
+)
 WORDS = ("", "Ann", "ANNA", "ben", "Élan", "élan vital", "50%", "a_b", "\\", "O'Hara")
 
 
@@ -38,7 +46,14 @@ class Town:
 
 @pytest.fixture
 def town(account: Account, other_account: Account, sender: SenderNumber) -> Town:
-    CustomField.objects.create(account=account, key="city", label="City")
+    for key, kind in (
+        *(("city", "text"), ("points", "number"), ("born", "date")),
+        *(("vip", "yes_no"), ("size", "choice")),
+    ):
+        options = ["S", "M", "L"] if kind == "choice" else []
+        CustomField.objects.create(
+            account=account, key=key, label=key.title(), kind=kind, options=options
+        )
     _town(other_account, sender, random.Random(2))
     return _town(account, sender, random.Random(1))
 
@@ -65,7 +80,13 @@ def _town(account: Account, sender: SenderNumber, draw: random.Random) -> Town:
 
 
 def _person(account: Account, n: int, draw: random.Random) -> Contact:
-    city = draw.choice((None, "Köln", "köln", "Paris"))
+    own = {
+        "city": draw.choice((None, "Köln", "köln", "Paris")),
+        "points": draw.choice((None, *POINTS)),
+        "born": draw.choice((None, *BORN)),
+        "vip": draw.choice((None, "true", "false")),
+        "size": draw.choice((None, "S", "M", "L")),
+    }
     return Contact(
         account=account,
         phone=f"+1202555{1000 + n}",
@@ -73,7 +94,7 @@ def _person(account: Account, n: int, draw: random.Random) -> Contact:
         last_name=draw.choice(WORDS),
         email=draw.choice(("", "ann@shop.example", "BEN@shop.example")),
         timezone=draw.choice(("", "America/New_York", "Europe/Berlin")),
-        custom={"city": city} if city else {},
+        custom={key: value for key, value in own.items() if value},
         line_type=draw.choice(LineType.values),
         region=draw.choice(("", "US", "CA")),
         consent=draw.choice(Consent.values),
@@ -161,9 +182,14 @@ def _did(rule: dict[str, Any], text: Message, town: Town) -> bool:
 def _holds(rule: dict[str, Any], person: Contact) -> bool:
     name, op = rule["field"], rule["op"]
     value: Any = rule.get("value")
-    held = person.custom.get("city") if name == "custom.city" else getattr(person, name)
+    is_own = name.startswith("custom.")
+    held = person.custom.get(name.removeprefix("custom.")) if is_own else getattr(person, name)
     if op == "filled":
         return bool(held)
+    if op in ("less_than", "more_than", "between"):
+        return bool(held) and _measures(op, Decimal(held), value)
+    if op in ("before", "after", "next_days", "yearly_days") or (is_own and op == "last_days"):
+        return bool(held) and _falls(op, date.fromisoformat(held), value)
     if op == "last_days":
         return held is not None and _recent(held, value)
     held = (held or "").lower()
@@ -176,6 +202,34 @@ def _holds(rule: dict[str, Any], person: Contact) -> bool:
             return bool(held.startswith(value.lower()))
         case _:
             return held in [one.lower() for one in value]
+
+
+def _measures(op: str, held: Decimal, value: Any) -> bool:
+    if op == "between":
+        low, high = map(Decimal, value)
+        return low <= held <= high
+    return held < Decimal(value) if op == "less_than" else held > Decimal(value)
+
+
+def _falls(op: str, held: date, value: Any) -> bool:
+    match op:
+        case "before":
+            return held < date.fromisoformat(value)
+        case "after":
+            return held > date.fromisoformat(value)
+        case "last_days":
+            return 0 <= (TODAY - held).days <= value
+        case "next_days":
+            return 0 <= (held - TODAY).days <= value
+    ahead = (TODAY + timedelta(days=n) for n in range(value + 1))
+    return any(_is_day_of(held, day) for day in ahead)
+
+
+def _is_day_of(born: date, day: date) -> bool:
+    is_leap = day.year % 4 == 0 and (day.year % 100 != 0 or day.year % 400 == 0)
+    if (born.month, born.day) == (2, 29) and not is_leap:
+        return (day.month, day.day) == (2, 28)
+    return (born.month, born.day) == (day.month, day.day)
 
 
 def _recent(at: datetime, days: int | None) -> bool:
@@ -240,6 +294,31 @@ def _days() -> st.SearchStrategy[dict[str, Any]]:
     ) | st.builds(lambda name: {"field": name, "op": "filled"}, names)
 
 
+def _own() -> st.SearchStrategy[dict[str, Any]]:
+    """Questions of the account's own fields that hold more than text."""
+    number = st.sampled_from([*POINTS, "10", "0.49"])
+    numbers = st.lists(number, min_size=2, max_size=2).map(lambda two: sorted(two, key=Decimal))
+    day = st.sampled_from([*BORN, "2026-01-01"])
+    days = st.sampled_from((1, 30, 100, 364))
+    ahead = days | st.just(0)
+
+    def ask(key: str, op: str, value: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+        return st.builds(lambda v: {"field": f"custom.{key}", "op": op, "value": v}, value)
+
+    sizes = st.sampled_from(("S", "M", "L"))
+    return st.one_of(
+        *(ask("points", op, number) for op in ("is", "less_than", "more_than")),
+        ask("points", "between", numbers),
+        *(ask("born", op, day) for op in ("is", "before", "after")),
+        ask("born", "last_days", days),
+        *(ask("born", op, ahead) for op in ("next_days", "yearly_days")),
+        ask("vip", "is", st.sampled_from(("true", "false"))),
+        ask("size", "is", sizes),
+        ask("size", "one_of", st.lists(sizes, min_size=1, max_size=2, unique=True)),
+        *(st.just({"field": f"custom.{key}", "op": "filled"}) for key in ("points", "born", "vip")),
+    )
+
+
 def _rules(town: Town) -> st.SearchStrategy[dict[str, Any]]:
     groups = st.sampled_from([group.pk for group in town.groups])
     targets = st.sampled_from(
@@ -256,7 +335,9 @@ def _rules(town: Town) -> st.SearchStrategy[dict[str, Any]]:
         targets,
         st.none() | _DAYS,
     )
-    leaf = did | st.builds(lambda pk: {"group": pk}, groups) | _texts() | _choices() | _days()
+    leaf = (
+        did | st.builds(lambda pk: {"group": pk}, groups) | _texts() | _choices() | _days() | _own()
+    )
     return st.recursive(
         leaf,
         lambda inner: (
@@ -286,11 +367,48 @@ def _depth(rule: dict[str, Any]) -> int:
 @given(data=st.data())
 def test_the_statement_finds_whom_plain_python_finds(town: Town, data: st.DataObject) -> None:
     rules = data.draw(_rules(town))
+    rule = rules_read(account=town.account, rules=rules)
     expected = {
         person.pk for person in town.people if not person.deleted_at and says(rules, person, town)
     }
 
-    found = fitting(account=town.account, rule=parse(rules), moment=MOMENT)
+    found = fitting(account=town.account, rule=rule, moment=MOMENT)
 
     assert sorted(found.values_list("pk", flat=True)) == sorted(expected)
-    assert rule_count(account=town.account, rule=parse(rules), moment=MOMENT) == len(expected)
+    assert rule_count(account=town.account, rule=rule, moment=MOMENT) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("today", "days", "born"),
+    [
+        ("2027-02-28", 0, ["1980-02-29", "1990-02-28"]),
+        ("2028-02-28", 0, ["1990-02-28"]),
+        ("2028-02-29", 0, ["1980-02-29"]),
+        ("2027-03-01", 0, ["1975-03-01"]),
+        ("2026-12-31", 1, ["1970-01-01", "1999-12-31"]),
+        ("2026-11-20", 364, sorted(BORN)),
+    ],
+)
+def test_a_day_comes_round_each_year(town: Town, today: str, days: int, born: list[str]) -> None:
+    live = [person for person in town.people if person.deleted_at is None]
+    for person in live:
+        person.custom = {}
+    for person, held in zip(live, BORN, strict=False):
+        person.custom = {"born": held}
+    Contact.objects.bulk_update(live, ["custom"])
+    rule = parse({"field": "custom.born", "op": "yearly_days", "value": days})
+    moment = datetime.fromisoformat(f"{today}T17:00:00+00:00")
+
+    found = fitting(account=town.account, rule=rule, moment=moment)
+
+    assert sorted(person.custom["born"] for person in found) == born
+
+
+def test_days_are_those_of_the_account(town: Town) -> None:
+    """Ten in the evening of the 19th in New York is the 20th already in UTC."""
+    rule = parse({"field": "custom.born", "op": "next_days", "value": 0})
+    evening = datetime.fromisoformat("2026-11-20T03:00:00+00:00")
+
+    found = fitting(account=town.account, rule=rule, moment=evening)
+
+    assert {person.custom["born"] for person in found} == {"2026-11-19"}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contacts.errors import RulesInvalid
+from contacts.field_types import FieldType
 from contacts.rule_form import Block, Draft, Row, draft_change, draft_of, draft_read, draft_rules
 from contacts.rule_words import Line, Names, outline
 from contacts.rules import Target, parse, plain
@@ -162,7 +163,7 @@ def test_rules_in_words() -> None:
     names = Names(
         {7: "VIP"},
         {Target("blast", 3): "Last call", Target("campaign", 4): "May"},
-        {"city": "Town"},
+        {"city": FieldType("text", label="Town")},
     )
 
     assert outline(parse(rules), names) == [

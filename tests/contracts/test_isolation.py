@@ -75,6 +75,8 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_proof": {"pk": "contact"},
     "contact_proof_page": {"pk": "contact"},
     "contact_opt_in": {"pk": "contact"},
+    "field_edit": {"pk": "custom_field"},
+    "field_delete": {"pk": "custom_field"},
     "group_detail": {"pk": "group"},
     "group_rules": {"pk": "group"},
     "group_rename": {"pk": "group"},

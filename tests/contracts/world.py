@@ -18,6 +18,7 @@ from contacts.choices import ConsentSource, ImportStatus
 from contacts.models import (
     Contact,
     ContactImport,
+    CustomField,
     Group,
     GroupMember,
     OptInForm,
@@ -43,6 +44,7 @@ class World:
     contact: Contact
     group: Group
     contact_import: ContactImport
+    custom_field: CustomField
     optin_keyword: OptInKeyword
     carrier: CarrierAccount
     sender: SenderNumber
@@ -148,6 +150,7 @@ def world_create(account: Account, owner: User) -> World:
             path="",
             status=ImportStatus.DONE,
         ),
+        custom_field=CustomField.objects.create(account=account, key="size", label="Size"),
         optin_keyword=OptInKeyword.objects.create(
             account=account, word="GARDEN", key="garden", frequency="Weekly"
         ),

@@ -129,6 +129,7 @@ def shop_at_work(stack: Stack) -> Shop:
                 for one in (group, _group(account, owner, "Nobody yet"), clickers, deep)
             ],
             "group_rules": [{"pk": clickers.pk}, {"pk": deep.pk}],
+            "field_edit": [{"pk": field.pk} for field in account.custom_fields.all()],
             "import_detail": [{"pk": one.pk} for one in imports],
             "conversation": [{"pk": one.pk} for one in conversations],
         },

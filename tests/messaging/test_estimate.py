@@ -1,3 +1,4 @@
+import re
 from random import Random
 from typing import Any
 
@@ -112,6 +113,7 @@ def test_what_was_announced_to_many_mixed_people_is_what_is_settled(
     launch: Launch, sim: Client, account: Account, patient: None, smart: bool
 ):
     names = ["Ann", "D’Arcy", "Zoë", "Maximiliane", "小明", "Ölaf 🌷", "{Bo}", "Łukasz", "", " "]
+    vip = ["true", "false"]
     cities = ["Bern", "São Paulo", "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch", ""]
     phones = [f"+1415{3_000_000 + i}" for i in range(10_000 if smart else 2_000)]
     Contact.objects.bulk_create(
@@ -120,14 +122,23 @@ def test_what_was_announced_to_many_mixed_people_is_what_is_settled(
             phone=phone,
             first_name=names[i % 10],
             last_name="x" * (i % 40),
-            custom={"city": cities[i % 4]} if i % 3 else {},
+            custom={
+                "city": cities[i % 4],
+                "due": f"2026-0{i % 9 + 1}-{i % 27 + 1:02}",
+                "vip": vip[i % 2],
+            }
+            if i % 3
+            else {},
             line_type="landline" if i % 500 == 0 else "mobile",
         )
         for i, phone in enumerate(phones)
     )
     CustomField.objects.create(account=account, key="city", label="City")
+    CustomField.objects.create(account=account, key="due", label="Due", kind="date")
+    CustomField.objects.create(account=account, key="vip", label="VIP", kind="yes_no")
     body = (
         "Hi {{first_name|there}} {{last_name|}}, it’s spring: our shop in {{custom.city}} has "
+        "({{custom.vip|}}) by {{custom.due|}} "
         "{fresh} tulips for all who come by today: see https://shop.example/sale, reply STOP to end"
     )
 
@@ -149,6 +160,7 @@ def test_what_was_announced_to_many_mixed_people_is_what_is_settled(
     sent = {row["to"]: row["body"] for row in sim.messages()}
     for message in texted[:500]:
         assert sent[message.phone] == message.body
+        assert re.search(r"\((Yes|No)\) by [0-9]{1,2} [A-Z][a-z]{2} 2026 ", message.body)
         is_plain = "’" not in message.body
         assert is_plain is (smart and is_gsm(message.body))
 
