@@ -180,7 +180,7 @@ def compose(
         told,
         _not_texted(told.not_texted) if told else [],
         people=told.people if told else 0,
-        advice=blast_advice(account=account, body=body),
+        advice=blast_advice(account=account, body=body, people=people if group_ids else None),
         looks=_looks(counted, people) if counted else [],
         blanks=_blanks(told, fields) if told else [],
         saved=saved(body, odd, counted) if counted else 0,

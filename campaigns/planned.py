@@ -109,6 +109,14 @@ def _clock(at: datetime, zone: str) -> datetime:
     return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if at.tzinfo else at
 
 
+def series_open(*, account: Account, most: int = 10) -> QuerySet[Series]:
+    """Blasts that repeat and those that are paused, the next to go out first. One query."""
+    found = Series.objects.filter(
+        account=account, state__in=(SeriesState.RUNNING, SeriesState.PAUSED)
+    )
+    return found.select_related("blast__campaign").order_by("next_at", "pk")[:most]
+
+
 def occurrence_rows(*, series: Series, most: int) -> list[BlastRow]:
     """The occurrences that were made, newest first, with their figures."""
     return blast_rows(

@@ -13,6 +13,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from accounts.models import Account
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign, SavedText
+from contacts.models import Contact
 from messaging.advice import Advice, advise
 from messaging.choices import BatchKind, BatchState
 from messaging.models import Batch, BatchCost, Message, SenderNumber
@@ -23,6 +24,7 @@ from messaging.selectors import (
     batch_figures,
     costs_by,
     figures_sum,
+    has_newcomers,
 )
 from tracking.destinations import destinations_known
 from tracking.models import Destination
@@ -245,15 +247,20 @@ def _launched_at(blast: Blast) -> datetime:
     return blast.batch.launched_at if blast.batch else blast.created_at
 
 
-def blast_advice(*, account: Account, body: str) -> list[Advice]:
-    """What to think about before `body` goes out from `account`. Two queries.
+def blast_advice(
+    *, account: Account, body: str, people: QuerySet[Contact] | None = None
+) -> list[Advice]:
+    """What to think about before `body` goes out from `account` to `people`. Two queries.
 
-    Until the account's first blast has gone, its readers are taken for new ones.
+    Where nobody is chosen yet, its readers are new ones until the account's first blast has gone.
 
     Raises:
         TemplateError: the body cannot be sent at all.
     """
-    is_first = not Blast.objects.filter(account=account, state=BlastState.LAUNCHED).exists()
+    if people is None:
+        is_first = not Blast.objects.filter(account=account, state=BlastState.LAUNCHED).exists()
+    else:
+        is_first = has_newcomers(account=account, people=people)
     found = advise(body=body, brand=account.brand or account.name, is_first=is_first)
     links = compile_body(body).links
     known = destinations_known(account=account, urls=links) if links else []

@@ -83,7 +83,7 @@ def advise(*, body: str, brand: str, is_first: bool) -> list[Advice]:
     Args:
         body: A text as written, with its fields.
         brand: Whom it is from, as its readers know them; "" if that is not known.
-        is_first: Whether its readers were never texted before.
+        is_first: Whether some of its readers were never texted before.
 
     Raises:
         TemplateError: the body cannot be sent at all.
@@ -109,7 +109,7 @@ def _opt_out(words: str) -> Advice | None:
         return None
     return Advice(
         "no_opt_out",
-        "This is your first blast, and it does not say how to stop.",
+        "For some it is your first text, and it does not say how to stop.",
         "Add “Reply STOP to end” at its end.",
     )
 

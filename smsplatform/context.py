@@ -29,7 +29,13 @@ class Place:
 # label, URL name, path prefixes that belong to it, icon, in the phone's bar itself (not under More)
 _PLACES = (
     ("Overview", "overview", (), "layout-dashboard", True),
-    ("Campaigns", "campaign_list", ("/campaigns/", "/blasts/"), "speakerphone", True),
+    (
+        "Campaigns",
+        "campaign_list",
+        ("/campaigns/", "/blasts/", "/templates/", "/costs/"),
+        "speakerphone",
+        True,
+    ),
     ("Inbox", "inbox", ("/inbox/",), "messages", True),
     ("Contacts", "contact_list", ("/contacts/",), "users", True),
     ("Links", "link_list", ("/links/",), "link", False),

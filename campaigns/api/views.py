@@ -206,7 +206,9 @@ class BlastViewSet(
             audience=people,
             smart_encoding=blast.smart_encoding,
         )
-        advice = selectors.blast_advice(account=account, body=blast.body)
+        advice = selectors.blast_advice(
+            account=account, body=blast.body, people=people if groups else None
+        )
         plan = blast.plan
         timed = timing(
             account=account,

@@ -186,7 +186,7 @@ def _name(name: str, body: str) -> str:
     if not name:
         words = _ADRIFT.sub(r"\1", " ".join(_SILENT.sub(r"\1", body).split()))
         cut = words[:_FROM_TEXT].rsplit(" ", 1)[0] if len(words) > _FROM_TEXT else words
-        name = cut.strip(" ,.:;-") or "Untitled blast"
+        name = cut.strip(" ,.:;-–—") or "Untitled blast"
     if len(name) > NAME_LIMIT:
         raise NameInvalid(limit=NAME_LIMIT)
     return name

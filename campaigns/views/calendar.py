@@ -68,13 +68,16 @@ def blast_calendar(request: AccountRequest) -> HttpResponse:
     ids = sorted({entry.blast.campaign_id for entries in days.values() for entry in entries})
     colours = {pk: index % _COLOURS for index, pk in enumerate(ids)}
     blasts = selectors.blasts_list(account=request.account)
+    today = localdate()
+    is_now = shown.first <= today <= shown.last
     coloured = {day: _coloured(entries, colours) for day, entries in days.items()}
     context = {
         "shown": shown,
-        "today": localdate(),
-        "week_of": localdate() if shown.first <= localdate() <= shown.last else shown.first,
+        "today": today,
+        "week_of": today if is_now else shown.first,
         "weeks": [[(day, coloured.get(day, [])) for day in week] for week in shown.weeks],
-        "days": [(day, coloured[day]) for day in sorted(inside)],
+        "past": [(day, coloured[day]) for day in sorted(inside) if is_now and day < today],
+        "days": [(day, coloured[day]) for day in sorted(inside) if not is_now or day >= today],
         "counts": planned.calendar_counts(inside),
         "campaign": campaign,
         "campaigns": selectors.campaigns_open(account=request.account),

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import comparing, reports, selectors, services
+from campaigns import comparing, planned, reports, selectors, services
 from campaigns.forms import CampaignCopyForm, CampaignForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
@@ -34,6 +34,7 @@ def campaign_list(request: AccountRequest) -> HttpResponse:
         "page": page,
         "rows": selectors.campaign_rows(page.rows),
         "unsent": [] if archived or search else selectors.blasts_unsent(account=request.account),
+        "repeating": [] if archived or search else planned.series_open(account=request.account),
         "q": search,
         "archived": archived,
     }

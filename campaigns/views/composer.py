@@ -16,7 +16,7 @@ from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.errors import BlastNotEditable
 from campaigns.forms import BlastForm
-from campaigns.models import Blast, Campaign
+from campaigns.models import Blast, Campaign, SavedText
 from common.errors import DomainError
 from contacts.selectors import contact_get, merge_fields
 from tracking.destinations import destinations_ask, destinations_known
@@ -27,13 +27,19 @@ EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
 @requires(Role.MARKETER)
 @require_http_methods(["GET", "POST"])
 def blast_create(request: AccountRequest) -> HttpResponse:
-    """A new draft: `campaign`, `group` and `body` of the URL fill it in beforehand."""
+    """A new draft: `campaign`, `group` and `body` or `text` of the URL fill it in beforehand."""
     if request.method == "POST":
         return _store(request, None)
+    begun = request.GET.get("text", "")
+    text = (
+        owned(SavedText.objects.all(), request.account, pk=int(begun))
+        if begun.isdecimal()
+        else None
+    )
     initial: dict[str, Any] = {
         "campaign": request.GET.get("campaign") or _only_campaign(request),
         "groups": request.GET.getlist("group"),
-        "body": request.GET.get("body", ""),
+        "body": text.body if text else request.GET.get("body", ""),
         "when": "now",
     }
     return _page(request, BlastForm(account=request.account, initial=initial), None)

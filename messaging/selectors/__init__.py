@@ -14,7 +14,12 @@ from messaging.selectors.figures import (
     figures_sum,
     reason_counts,
 )
-from messaging.selectors.messages import messages_counted, messages_list, phones_since
+from messaging.selectors.messages import (
+    has_newcomers,
+    messages_counted,
+    messages_list,
+    phones_since,
+)
 from messaging.selectors.prices import prices_list, prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
@@ -40,6 +45,7 @@ __all__ = [
     "costs_of",
     "figures_by_number",
     "figures_sum",
+    "has_newcomers",
     "message_cost",
     "message_explanation",
     "message_timeline",

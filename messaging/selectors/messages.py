@@ -11,10 +11,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
+from contacts.choices import Consent
+from contacts.models import Contact
 from contacts.selectors import contacts_list
+from messaging.choices import Direction, MessageState
 from messaging.listing import EVERYTHING, STATES, ListFilter
 from messaging.models import Message
 from tracking.selectors import link_clickers
@@ -33,6 +36,8 @@ _ASKED = {
 LOOKED_AT_MOST = 50_000
 # More people than this fit a search only when it says hardly anything.
 _MOST_PEOPLE = 1000
+# A list that was imported is longer, and one who joined by a form is among them.
+_NEWEST = 200
 _DIGITS = re.compile(r"\D+")
 
 
@@ -42,6 +47,18 @@ def phones_since(*, account: Account, since: datetime) -> QuerySet[Message, Any]
     Meant to be compiled into another statement; nothing is loaded.
     """
     return Message.objects.filter(account=account, created_at__gte=since).values("phone")
+
+
+def has_newcomers(*, account: Account, people: QuerySet[Contact]) -> bool:
+    """Whether some of these people were never texted by the account. One query.
+
+    Looks at the newest of them, who are the likeliest; whoever opted out does not count.
+    """
+    newest = people.exclude(consent=Consent.OPTED_OUT).order_by("-pk").values("pk")[:_NEWEST]
+    texted = Message.objects.filter(
+        account=account, phone=OuterRef("phone"), direction=Direction.OUT
+    ).exclude(state=MessageState.SKIPPED)
+    return Contact.objects.filter(~Exists(texted), account=account, pk__in=newest).exists()
 
 
 def messages_list(

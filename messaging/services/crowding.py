@@ -57,6 +57,7 @@ def people_crowded(
     since = at - timedelta(days=account.cap_days)
     planned = [found for one in earlier if (found := _ids(one)) is not None]
     more = "".join(f" + (p.id IN ({one.text}))::int" for one in planned)
+    # OFFSET 0: each person's texts are added up once, not for each place that names the sum.
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -71,7 +72,7 @@ def people_crowded(
             SELECT texts, count(*) FROM (
                 SELECT 1 + coalesce(r.texts, 0){more} AS texts
                 FROM ({chosen.text}) p LEFT JOIN recent r ON r.phone = p.phone
-                WHERE p.reason = '') c
+                WHERE p.reason = '' OFFSET 0) c
             WHERE texts > %s GROUP BY texts ORDER BY texts
             """,
             [

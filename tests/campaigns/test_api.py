@@ -66,7 +66,7 @@ def test_a_blast_from_draft_to_report(
         "advice": [
             {
                 "code": "no_opt_out",
-                "sentence": "This is your first blast, and it does not say how to stop.",
+                "sentence": "For some it is your first text, and it does not say how to stop.",
                 "fix": "Add “Reply STOP to end” at its end.",
             },
             {

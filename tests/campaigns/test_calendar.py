@@ -98,6 +98,23 @@ def test_a_copy_is_planned_on_a_day_at_the_same_time_of_day(
     assert "09:00" in page.content.decode()
 
 
+def test_on_a_phone_the_days_to_come_stand_first_and_the_past_is_folded(
+    account: Account, alice: User, draft: Blast, browse: Browse
+) -> None:
+    who: dict[str, Any] = {"account": account, "actor": alice}
+    (second,) = copies(account, alice, draft, 1)
+    services.blast_update(**who, blast=draft, plan=Plan(at=MORNING - 48 * HOUR))
+    services.blast_update(**who, blast=second, plan=Plan(at=MORNING + HOUR))
+    with time_machine.travel(MORNING):
+        page = browse(alice).get(reverse("blast_calendar"))
+        later = browse(alice).get(reverse("blast_calendar") + "?month=2026-12")
+
+    assert [day.day for day, _ in page.context["past"]] == [21]
+    assert [day.day for day, _ in page.context["days"]] == [23]
+    assert "Before today: 1 day with blasts" in page.content.decode()
+    assert later.context["past"] == []
+
+
 @pytest.mark.parametrize("query", ["?month=2026-13", "?month=x", "?month=0001-01", "?campaign=x"])
 def test_an_odd_address_shows_this_month(alice: User, account: Account, query: str, browse: Browse):
     assert browse(alice).get(reverse("blast_calendar") + query).status_code == 200

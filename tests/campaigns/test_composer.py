@@ -11,10 +11,14 @@ from accounts.models import Account, User
 from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.models import Blast, Campaign
+from campaigns.services import text_save
 from common.clock import now
-from contacts.models import Contact, Group
+from contacts.choices import ConsentSource
+from contacts.models import Contact, Group, GroupMember
+from contacts.services import consent_revoke
 from messaging.models import Batch, SenderNumber
 from tests.campaigns.conftest import people
+from tests.campaigns.launched import finished, launched
 
 Browse = Callable[[User], Client]
 
@@ -257,6 +261,34 @@ def test_after_the_first_blast_its_readers_know_how_to_stop(
 
     assert [advice.code for advice in told.advice] == []
     assert [advice.code for advice in theirs.advice] == ["no_opt_out"]
+
+
+def test_whoever_joined_since_does_not_know_how_to_stop(
+    account: Account, alice: User, draft: Blast, group: Group
+) -> None:
+    finished(launched(account, alice, draft))
+    plain: dict[str, Any] = {
+        "account": account,
+        "body": "Alice’s Flowers: tulips",
+        "group_ids": [group.pk],
+    }
+    assert [advice.code for advice in compose(**plain).advice] == []
+
+    contact = Contact.objects.create(account=account, phone="+12025551999")
+    GroupMember.objects.create(account=account, group=group, contact=contact)
+
+    assert [advice.code for advice in compose(**plain).advice] == ["no_opt_out"]
+    consent_revoke(account=account, phone=contact.phone, source=ConsentSource.KEYWORD)
+    assert [advice.code for advice in compose(**plain).advice] == []
+
+
+def test_a_template_begins_a_blast(browse: Browse, alice: User, account: Account) -> None:
+    text = text_save(account=account, actor=alice, name="Sale", body="Tulips, {{first_name}}")
+
+    page = browse(alice).get(f"/blasts/new?text={text.pk}").content.decode()
+
+    assert ">Tulips, {{first_name}}</textarea>" in page
+    assert browse(alice).get("/blasts/new?text=999999").status_code == 404
 
 
 # --- Keeping and sending ---

@@ -241,6 +241,21 @@ def test_its_page_holds_it_and_shows_what_it_sent(
     assert "0 of 6 delivered" in page
 
 
+def test_the_list_of_campaigns_names_what_repeats_until_it_has_ended(
+    account: Account, alice: User, series: Series, browse: Browse
+) -> None:
+    client = browse(alice)
+    running = client.get(reverse("campaign_list")).content.decode()
+    services.series_pause(account=account, actor=alice, series=series)
+    paused = client.get(reverse("campaign_list")).content.decode()
+    services.series_stop(account=account, actor=alice, series=series)
+    ended = client.get(reverse("campaign_list")).content.decode()
+
+    assert "Every day at 10:00" in running
+    assert ("Every day at 10:00" in paused, "Paused" in paused) == (True, True)
+    assert "Every day at 10:00" not in ended
+
+
 def test_the_api_repeats_and_holds(api: Any, draft: Blast) -> None:
     url, rule = f"/api/v1/blasts/{draft.pk}/", {"every": "month", "at": "09:30"}
     with time_machine.travel(MORNING):

@@ -82,7 +82,7 @@ def test_every_piece_of_advice_says_what_and_how_to_mend_it() -> None:
     assert found == [
         Advice(
             "no_opt_out",
-            "This is your first blast, and it does not say how to stop.",
+            "For some it is your first text, and it does not say how to stop.",
             "Add “Reply STOP to end” at its end.",
         ),
         Advice(
