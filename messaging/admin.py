@@ -1,23 +1,27 @@
-"""Staff pages of messaging: numbers on the platform's carrier, and events that were set aside.
+"""Staff pages of messaging: prices, rules of allowed hours, numbers, events that were set aside.
 
-Rows are looked at, not edited; a number is entered through `messaging.senders`.
+Rows are looked at, not edited, apart from prices; numbers and rules are entered through services.
 """
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
 from common.countries import COUNTRIES
-from common.errors import DomainError
+from common.errors import DomainError, Invalid
 from common.phone import PhoneError, normalise, prefixes
 from messaging import senders
 from messaging.choices import EventEnd, SenderKind
-from messaging.models import CarrierAccount, CarrierEvent, Price, SenderNumber
+from messaging.hours_telling import weekdays_told
+from messaging.models import CarrierAccount, CarrierEvent, HoursRule, Price, SenderNumber
+from messaging.models.hours import WEEKDAYS
 from messaging.sender_kinds import kind_of
+from messaging.services.hours import RuleAsked, hours_rule_add, hours_rule_end
 
 
 class SenderForm(forms.ModelForm):
@@ -70,6 +74,93 @@ class PriceAdmin(admin.ModelAdmin):
     list_display = ("country", "kind", "credits", "valid_from")
     list_filter = ("kind",)
     search_fields = ("country",)
+
+
+class HoursRuleForm(forms.ModelForm):
+    """A rule of the law on when texts may arrive; of one that stands, only its end."""
+
+    weekdays = forms.TypedMultipleChoiceField(
+        choices=WEEKDAYS,
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        initial=[day for day, _ in WEEKDAYS],
+    )
+    link = forms.URLField(
+        max_length=300, required=False, assume_scheme="https", help_text="Where it can be read."
+    )
+
+    class Meta:
+        model = HoursRule
+        fields = (
+            "region", "weekdays", "opens", "closes", "valid_from", "valid_until", "source", "link",
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """Say beside its field why the rule cannot stand beside the others."""
+        data = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    self.carry_out(actor=None)
+                    transaction.set_rollback(True)  # only to see whether it can be done
+            except DomainError as error:
+                known = {name: text for name, text in error.fields.items() if name in self.fields}
+                for name, text in (known or {None: error.message}).items():
+                    self.add_error(name, text)
+        return data
+
+    def carry_out(self, *, actor: User | None) -> HoursRule:
+        """Enter the rule, or end the one that stands.
+
+        Raises:
+            DomainError: it cannot be done.
+        """
+        if not self.instance.pk:
+            return hours_rule_add(actor=actor, asked=RuleAsked(**self.cleaned_data))
+        end = self.cleaned_data["valid_until"]
+        if end is None:
+            raise Invalid("Say the last day it holds.", fields={"valid_until": "Choose a day."})
+        hours_rule_end(rule=self.instance, valid_until=end)
+        return self.instance
+
+
+@admin.register(HoursRule)
+class HoursRuleAdmin(admin.ModelAdmin):
+    """When the law lets texts arrive. A rule is changed by entering another from a day on."""
+
+    form = HoursRuleForm
+    list_display = ("region", "days", "opens", "closes", "valid_from", "valid_until", "source")
+    list_filter = ("region",)
+    search_fields = ("source",)
+
+    @admin.display(description="on")
+    def days(self, rule: HoursRule) -> str:
+        """The weekdays in words."""
+        return weekdays_told(rule.weekdays)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Of a rule that stands all but its end, and that too once it is said."""
+        if obj is None:
+            return ()
+        fixed = ("region", "days", "opens", "closes", "valid_from", "source", "link")
+        return (*fixed, "valid_until") if obj.valid_until else fixed
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Days as boxes while it is entered, in words afterwards."""
+        fields = HoursRuleForm.Meta.fields
+        return tuple("days" if obj and name == "weekdays" else name for name in fields)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: texts went out under it."""
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: HoursRule, form: forms.ModelForm, change: bool
+    ) -> None:
+        """Enter or end it through the service; Django's own log says who."""
+        assert isinstance(request.user, User)
+        assert isinstance(form, HoursRuleForm)
+        obj.pk = form.carry_out(actor=request.user).pk
 
 
 @admin.register(SenderNumber)

@@ -12,18 +12,22 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         """Give every new account a number; answer smart groups, undone imports and erasures."""
+        from django.db.models.signals import post_migrate
+
         from accounts.signals import account_created
         from contacts.rule_sources import register_deeds
         from contacts.signals import person_erased, phones_in_use
         from contacts.timeline import register_sources
         from messaging.behaviour import deeds
         from messaging.erasing import person_forget
+        from messaging.hours_rules import seed
         from messaging.person import SOURCES
         from messaging.selectors import phones_since
         from messaging.senders import sender_assign
 
         register_deeds(deeds)
         register_sources(*SOURCES)
+        post_migrate.connect(seed, sender=self, dispatch_uid="messaging.hours_seed")
 
         def assign(account: Any, **_: Any) -> None:
             sender_assign(account=account)

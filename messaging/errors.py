@@ -69,3 +69,10 @@ class BudgetPassed(DomainError):
             f"This needs up to {needed:,} credits. {budget} has {left:,} left. Nothing was sent or"
             " charged. Raise the budget, or text fewer people."
         )
+
+
+class HoursOverlap(Conflict):
+    """Two rules of allowed hours would hold in one region on one day."""
+
+    code = "hours_overlap"
+    message = "Another rule of this region holds on such a day already. Nothing was changed."

@@ -24,7 +24,8 @@ from accounts.models import Account
 from contacts.choices import Consent
 from messaging.choices import BatchKind, BatchState, Reason
 from messaging.hours import opens_at, zones_of
-from messaging.hours_law import Rule, rules_of
+from messaging.hours_law import Law, Rule
+from messaging.hours_rules import law_now
 from messaging.models import SenderNumber
 
 PASSES_OPT_OUT: Final = frozenset({BatchKind.AUTO})
@@ -120,9 +121,10 @@ class Hours:
     """
 
     def __init__(self, rules: Policy, at: datetime) -> None:
-        """Take the rules and the moment (aware)."""
+        """Take the rules and the moment (aware); the law is `messaging.hours_rules`'."""
         self._rules = rules
         self._at = at
+        self._law = law_now() if rules.keeps_hours else Law(())
         self._known: dict[tuple[tuple[str, ...], tuple[Rule, ...]], datetime | None] = {}
 
     def held_until(self, phone: str, timezone: str) -> datetime | None:
@@ -136,7 +138,7 @@ class Hours:
         if not rules.keeps_hours:
             return None
         zones = zones_of(phone=phone, own=timezone, default=rules.timezone)
-        law = rules_of(phone)
+        law = self._law.of(phone)
         if (zones, law) not in self._known:
             self._known[zones, law] = opens_at(
                 zones=zones,

@@ -78,7 +78,7 @@ def _lawful(zone: str, at: datetime, rule: Rule) -> datetime:
     """`at` where the rule allows it or says nothing of that day, else when to ask again."""
     local = at.astimezone(ZoneInfo(zone))
     today = local.date()
-    if local.weekday() not in rule.weekdays or today < rule.valid_from:
+    if local.weekday() not in rule.weekdays or not rule.is_in_force(today):
         return at
     if local.time() < rule.opens:
         opens = datetime.combine(today, rule.opens, tzinfo=ZoneInfo(zone))

@@ -1,16 +1,17 @@
 """When the law lets a marketing text reach a phone in the United States: dated rules, each sourced.
 
-Owns the rules and which of them a number falls under: the federal one, and its area code's state's.
-An area code is not a residence, so these come on top of the account's own hours in every zone the
-number may be in (`messaging.hours`). Not legal advice; pure: no database, no clock.
+Owns what a rule is, which of them a number falls under, and those that a new installation begins
+with. Rules stand in the database (`messaging.hours_rules` reads them, staff add to them); they come
+on top of the account's own hours in every zone the number may be in (`messaging.hours`). Not legal
+advice; pure: no database, no clock.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time
-from functools import lru_cache
 from typing import Final
 
-from phonenumbers.geodata import GEOCODE_DATA
+from messaging.hours_regions import FEDERAL, region_of
 
 _ALL: Final = frozenset(range(7))
 _SUNDAY: Final = frozenset({6})
@@ -20,69 +21,89 @@ _LONG_AGO: Final = date(1991, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """On `weekdays` (Monday is 0) texts may arrive from `opens` to `closes`, local time."""
+    """On `weekdays` (Monday is 0) texts may arrive from `opens` to `closes`, local time.
 
-    state: str
+    Attributes:
+        region: Of `messaging.hours_regions`; the federal ones hold in every state.
+        source: Where it is written, for people.
+        link: Where that can be read, or "".
+        valid_from, valid_until: The first and the last day; None for no end.
+    """
+
+    region: str
     opens: time
     closes: time
     source: str
     weekdays: frozenset[int] = _ALL
     valid_from: date = _LONG_AGO
+    valid_until: date | None = None
+    link: str = ""
+
+    def is_in_force(self, day: date) -> bool:
+        """Whether it holds on a day, if that is one of its weekdays."""
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
 
 
-FEDERAL: Final = Rule("", time(8), time(21), "47 CFR 64.1200(c)(1)")
-# Law firms' and vendors' tables, which differ in places; not checked against the statutes.
-_TABLES: Final = "published tables of telemarketing hours"
-_TEXAS: Final = date(2025, 9, 1)
-STATES: Final = (
-    Rule("Florida", time(8), time(20), "Fla. Stat. 501.059"),
-    Rule("Texas", time(9), time(21), "Texas SB 140", _ALL - _SUNDAY, _TEXAS),
-    Rule("Texas", time(12), time(21), "Texas SB 140", _SUNDAY, _TEXAS),
-    Rule("Washington", time(8), time(20), "RCW 19.158.040"),
-    Rule("Oklahoma", time(8), time(20), _TABLES),
-    Rule("Maryland", time(8), time(20), _TABLES),
-    Rule("Mississippi", time(8), time(20), _TABLES),
-    Rule("Alabama", time(8), time(20), _TABLES),
-    Rule("Louisiana", time(8), time(20), _TABLES),
-    Rule("Massachusetts", time(8), time(20), _TABLES),
-    Rule("New Jersey", time(8), time(20), _TABLES),
-    Rule("Connecticut", time(9), time(20), _TABLES),
-    Rule("Kentucky", time(10), time(21), _TABLES),
-    Rule("Rhode Island", time(9), time(18), _TABLES, _ALL - _WEEKEND),
-    Rule("Rhode Island", time(10), time(17), _TABLES, _WEEKEND),
+class Law:
+    """A set of rules. Asked for each recipient, so those of a region are looked up, not sought."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        """Take rules of all regions, past and future ones too: each says when it holds."""
+        by_region: dict[str, tuple[Rule, ...]] = {}
+        for rule in rules:
+            by_region[rule.region] = (*by_region.get(rule.region, ()), rule)
+        federal = by_region.get(FEDERAL, ())
+        states = by_region.items()
+        self._by_region = {
+            code: federal if code == FEDERAL else (*federal, *own) for code, own in states
+        }
+        self._federal = federal
+
+    def of(self, phone: str) -> tuple[Rule, ...]:
+        """The rules a number (E.164) falls under: the federal ones, and its state's."""
+        region = region_of(phone)
+        return self._by_region.get(region, self._federal) if region else ()
+
+
+def _rule(
+    region: str,
+    hours: tuple[int, int],
+    source: tuple[str, str],
+    weekdays: frozenset[int] = _ALL,
+    valid_from: date = _LONG_AGO,
+) -> Rule:
+    opens, closes = (time(hour) for hour in hours)
+    return Rule(region, opens, closes, source[0], weekdays, valid_from, link=source[1])
+
+
+_FCC: Final = ("47 CFR 64.1200(c)(1)", "https://www.ecfr.gov/current/title-47/section-64.1200")
+_FLORIDA: Final = ("Fla. Stat. 501.059", "https://www.flsenate.gov/Laws/Statutes/2025/501.059")
+_TEXAS: Final = (
+    "Texas SB 140",
+    "https://capitol.texas.gov/BillLookup/History.aspx?LegSess=89R&Bill=SB140",
 )
-_CANADA: Final = frozenset(
-    {
-        "Alberta", "British Colombia", "British Columbia", "Manitoba", "Montreal, QC",
-        "New Brunswick", "Newfoundland and Labrador", "Northwest Territories/Nunavut/Yukon",
-        "Nova Scotia/Prince Edward Island", "Ontario", "Quebec", "Saskatchewan", "Toronto, ON",
-    }
-)  # fmt: skip
-# The metadata names some area codes by a city ("Palm Beach, FL") and one state by a longer name.
-_BY_LETTERS: Final = {
-    "FL": "Florida", "TX": "Texas", "WA": "Washington", "OK": "Oklahoma", "MD": "Maryland",
-    "MS": "Mississippi", "AL": "Alabama", "LA": "Louisiana", "MA": "Massachusetts",
-    "NJ": "New Jersey", "CT": "Connecticut", "KY": "Kentucky", "RI": "Rhode Island",
-}  # fmt: skip
-_BY_NAME: Final = {rule.state: rule.state for rule in STATES} | {"Washington State": "Washington"}
-
-
-def rules_of(phone: str) -> tuple[Rule, ...]:
-    """The rules a number falls under: none outside North America's plan, none in Canada.
-
-    Where nothing is known of a +1 number (toll-free, a new area code) the federal rule holds.
-
-    Args:
-        phone: E.164.
-    """
-    return _rules_by_area(phone[1:5]) if phone.startswith("+1") else ()
-
-
-@lru_cache(maxsize=1024)
-def _rules_by_area(digits: str) -> tuple[Rule, ...]:
-    place = GEOCODE_DATA.get(digits, {}).get("en", "")
-    if place in _CANADA:
-        return ()
-    letters = place.rpartition(", ")[2]
-    state = _BY_NAME.get(place) or _BY_LETTERS.get(letters, "")
-    return (FEDERAL, *(rule for rule in STATES if rule.state == state))
+_WASHINGTON: Final = (
+    "RCW 19.158.040",
+    "https://app.leg.wa.gov/RCW/default.aspx?cite=19.158.040",
+)
+# Law firms' and vendors' tables, which differ in places; not checked against the statutes.
+_TABLES: Final = ("published tables of telemarketing hours", "")
+_SB_140_FROM: Final = date(2025, 9, 1)
+SEED: Final = (
+    _rule(FEDERAL, (8, 21), _FCC),
+    _rule("FL", (8, 20), _FLORIDA),
+    _rule("TX", (9, 21), _TEXAS, _ALL - _SUNDAY, _SB_140_FROM),
+    _rule("TX", (12, 21), _TEXAS, _SUNDAY, _SB_140_FROM),
+    _rule("WA", (8, 20), _WASHINGTON),
+    _rule("OK", (8, 20), _TABLES),
+    _rule("MD", (8, 20), _TABLES),
+    _rule("MS", (8, 20), _TABLES),
+    _rule("AL", (8, 20), _TABLES),
+    _rule("LA", (8, 20), _TABLES),
+    _rule("MA", (8, 20), _TABLES),
+    _rule("NJ", (8, 20), _TABLES),
+    _rule("CT", (9, 20), _TABLES),
+    _rule("KY", (10, 21), _TABLES),
+    _rule("RI", (9, 18), _TABLES, _ALL - _WEEKEND),
+    _rule("RI", (10, 17), _TABLES, _WEEKEND),
+)

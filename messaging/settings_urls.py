@@ -1,13 +1,14 @@
-"""Addresses of the messaging app below /settings/: credits, numbers, ways to join."""
+"""Addresses of the messaging app below /settings/: credits, hours, numbers, ways to join."""
 
 from django.urls import path
 
-from messaging.views import credits, joining, numbers
+from messaging.views import credits, hours, joining, numbers
 
 urlpatterns = [
     path("credits/", credits.credits, name="credits"),
     path("credits/movements/", credits.credit_movements, name="credit_movements"),
     path("credits/movements.csv", credits.credit_export, name="credit_export"),
+    path("hours/", hours.allowed_hours, name="allowed_hours"),
     path("numbers/", numbers.numbers, name="numbers"),
     path("numbers/practice/", numbers.number_practice, name="number_practice"),
     path("numbers/add/", numbers.number_add, name="number_add"),

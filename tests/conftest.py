@@ -20,6 +20,7 @@ from accounts.choices import AccountStatus, Role
 from accounts.models import Account, Membership, User
 from accounts.services import account_create
 from common.crypto import encrypt
+from messaging import hours_rules
 from messaging.models import CarrierAccount, SenderNumber
 from smsplatform.local.places import LOCAL
 from tests.stack import FAST, Stack
@@ -63,6 +64,12 @@ def _no_outside_sockets() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", guarded)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _rules_read_anew() -> None:
+    """What one test entered of allowed hours is not what the next one keeps in mind."""
+    hours_rules.forget()
 
 
 # --- The cast ---

@@ -7,6 +7,7 @@ Owns everything between "text these people" and the carrier's last word. Blasts 
 from messaging.models.batches import Batch, BatchWatch, Chunk, Retention
 from messaging.models.carriers import CarrierAccount, Lane, Price, SenderDay, SenderNumber
 from messaging.models.events import CarrierEvent, CarrierEventQueue
+from messaging.models.hours import HoursRule
 from messaging.models.messages import Attempt, Message
 from messaging.models.totals import BatchActivity, BatchCost, BatchTally, BatchTotals
 
@@ -22,6 +23,7 @@ __all__ = [
     "CarrierEvent",
     "CarrierEventQueue",
     "Chunk",
+    "HoursRule",
     "Lane",
     "Message",
     "Price",

@@ -7,6 +7,7 @@ from messaging.services.control import batch_cancel, batch_pause, batch_resume
 from messaging.services.crowding import people_crowded
 from messaging.services.estimating import Audience, Estimate, audience_count, estimate
 from messaging.services.grouping import messages_group
+from messaging.services.hours import hours_rule_add, hours_rule_end
 from messaging.services.launch import batch_launch
 from messaging.services.retrying import batch_retry
 from messaging.services.single import message_send, reason_not_texted, sender_default
@@ -24,6 +25,8 @@ __all__ = [
     "batch_retry",
     "clocks",
     "estimate",
+    "hours_rule_add",
+    "hours_rule_end",
     "message_send",
     "messages_group",
     "people_crowded",

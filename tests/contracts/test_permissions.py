@@ -153,6 +153,7 @@ ROLES = {
     "team_uninvite": ADMIN,
     "api_keys": ADMIN,
     "api_key_revoke": ADMIN,
+    "allowed_hours": VIEWER,
     "joining": VIEWER,
     "joining_form": ADMIN,
     "joining_qr": VIEWER,

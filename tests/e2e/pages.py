@@ -62,6 +62,7 @@ PAGES: dict[str, list[str]] = {
     "credit_buy": ["", "?purchase=1"],
     "team": [""],
     "api_keys": [""],
+    "allowed_hours": ["", "?phone=%2B15125550100", "?phone=nonsense"],
     "joining": [""],
     "joining_form": [""],
     "keyword_add": [""],

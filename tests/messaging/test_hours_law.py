@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers.geodata import GEOCODE_DATA
 
 from messaging.hours import opens_at, zones_of
-from messaging.hours_law import FEDERAL, STATES, Rule, rules_of
+from messaging.hours_law import SEED, Law, Rule
+from messaging.hours_regions import FEDERAL, STATES, region_of
 
 # By state: an area code, its zone, the hours of a Wednesday, a Saturday and a Sunday.
 HOURS = {
@@ -30,6 +32,7 @@ HOURS = {
     "+14015550100": ("America/New_York", (9, 18), (10, 17), (10, 17)),  # Rhode Island
     "+18005550100": ("America/New_York", (8, 21), (8, 21), (8, 21)),  # toll-free
 }
+LAW = Law(SEED)
 DAYS = (date(2026, 11, 25), date(2026, 11, 28), date(2026, 11, 29))
 
 
@@ -40,7 +43,7 @@ def opens(phone: str, at: datetime, zone: str = "America/New_York") -> datetime 
         at=at,
         quiet_start=time(0),
         quiet_end=time(0),
-        rules=rules_of(phone),
+        rules=LAW.of(phone),
     )
 
 
@@ -63,7 +66,7 @@ def test_the_hours_of_each_state_to_the_minute(phone: str):
     "phone", ["+14165550100", "+16045550100", "+493012345678", "+442071838750"]
 )
 def test_elsewhere_only_the_accounts_own_hours_hold(phone: str):
-    assert rules_of(phone) == ()
+    assert LAW.of(phone) == ()
 
 
 def test_texas_began_in_september_2025():
@@ -81,7 +84,7 @@ def test_the_accounts_own_hours_come_on_top():
         at=evening,
         quiet_start=time(19),
         quiet_end=time(7),
-        rules=(FEDERAL,),
+        rules=LAW.of("+12125550100"),
     )
 
     assert found == datetime(2026, 11, 26, 13, tzinfo=UTC)
@@ -92,7 +95,8 @@ def _is_lawful(zone: str, at: datetime, rules: tuple[Rule, ...]) -> bool:
     return all(
         rule.opens <= local.time() < rule.closes
         for rule in rules
-        if local.weekday() in rule.weekdays and local.date() >= rule.valid_from
+        if local.weekday() in rule.weekdays
+        and rule.valid_from <= local.date() <= (rule.valid_until or date.max)
     )
 
 
@@ -101,11 +105,11 @@ def _is_lawful(zone: str, at: datetime, rules: tuple[Rule, ...]) -> bool:
     zone=st.sampled_from(
         ["America/New_York", "America/Phoenix", "America/Indiana/Indianapolis", "Pacific/Honolulu"]
     ),
-    state=st.sampled_from(sorted({rule.state for rule in STATES})),
+    region=st.sampled_from(sorted({rule.region for rule in SEED})),
 )
-def test_it_opens_at_the_first_lawful_minute(minutes: int, zone: str, state: str):
+def test_it_opens_at_the_first_lawful_minute(minutes: int, zone: str, region: str):
     at = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
-    rules = (FEDERAL, *(rule for rule in STATES if rule.state == state))
+    rules = tuple(rule for rule in SEED if rule.region in (FEDERAL, region))
 
     found = opens_at(zones=(zone,), at=at, quiet_start=time(0), quiet_end=time(0), rules=rules)
 
@@ -113,3 +117,58 @@ def test_it_opens_at_the_first_lawful_minute(minutes: int, zone: str, state: str
     while not _is_lawful(zone, minute, rules):
         minute += timedelta(minutes=1)
     assert (found or at) == minute
+
+
+HOUR = st.integers(0, 23)
+
+
+@given(
+    minutes=st.integers(0, 60 * 24 * 60),
+    hours=st.lists(
+        st.tuples(HOUR, st.integers(1, 6), st.sets(st.integers(0, 6), min_size=1), HOUR, HOUR),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_rules_that_end_and_begin_open_at_the_first_lawful_minute(
+    minutes: int, hours: list[tuple[int, int, set[int], int, int]]
+):
+    first, zone = date(2026, 3, 1), "America/New_York"
+    at = datetime(2026, 2, 20, tzinfo=UTC) + timedelta(minutes=minutes)
+    rules = tuple(
+        Rule(
+            "NY",
+            time(min(opens, 22)),
+            time(min(min(opens, 22) + length, 23)),
+            "a test",
+            frozenset(days),
+            first + timedelta(days=begins),
+            first + timedelta(days=begins + lasts),
+        )
+        for opens, length, days, begins, lasts in hours
+    )
+
+    found = opens_at(zones=(zone,), at=at, quiet_start=time(0), quiet_end=time(0), rules=rules)
+
+    minute = at
+    for _ in range(60 * 24 * 60):
+        if _is_lawful(zone, minute, rules):
+            break
+        minute += timedelta(minutes=1)
+    assert (found or at) == minute
+
+
+def test_every_area_code_of_the_metadata_is_a_states_or_canadas():
+    states, canada = set[str](), set[str]()
+    for digits in (digits for digits in GEOCODE_DATA if len(digits) == 4 and digits[0] == "1"):
+        region = region_of(f"+{digits}5550100")
+        (states if region else canada).add(region or GEOCODE_DATA[digits]["en"])
+
+    assert states == set(STATES)
+    assert "Ontario" in canada
+    assert canada.isdisjoint(STATES.values())
+    assert [region_of(phone) for phone in ("+18005550100", "+18765550100", "+442071838750")] == [
+        FEDERAL,
+        FEDERAL,
+        "",
+    ]
