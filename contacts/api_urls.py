@@ -2,10 +2,12 @@
 
 from rest_framework.routers import SimpleRouter
 
+from contacts.api.imports import ImportViewSet
 from contacts.api.views import ContactViewSet, GroupViewSet
 
 router = SimpleRouter()
 router.register("contacts", ContactViewSet, basename="api-contact")
 router.register("groups", GroupViewSet, basename="api-group")
+router.register("imports", ImportViewSet, basename="api-import")
 
 urlpatterns = router.urls

@@ -18,6 +18,7 @@ from contacts.services.imports import (
     import_reopen,
     import_start,
     import_sweep,
+    import_take,
 )
 from contacts.services.optins import (
     optin_accept,
@@ -83,6 +84,7 @@ __all__ = [
     "import_sheets",
     "import_start",
     "import_sweep",
+    "import_take",
     "import_undo",
     "import_undo_run",
     "is_undoable",

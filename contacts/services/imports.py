@@ -6,7 +6,9 @@ contacts.services.running.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -17,12 +19,12 @@ from common.clock import now
 from common.errors import NotFound
 from common.jobs import enqueue
 from contacts import columns
-from contacts.choices import ImportStatus
+from contacts.choices import ImportPurpose, ImportStatus
 from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import group_create, groups_check
 from contacts.services.own_fields import fields_hold
-from contacts.services.uploads import file_path, import_lock
+from contacts.services.uploads import file_path, import_create, import_lock
 
 # A heartbeat comes with every piece, some times a second; a merge holds the row's lock instead.
 STALE_AFTER = timedelta(seconds=60)
@@ -88,6 +90,58 @@ def import_start(
         _group_make(contact_import, actor)
     _queue(contact_import, actor, "import.started")
     return contact_import
+
+
+def import_take(
+    *,
+    account: Account,
+    actor: User | None,
+    upload: UploadedFile,
+    purpose: ImportPurpose = ImportPurpose.CONTACTS,
+    mapping: Sequence[str] | None = None,
+    group_id: int | None = None,
+    **asked: Any,
+) -> ContactImport:
+    """Keep a file and start its import at once, for programs: nobody looks at its columns.
+
+    Args:
+        account: Whose contacts the file holds.
+        actor: Who uploaded it.
+        upload: The file.
+        purpose: Whether its people are to be texted, or must not be.
+        mapping: One entry a column; None for what is guessed.
+        group_id: A group of the account for everybody in the file.
+        asked: `group_name`, `consent_wording` and `dry_run` of `import_start`.
+
+    Raises:
+        FileUnusable: the file cannot be read.
+        MappingInvalid: the columns cannot be imported like this.
+        DomainError: what else `import_start` raises. Nothing is kept of the file.
+    """
+    group = None
+    if group_id is not None:
+        group = Group.objects.filter(account=account, pk=group_id).first()
+        if group is None:
+            raise NotFound("There is no such group. Nothing was imported.")
+    with transaction.atomic():
+        made = import_create(account=account, actor=actor, upload=upload, purpose=purpose)
+        try:
+            if mapping is not None and len(mapping) != len(made.mapping):
+                raise MappingInvalid(
+                    f"The file has {len(made.mapping)} columns, and {len(mapping)} were named."
+                    " Nothing was imported."
+                )
+            return import_start(
+                account=account,
+                actor=actor,
+                import_id=made.pk,
+                mapping=made.mapping if mapping is None else mapping,
+                group=group,
+                **asked,
+            )
+        except Exception:
+            file_path(made.path).unlink(missing_ok=True)
+            raise
 
 
 @transaction.atomic

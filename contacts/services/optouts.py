@@ -51,6 +51,11 @@ _OPT_OUTS = """
     )
     SELECT count(*) FROM added
 """
+# Whoever is on such a list is not brought back by a YES to a question from before.
+_QUESTIONS = """
+    DELETE FROM contacts_optinpending p USING ({source}) s
+    WHERE p.account_id = %(account)s AND p.phone = s.phone AND p.asked_at <= %(moment)s
+"""
 
 
 def opt_outs_forecast(*, account: Account, source: str) -> int:
@@ -76,8 +81,8 @@ def opt_outs_merge(
         How many were not opted out before.
 
     Locks: the contacts, in the order of their phones (made as deleted ones where there are none),
-        then their opt-outs.
-    Side effects: ConsentEvent, OptOut, Contact.consent.
+        then their opt-outs, then what waits for their YES.
+    Side effects: ConsentEvent, OptOut, Contact.consent; questions that wait for a YES end.
     """
     params: dict[str, Any] = {
         "account": account.pk,
@@ -89,4 +94,6 @@ def opt_outs_merge(
     with connection.cursor() as cursor:
         cursor.execute(_CONTACTS.format(source=source), params)
         cursor.execute(_OPT_OUTS.format(source=source), params)
-        return int(cursor.fetchone()[0])
+        added = int(cursor.fetchone()[0])
+        cursor.execute(_QUESTIONS.format(source=source), params)
+    return added

@@ -9,9 +9,17 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, User
+from common.clock import now
 from contacts.choices import Consent, ConsentSource, ImportPurpose, ImportStatus
 from contacts.errors import MappingInvalid, OptedOut
-from contacts.models import ConsentEvent, Contact, ContactImport, OptOut
+from contacts.models import (
+    ConsentEvent,
+    Contact,
+    ContactImport,
+    OptInForm,
+    OptInPending,
+    OptOut,
+)
 from contacts.selectors import contacts_list, opted_out
 from contacts.services import (
     consent_grant,
@@ -22,6 +30,8 @@ from contacts.services import (
     import_create,
     import_run,
     import_start,
+    optin_ask,
+    optin_confirm,
 )
 
 ANN, BEN, CLEO, DAN = (f"+1305555010{n}" for n in range(1, 5))
@@ -161,3 +171,31 @@ def test_from_the_page(client: Client, shop: Account, alice: User) -> None:
     assert "These numbers get no texts from you any more" in result
     assert "Opt-out list" in client.get(reverse("import_list")).content.decode()
     assert OptOut.objects.count() == 3
+
+
+def test_a_yes_that_is_waited_for_brings_nobody_on_the_list_back(
+    shop: Account, other_shop: Account
+) -> None:
+    for account, phone in ((shop, ANN), (shop, BEN), (shop, DAN), (other_shop, ANN)):
+        way, _ = OptInForm.objects.get_or_create(account=account, token=f"token-{account.pk}")
+        optin_ask(way=way, phone=phone, wording="A form")
+    consent_revoke(account=shop, phone=BEN, source=ConsentSource.KEYWORD, wording="STOP")
+    optin_ask(way=OptInForm.objects.get(account=shop), phone=BEN, wording="A form")
+
+    ran(shop, uploaded(shop))
+
+    waits = OptInPending.objects.order_by("phone").values_list("account", "phone")
+    assert list(waits) == [(other_shop.pk, ANN), (shop.pk, DAN)]
+    assert optin_confirm(account=shop, phone=ANN, message_id=1, at=now()) is None
+    assert opted_out(account=shop, phone=ANN)
+
+
+def test_a_dry_run_of_the_list_leaves_who_is_waited_for(shop: Account) -> None:
+    way = OptInForm.objects.create(account=shop, token="token")
+    optin_ask(way=way, phone=ANN, wording="A form")
+    found = uploaded(shop)
+
+    import_start(account=shop, actor=None, import_id=found.pk, mapping=found.mapping, dry_run=True)
+    import_run(found.pk)
+
+    assert OptInPending.objects.count() == 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
@@ -51,6 +52,12 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("DELETE", "/groups/{id}/"): ("group", None, 204),
     ("POST", "/groups/{id}/add/"): ("group", {"contacts": ["$contact"]}, 200),
     ("POST", "/groups/{id}/remove/"): ("group", {"contacts": ["$contact"]}, 200),
+    ("GET", "/imports/"): ("", None, 200),
+    ("POST", "/imports/"): ("", None, 202),
+    ("GET", "/imports/{id}/"): ("counted", None, 200),
+    ("POST", "/imports/{id}/confirm/"): ("counted", None, 200),
+    ("POST", "/imports/{id}/cancel/"): ("counted", None, 200),
+    ("GET", "/imports/{id}/refusals/"): ("counted", None, 200),
     ("GET", "/campaigns/"): ("", None, 200),
     ("POST", "/campaigns/"): ("", {"name": "Easter"}, 201),
     ("GET", "/campaigns/{id}/"): ("campaign", None, 200),
@@ -82,6 +89,8 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("GET", "/conversations/{id}/messages/"): ("conversation", None, 200),
     ("POST", "/conversations/{id}/reply/"): ("conversation", REPLY, 201),
 }
+# What is sent as a form with a file: its name and content.
+FILES = {("POST", "/imports/"): ("people.csv", b"phone\n+12025550186\n")}
 # Reads although it is a POST, so a key that reads may call it.
 READS = {("POST", "/blasts/{id}/estimate/")}
 
@@ -92,6 +101,12 @@ Call = Callable[..., Any]
 def document() -> dict[str, Any]:
     """The OpenAPI document, as it is served."""
     return dict(SchemaGenerator().get_schema(request=None, public=True))
+
+
+@pytest.fixture(autouse=True)
+def media(tmp_path: Path, settings: Any) -> None:
+    """Where uploads go."""
+    settings.MEDIA_ROOT = tmp_path
 
 
 @pytest.fixture
@@ -116,6 +131,9 @@ def call(world: World, alice: User) -> Call:
         thing, usual, _ = OPERATIONS[operation]
         sent = _filled(other.get("body", usual), ids)
         headers = {"authorization": f"Bearer {secrets[key]}"} if key in secrets else {}
+        if operation in FILES:
+            form = {"file": SimpleUploadedFile(*FILES[operation])}
+            return Client().post(V1 + path, form, headers=headers)
         return Client().generic(
             method,
             V1 + path.replace("{id}", str(other.get("pk", ids.get(thing)))),

@@ -21,6 +21,7 @@ from contacts.models import (
     CustomField,
     Group,
     GroupMember,
+    ImportRefusal,
     OptInForm,
     OptInKeyword,
     OptOut,
@@ -45,6 +46,7 @@ class World:
     group: Group
     contact_import: ContactImport
     custom_field: CustomField
+    counted: ContactImport
     optin_keyword: OptInKeyword
     carrier: CarrierAccount
     sender: SenderNumber
@@ -151,6 +153,7 @@ def world_create(account: Account, owner: User) -> World:
             status=ImportStatus.DONE,
         ),
         custom_field=CustomField.objects.create(account=account, key="size", label="Size"),
+        counted=_counted(account, owner),
         optin_keyword=OptInKeyword.objects.create(
             account=account, word="GARDEN", key="garden", frequency="Weekly"
         ),
@@ -201,6 +204,21 @@ def world_create(account: Account, owner: User) -> World:
         ),
         text=SavedText.objects.create(account=account, name="Sale", body="Hello", folder="Shop"),
     )
+
+
+def _counted(account: Account, owner: User) -> ContactImport:
+    """A dry run that waits for a word, with a row that was refused."""
+    counted = ContactImport.objects.create(
+        account=account,
+        created_by=owner,
+        filename="more people.csv",
+        path="",
+        status=ImportStatus.CHECKED,
+    )
+    ImportRefusal.objects.create(
+        contact_import=counted, line=2, reason="bad_phone", sentence="No number.", raw="12"
+    )
+    return counted
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
