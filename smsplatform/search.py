@@ -81,6 +81,7 @@ _PLACES: Final = (
     ("Team", "team", "users-group", "invite colleagues roles members settings", Role.VIEWER),
     ("Numbers", "numbers", "phone", "sender carrier twilio verify settings", Role.VIEWER),
     ("Credits", "credits", "coins", "balance bill cost settings", Role.VIEWER),
+    ("Allowed hours", "allowed_hours", "clock", "quiet law night rules settings", Role.VIEWER),
     ("API keys", "api_keys", "key", "programs token settings", Role.ADMIN),
     (
         "Account",
