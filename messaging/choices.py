@@ -10,6 +10,13 @@ class Direction(TextChoices):
     IN = "in", "Received"
 
 
+class DriftSide(TextChoices):
+    """Who knows of an opt-out that the other side does not."""
+
+    HERE = "here", "Only here"
+    THERE = "there", "Only at the carrier"
+
+
 class MessageState(TextChoices):
     """Where a message stands; drawn in `messaging.models.Message`."""
 

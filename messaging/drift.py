@@ -4,15 +4,16 @@ Owns the comparison of one account. Twilio gives no list of whom it blocks outsi
 of Messaging Services, so nothing is asked of it: it blocks after one of its STOP words, and after
 nothing else; it says so by refusing a text (21610); and it lifts the block for its START words, and
 for nothing else; on short codes it blocks nobody. Each of these stands in our consent events.
-Reads only.
+Reads only; what is kept of it is `messaging.services.drift`'s.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Account
 from contacts.choices import ConsentKind, ConsentSource
@@ -23,11 +24,12 @@ from messaging.models import Message
 from messaging.sender_kinds import FACTS, kind_of
 
 _TOLD: Final = (ConsentSource.KEYWORD, ConsentSource.CARRIER)
+_PIECE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A phone that is on our list, and which the carrier is likely to block still.
+    """A phone that is not on our list, and which the carrier is likely to block still.
 
     Attributes:
         phone: E.164.
@@ -58,59 +60,98 @@ class Drift:
 
 def drift(account: Account) -> Drift:
     """Compare an account's opt-outs with the carrier's. A scan of its consent events."""
-    standing = OptOut.objects.filter(account=account)
-    total = standing.count()
-    left = ConsentEvent.objects.filter(
-        account=account, kind=ConsentKind.OUT, source__in=_TOLD, phone=OuterRef("phone")
-    )
-    told = standing.filter(Exists(left)).values_list("phone", flat=True)
-    agreed = sum(1 for phone in told if _blocked_at(_history(account, phone)) is not None)
-    return Drift(blocked=list(_blocked(account)), only_ours=total - agreed, agreed=agreed)
+    agreed = sum(blocked_at is not None for _, blocked_at in standing(account))
+    total = OptOut.objects.filter(account=account).count()
+    return Drift(blocked=list(blocked_there(account)), only_ours=total - agreed, agreed=agreed)
 
 
-def _blocked(account: Account) -> Iterable[Blocked]:
-    """Phones that are not opted out here, whose carrier's block nothing has lifted; by phone."""
+def blocked_there(account: Account, *, phone: str = "") -> Iterator[Blocked]:
+    """Phones that are not opted out here, whose carrier's block nothing has lifted; by phone.
+
+    Args:
+        account: Whose.
+        phone: Only this one.
+    """
     out = OptOut.objects.filter(account=account, phone=OuterRef("phone"))
-    left = ConsentEvent.objects.filter(
-        ~Exists(out), account=account, kind=ConsentKind.OUT, source__in=_TOLD
-    )
-    for phone in left.order_by("phone").values_list("phone", flat=True).distinct():
-        history = _history(account, phone)
-        blocked_at = _blocked_at(history)
-        if blocked_at is None:
-            continue
-        after = [e for e in history if e.kind == ConsentKind.IN and e.at > blocked_at]
-        yield Blocked(phone, blocked_at, after[-1].wording if after else "")
+    left = _told(account).filter(~Exists(out))
+    if phone:
+        left = left.filter(phone=phone)
+    for history in _histories(account, left.order_by("phone").values_list("phone").distinct()):
+        blocked_at = history.blocked_at()
+        if blocked_at is not None:
+            yield Blocked(history.phone, blocked_at, history.came_back(blocked_at))
 
 
-def _history(account: Account, phone: str) -> list[ConsentEvent]:
-    """Consent events of a phone in the order in which people acted."""
-    events = ConsentEvent.objects.filter(account=account, phone=phone)
-    return list(events.order_by("at", "id"))
+def standing(account: Account) -> Iterator[tuple[str, datetime | None]]:
+    """Phones that are opted out here and of which the carrier has told, and since when it blocks.
+
+    None where it does not: the word was none of its own, or a short code got it.
+    """
+    told = _told(account).filter(phone=OuterRef("phone"))
+    phones = OptOut.objects.filter(Exists(told), account=account)
+    for history in _histories(account, phones.order_by("phone").values_list("phone")):
+        yield history.phone, history.blocked_at()
 
 
-def _blocked_at(history: list[ConsentEvent]) -> datetime | None:
-    """Since when the carrier blocks the phone, or None where it does not."""
-    blocked_at: datetime | None = None
-    texts = _texts(history)
-    for event in history:
-        said, our_number = texts.get(event.message_id or 0, ("", ""))
-        if event.kind == ConsentKind.IN:
-            if any(classify(text).matched in START_WORDS for text in (event.wording, said)):
-                blocked_at = None
-        elif event.source == ConsentSource.CARRIER or (
-            event.source == ConsentSource.KEYWORD
-            and classify(event.wording).matched in STOP_WORDS
-            and FACTS[kind_of(our_number)].blocks_after_stop
-        ):
-            blocked_at = event.at
-    return blocked_at
+def _told(account: Account) -> QuerySet[ConsentEvent]:
+    return ConsentEvent.objects.filter(account=account, kind=ConsentKind.OUT, source__in=_TOLD)
 
 
-def _texts(history: list[ConsentEvent]) -> dict[int, tuple[str, str]]:
-    """Body and our number of the texts behind the events: a YES to a question is a START too."""
-    ids = [event.message_id for event in history if event.message_id]
-    if not ids:
-        return {}
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Consent events of a phone in the order in which people acted.
+
+    Attributes:
+        texts: Body and our number of the texts behind them, by id: a YES to a question is a START
+            too.
+    """
+
+    phone: str
+    events: list[ConsentEvent]
+    texts: dict[int, tuple[str, str]]
+
+    def blocked_at(self) -> datetime | None:
+        """Since when the carrier blocks the phone, or None where it does not."""
+        blocked_at: datetime | None = None
+        for event in self.events:
+            said, our_number = self.texts.get(event.message_id or 0, ("", ""))
+            if event.kind == ConsentKind.IN:
+                if any(classify(text).matched in START_WORDS for text in (event.wording, said)):
+                    blocked_at = None
+            elif event.kind == ConsentKind.OUT and (
+                event.source == ConsentSource.CARRIER
+                or (
+                    event.source == ConsentSource.KEYWORD
+                    and classify(event.wording).matched in STOP_WORDS
+                    and FACTS[kind_of(our_number)].blocks_after_stop
+                )
+            ):
+                blocked_at = event.at
+        return blocked_at
+
+    def came_back(self, blocked_at: datetime) -> str:
+        """The words of the newest opt-in since then; "" without one."""
+        after = [e for e in self.events if e.kind == ConsentKind.IN and e.at > blocked_at]
+        return after[-1].wording if after else ""
+
+
+def _histories(account: Account, phones: QuerySet[ConsentEvent | OptOut]) -> Iterator[_History]:
+    """The history of each phone. Two queries for a thousand of them."""
+    piece: list[str] = []
+    for (phone,) in phones.iterator(chunk_size=_PIECE):
+        piece.append(phone)
+        if len(piece) == _PIECE:
+            yield from _read(account, piece)
+            piece = []
+    yield from _read(account, piece)
+
+
+def _read(account: Account, phones: Sequence[str]) -> Iterable[_History]:
+    by_phone: dict[str, list[ConsentEvent]] = defaultdict(list)
+    events = ConsentEvent.objects.filter(account=account, phone__in=phones).order_by("at", "id")
+    for event in events:
+        by_phone[event.phone].append(event)
+    ids = [event.message_id for found in by_phone.values() for event in found if event.message_id]
     rows = Message.objects.filter(pk__in=ids, direction=Direction.IN)
-    return {pk: (body, ours) for pk, body, ours in rows.values_list("pk", "body", "our_number")}
+    texts = {pk: (body, ours) for pk, body, ours in rows.values_list("pk", "body", "our_number")}
+    return [_History(phone, by_phone[phone], texts) for phone in phones]

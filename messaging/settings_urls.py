@@ -1,14 +1,18 @@
-"""Addresses of the messaging app below /settings/: credits, hours, numbers, ways to join."""
+"""Addresses of the messaging app below /settings/: credits, hours, opt-outs, numbers, joining."""
 
 from django.urls import path
 
-from messaging.views import credits, hours, joining, numbers
+from messaging.views import credits, drift, hours, joining, numbers
 
 urlpatterns = [
     path("credits/", credits.credits, name="credits"),
     path("credits/movements/", credits.credit_movements, name="credit_movements"),
     path("credits/movements.csv", credits.credit_export, name="credit_export"),
     path("hours/", hours.allowed_hours, name="allowed_hours"),
+    path("opt-outs/", drift.opt_out_drift, name="opt_out_drift"),
+    path("opt-outs/check/", drift.opt_out_check, name="opt_out_check"),
+    path("opt-outs/take/", drift.opt_out_take_all, name="opt_out_take_all"),
+    path("opt-outs/<int:pk>/take/", drift.opt_out_take, name="opt_out_take"),
     path("numbers/", numbers.numbers, name="numbers"),
     path("numbers/practice/", numbers.number_practice, name="number_practice"),
     path("numbers/add/", numbers.number_add, name="number_add"),

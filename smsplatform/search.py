@@ -82,6 +82,13 @@ _PLACES: Final = (
     ("Numbers", "numbers", "phone", "sender carrier twilio verify settings", Role.VIEWER),
     ("Credits", "credits", "coins", "balance bill cost settings", Role.VIEWER),
     ("Allowed hours", "allowed_hours", "clock", "quiet law night rules settings", Role.VIEWER),
+    (
+        "Opt-outs at the carrier",
+        "opt_out_drift",
+        "arrows-left-right",
+        "stop blocked compare drift settings",
+        Role.ADMIN,
+    ),
     ("API keys", "api_keys", "key", "programs token settings", Role.ADMIN),
     (
         "Account",

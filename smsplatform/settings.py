@@ -258,6 +258,7 @@ CELERY_BEAT_SCHEDULE = {
         "tracking.check_destinations": 30,
         "exports.sweep": 30,
         "messaging.retention_sweep": 3600,
+        "messaging.opt_out_compare_due": 600,
         "accounts.warn_low_balances": 60,
     }.items()
 }

@@ -6,6 +6,7 @@ Owns everything between "text these people" and the carrier's last word. Blasts 
 
 from messaging.models.batches import Batch, BatchWatch, Chunk, Retention
 from messaging.models.carriers import CarrierAccount, Lane, Price, SenderDay, SenderNumber
+from messaging.models.drift import DriftReport, DriftRow
 from messaging.models.events import CarrierEvent, CarrierEventQueue
 from messaging.models.hours import HoursRule
 from messaging.models.messages import Attempt, Message
@@ -23,6 +24,8 @@ __all__ = [
     "CarrierEvent",
     "CarrierEventQueue",
     "Chunk",
+    "DriftReport",
+    "DriftRow",
     "HoursRule",
     "Lane",
     "Message",

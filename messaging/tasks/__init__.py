@@ -3,6 +3,6 @@
 Importing the modules registers their tasks with Celery.
 """
 
-from messaging.tasks import events, sending
+from messaging.tasks import audience, events, sending
 
-__all__ = ["events", "sending"]
+__all__ = ["audience", "events", "sending"]

@@ -103,6 +103,7 @@ PAGES: dict[str, dict[str, str]] = {
     "api_key_revoke": {"key_id": "api_key"},
     "keyword_edit": {"pk": "optin_keyword"},
     "keyword_delete": {"pk": "optin_keyword"},
+    "opt_out_take": {"pk": "drift_row"},
     "number_edit": {"sender_id": "sender"},
     "number_default": {"sender_id": "sender"},
     "number_release": {"sender_id": "sender"},

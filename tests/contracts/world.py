@@ -29,8 +29,15 @@ from contacts.models import (
 from exports.choices import ExportState
 from exports.models import Export
 from inbox.models import Conversation
-from messaging.choices import BatchKind, Direction, MessageState
-from messaging.models import Batch, BatchTotals, CarrierAccount, Message, SenderNumber
+from messaging.choices import BatchKind, Direction, DriftSide, MessageState
+from messaging.models import (
+    Batch,
+    BatchTotals,
+    CarrierAccount,
+    DriftRow,
+    Message,
+    SenderNumber,
+)
 from tracking.models import Link
 
 # Bookkeeping of log-ins and keys, which a refused request may write.
@@ -64,6 +71,7 @@ class World:
     api_key: ApiKey
     verified: VerifiedNumber
     opt_out: OptOut
+    drift_row: DriftRow
     text: SavedText
     export: Export
 
@@ -201,6 +209,9 @@ def world_create(account: Account, owner: User) -> World:
         ),
         opt_out=OptOut.objects.create(
             account=account, phone="+12025550172", source=ConsentSource.FREE_TEXT
+        ),
+        drift_row=DriftRow.objects.create(
+            account=account, phone="+12025550173", side=DriftSide.THERE, since_at=now()
         ),
         text=SavedText.objects.create(account=account, name="Sale", body="Hello", folder="Shop"),
     )

@@ -29,6 +29,7 @@ from contacts.choices import ConsentSource, ImportStatus
 from contacts.disclosures import wording_default
 from contacts.models import Contact, ContactImport, Group, OptInForm, OptInKeyword
 from contacts.services import (
+    consent_grant,
     consent_revoke,
     group_add,
     group_create,
@@ -44,6 +45,7 @@ from inbox.services import conversation_reply, conversation_set_status, note_add
 from messaging.choices import BatchState, Direction, MessageState
 from messaging.models import CarrierEventQueue, Message
 from messaging.senders import carrieraccount_create
+from messaging.services.drift import drift_ask, drift_check
 from messaging.services.joining import keyword_save
 from tests.stack import Stack
 from tracking.choices import Verdict
@@ -337,6 +339,7 @@ def _settings_places(account: Account, owner: User) -> Places:
     )
     number, _ = verifiednumber_request(account=account, actor=owner, phone="+12025550142")
     sender = account.sender_numbers.get()
+    _one_sided_opt_outs(account, owner)
     garden, form = _ways_to_join(account, owner)
     return {
         "keyword_edit": [{"pk": garden.pk}],
@@ -346,6 +349,17 @@ def _settings_places(account: Account, owner: User) -> Places:
         "number_edit": [{"sender_id": sender.pk}],
         "verify_confirm": [{"number_id": number.pk}],
     }
+
+
+def _one_sided_opt_outs(account: Account, owner: User) -> None:
+    """Somebody whom only the carrier blocks, somebody of whom it does not know; both compared."""
+    back, out = "+12025550198", "+12025550199"
+    keyword, manual = ConsentSource.KEYWORD, ConsentSource.MANUAL
+    consent_revoke(account=account, phone=back, source=keyword, wording="STOP")
+    consent_grant(account=account, phone=back, source=keyword, wording="Texted “GARDEN”")
+    consent_revoke(account=account, phone=out, source=manual, wording="Called us", actor=owner)
+    drift_ask(account=account, actor=owner)
+    drift_check(account.pk)
 
 
 def _smart_groups(
