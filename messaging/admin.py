@@ -76,8 +76,34 @@ class PriceAdmin(admin.ModelAdmin):
     search_fields = ("country",)
 
 
-class HoursRuleForm(forms.ModelForm):
-    """A rule of the law on when texts may arrive; of one that stands, only its end."""
+class RuleForm(forms.ModelForm):
+    """What both forms of rules of allowed hours do."""
+
+    def clean(self) -> dict[str, Any]:
+        """Say beside its field why it cannot be done."""
+        data = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    self.carry_out(actor=None)
+                    transaction.set_rollback(True)  # only to see whether it can be done
+            except DomainError as error:
+                known = {name: text for name, text in error.fields.items() if name in self.fields}
+                for name, text in (known or {None: error.message}).items():
+                    self.add_error(name, text)
+        return data
+
+    def carry_out(self, *, actor: User | None) -> HoursRule:
+        """Do it through the service.
+
+        Raises:
+            DomainError: it cannot be done.
+        """
+        raise NotImplementedError
+
+
+class RuleAddForm(RuleForm):
+    """A rule of the law on when texts may arrive."""
 
     weekdays = forms.TypedMultipleChoiceField(
         choices=WEEKDAYS,
@@ -95,29 +121,21 @@ class HoursRuleForm(forms.ModelForm):
             "region", "weekdays", "opens", "closes", "valid_from", "valid_until", "source", "link",
         )  # fmt: skip
 
-    def clean(self) -> dict[str, Any]:
-        """Say beside its field why the rule cannot stand beside the others."""
-        data = super().clean() or self.cleaned_data
-        if not self.errors:
-            try:
-                with transaction.atomic():
-                    self.carry_out(actor=None)
-                    transaction.set_rollback(True)  # only to see whether it can be done
-            except DomainError as error:
-                known = {name: text for name, text in error.fields.items() if name in self.fields}
-                for name, text in (known or {None: error.message}).items():
-                    self.add_error(name, text)
-        return data
+    def carry_out(self, *, actor: User | None) -> HoursRule:
+        """Enter it."""
+        return hours_rule_add(actor=actor, asked=RuleAsked(**self.cleaned_data))
+
+
+class RuleEndForm(RuleForm):
+    """The last day of a rule that stands."""
+
+    class Meta:
+        model = HoursRule
+        fields = ("valid_until",)
 
     def carry_out(self, *, actor: User | None) -> HoursRule:
-        """Enter the rule, or end the one that stands.
-
-        Raises:
-            DomainError: it cannot be done.
-        """
-        if not self.instance.pk:
-            return hours_rule_add(actor=actor, asked=RuleAsked(**self.cleaned_data))
-        end = self.cleaned_data["valid_until"]
+        """End it."""
+        end = self.cleaned_data.get("valid_until")
         if end is None:
             raise Invalid("Say the last day it holds.", fields={"valid_until": "Choose a day."})
         hours_rule_end(rule=self.instance, valid_until=end)
@@ -128,7 +146,6 @@ class HoursRuleForm(forms.ModelForm):
 class HoursRuleAdmin(admin.ModelAdmin):
     """When the law lets texts arrive. A rule is changed by entering another from a day on."""
 
-    form = HoursRuleForm
     list_display = ("region", "days", "opens", "closes", "valid_from", "valid_until", "source")
     list_filter = ("region",)
     search_fields = ("source",)
@@ -137,6 +154,13 @@ class HoursRuleAdmin(admin.ModelAdmin):
     def days(self, rule: HoursRule) -> str:
         """The weekdays in words."""
         return weekdays_told(rule.weekdays)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm]:
+        """The whole rule, or of one that stands its end."""
+        form = RuleEndForm if change else RuleAddForm
+        return super().get_form(request, obj, change, **{**kwargs, "form": form})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Of a rule that stands all but its end, and that too once it is said."""
@@ -147,7 +171,7 @@ class HoursRuleAdmin(admin.ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Days as boxes while it is entered, in words afterwards."""
-        fields = HoursRuleForm.Meta.fields
+        fields = RuleAddForm.Meta.fields
         return tuple("days" if obj and name == "weekdays" else name for name in fields)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -159,7 +183,7 @@ class HoursRuleAdmin(admin.ModelAdmin):
     ) -> None:
         """Enter or end it through the service; Django's own log says who."""
         assert isinstance(request.user, User)
-        assert isinstance(form, HoursRuleForm)
+        assert isinstance(form, RuleForm)
         obj.pk = form.carry_out(actor=request.user).pk
 
 

@@ -1,6 +1,7 @@
 """Files by API: text and workbook, columns guessed or named, dry run, refusals, and who may."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,17 @@ def test_a_dry_run_waits_for_a_word(api: Client, shop: Account):
     assert api.post(f"{URL}{counted['id']}/cancel/").status_code == 409
 
 
-def test_what_is_canceled_leaves_nothing(api: Client, shop: Account, media: Path):
+def test_what_is_canceled_leaves_nothing(
+    api: Client,
+    shop: Account,
+    media: Path,
+    django_capture_on_commit_callbacks: Callable[..., Any],
+):
     made = api.post(URL, {"file": _file()}).json()
 
-    assert api.post(f"{URL}{made['id']}/cancel/").json()["status"] == "canceled"
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = api.post(f"{URL}{made['id']}/cancel/")
+    assert answer.json()["status"] == "canceled"
     import_run(made["id"])
 
     assert _people(shop) == []
