@@ -14,6 +14,8 @@ from typing import Any
 
 from carriersim.asgi import Receive, Scope, Send, TooLarge, answer_json
 from carriersim.control import Control
+from carriersim.lookups_api import PREFIX as LOOKUPS
+from carriersim.lookups_api import LookupsApi
 from carriersim.messages_api import PREFIX, MessagesApi
 from carriersim.simulator import Simulator
 
@@ -38,6 +40,7 @@ class App:
 
     def __init__(self) -> None:
         self._api: MessagesApi | None = None
+        self._lookups: LookupsApi | None = None
         self._control: Control | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,12 +48,19 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        if scope["type"] != "http" or self._api is None or self._control is None:
+        if (
+            scope["type"] != "http"
+            or self._api is None
+            or self._lookups is None
+            or self._control is None
+        ):
             return
         path: str = scope["path"]
         try:
             if path.startswith(PREFIX):
                 await self._api(scope, receive, send)
+            elif path.startswith(LOOKUPS):
+                await self._lookups(scope, receive, send)
             elif path.startswith("/sim/"):
                 await self._control(scope, receive, send)
             else:
@@ -64,6 +74,7 @@ class App:
         gc.set_threshold(100_000, 20, 20)
         simulator = simulator_from(os.environ)
         self._api, self._control = MessagesApi(simulator), Control(simulator)
+        self._lookups = LookupsApi(simulator)
         await send({"type": "lifespan.startup.complete"})
         while message["type"] != "lifespan.shutdown":
             message = await receive()

@@ -68,6 +68,10 @@ class Client:
         """Every fetch of a link by a person or a robot."""
         return self._lines(_record("clicks", filters))
 
+    def lookups(self) -> dict[str, int]:
+        """How often each number was looked up."""
+        return self._call("GET", _record("lookups", {}))
+
     def stats(self) -> dict[str, Any]:
         """Counters, and what is outstanding."""
         return self._call("GET", "stats")

@@ -103,6 +103,8 @@ class Control:
             await answer_json(send, 200, record.recipients(store, selection))
         elif form == "jsonl":
             await answer_lines(send, (record.line(one, now) for one in selection.of(store)))
+        elif form == "lookups":
+            await answer_json(send, 200, dict(self._sim.lookups))
         elif form == "clicks":
             chosen = [
                 hit
@@ -111,7 +113,7 @@ class Control:
             ]
             await answer_lines(send, map(record.hit_line, chosen))
         else:
-            raise ControlError(400, "format is summary, recipients, jsonl or clicks")
+            raise ControlError(400, "format is summary, recipients, jsonl, clicks or lookups")
 
     async def _put_settings(self, data: Data) -> Data:
         try:

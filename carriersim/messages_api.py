@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import time
 from typing import Any
@@ -13,15 +11,17 @@ from urllib.parse import parse_qsl
 from carriersim.asgi import Receive, Scope, Send, answer, answer_json, header, read_body
 from carriersim.behaviours import REFUSED_FAULTS, Draws, plan_for
 from carriersim.errors import CarrierError
+from carriersim.login import Logins
 from carriersim.paging import page_data
 from carriersim.rendering import account_data, message_data, number_data
+from carriersim.settings import Settings
 from carriersim.simulator import Simulator
 from carriersim.store import OUTBOUND, Account, Message
 from carriersim.validation import parse_form, read_order
 
 PREFIX = "/2010-04-01/Accounts/"
 _FORM = b"application/x-www-form-urlencoded"
-_FAULT_CODES = {"rate_limited": 20429, "server_error": 20500, "unavailable": 20503}
+FAULT_CODES = {"rate_limited": 20429, "server_error": 20500, "unavailable": 20503}
 
 
 class MessagesApi:
@@ -29,7 +29,7 @@ class MessagesApi:
 
     def __init__(self, sim: Simulator) -> None:
         self._sim = sim
-        self._accounts_by_login: dict[bytes, tuple[Account, str]] = {}
+        self._logins = Logins(sim.store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; refusals become Twilio's error bodies."""
@@ -60,26 +60,10 @@ class MessagesApi:
 
     def _log_in(self, login: bytes, sid: str) -> Account:
         """The account of the path, if Basic auth is right for it."""
-        account, token = self._accounts_by_login.get(login) or self._read_login(login)
-        if account.sid != sid or account.auth_token != token:
+        account = self._logins.read(login)
+        if account.sid != sid:
             raise CarrierError(20003)
-        if not account.active:
-            raise CarrierError(20005)
         return account
-
-    def _read_login(self, login: bytes) -> tuple[Account, str]:
-        scheme, _, encoded = login.partition(b" ")
-        try:
-            text = base64.b64decode(encoded, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise CarrierError(20003) from error
-        sid, _, token = text.partition(":")
-        account = self._sim.store.accounts.get(sid)
-        if scheme.lower() != b"basic" or account is None or not token:
-            raise CarrierError(20003)
-        if account.auth_token == token:
-            self._accounts_by_login[login] = (account, token)
-        return account, token
 
     async def _create(self, account: Account, scope: Scope, receive: Receive, send: Send) -> None:
         sim, settings = self._sim, self._sim.settings
@@ -102,7 +86,7 @@ class MessagesApi:
         if plan.fault in REFUSED_FAULTS:
             sim.tries[pair] = tries + 1
             sim.stats.faults[plan.fault] += 1
-            raise CarrierError(_FAULT_CODES[plan.fault])
+            raise CarrierError(FAULT_CODES[plan.fault])
         if tries:
             del sim.tries[pair]
 
@@ -129,28 +113,9 @@ class MessagesApi:
             await asyncio.wait([awaited], timeout=15)
         if plan.answer:
             sim.stats.faults[plan.answer] += 1
-            await self._answer_badly(plan.answer, body.encode(), receive, send)
+            await answer_badly(plan.answer, 201, body.encode(), settings, receive, send)
         else:
             await answer(send, 201, body.encode())
-
-    async def _answer_badly(self, kind: str, body: bytes, receive: Receive, send: Send) -> None:
-        """Answer an accepted message late, in part, wrongly or never."""
-        settings = self._sim.settings
-        if kind == "slow":
-            await _client_left(receive, settings.slow_answer_s)
-            await answer(send, 201, body)
-        elif kind == "lost_error":
-            raise CarrierError(20500)
-        elif kind == "lost_hang":
-            await _client_left(receive, settings.lost_answer_s)
-            raise CarrierError(20503)
-        else:
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", b"%d" % len(body)),
-            ]
-            await send({"type": "http.response.start", "status": 201, "headers": headers})
-            await send({"type": "http.response.body", "body": body[:9], "more_body": True})
 
     async def _one(
         self, account: Account, sid: str, scope: Scope, receive: Receive, send: Send
@@ -222,6 +187,31 @@ class MessagesApi:
         return message_data(
             message, now=now, price_per_segment=self._sim.settings.price_per_segment
         )
+
+
+async def answer_badly(
+    kind: str, status: int, body: bytes, settings: Settings, receive: Receive, send: Send
+) -> None:
+    """Answer what was accepted late, in part, wrongly or never.
+
+    Raises:
+        CarrierError: the wrong answer.
+    """
+    if kind == "slow":
+        await _client_left(receive, settings.slow_answer_s)
+        await answer(send, status, body)
+    elif kind == "lost_error":
+        raise CarrierError(20500)
+    elif kind == "lost_hang":
+        await _client_left(receive, settings.lost_answer_s)
+        raise CarrierError(20503)
+    else:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body[:9], "more_body": True})
 
 
 async def _read_form(scope: Scope, receive: Receive) -> dict[str, list[str]]:

@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "lost_answer_s": 60.0,
     "slow_answer_s": 20.0,
     "link_prefixes": [],
+    "line_types": {},
     "price_per_segment": "0.0079",
     "delays": {
         "sent": [0.1, 0.6],
@@ -110,6 +111,7 @@ class Settings:
     lost_answer_s: float
     slow_answer_s: float
     link_prefixes: list[str]
+    line_types: dict[str, str]
     price_per_segment: str
     delays: Delays
     profile: Profile
@@ -167,6 +169,12 @@ def _check(key: str, value: Any) -> None:
         _expect(_is_number(value), key, "a number from 0")
     elif key == "scripts":
         _scripts(value)
+    elif key == "line_types":
+        good = isinstance(value, dict) and all(
+            ending.removeprefix("+").isdigit() and isinstance(name, str)
+            for ending, name in value.items()
+        )
+        _expect(good, key, "an object of number ending: type")
     elif key == "link_prefixes":
         good = isinstance(value, list) and all(
             isinstance(one, str) and one.startswith(("http://", "https://")) for one in value

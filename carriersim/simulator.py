@@ -77,6 +77,8 @@ class Simulator:
         self.people = People(self)
         # How often a (To, Body) was refused for a passing fault; forgotten once it is accepted.
         self.tries: dict[int, int] = {}
+        # How often each number was looked up.
+        self.lookups: Counter[str] = Counter()
         self._use(self._first_settings)
         for sid, auth_token in (accounts or {}).items():
             self.put_account(Account(sid, auth_token))
@@ -238,6 +240,7 @@ class Simulator:
         self.hits.clear()
         self.tries.clear()
         self.stats = Stats()
+        self.lookups.clear()
         self.journal.restart(self.store)
         if settings:
             self._use(self._first_settings)

@@ -25,6 +25,12 @@ class FieldKind(TextChoices):
     CHOICE = "choice", "One of a list"
 
 
+class LineSource(TextChoices):
+    """Who told a line type that number metadata does not tell."""
+
+    LOOKUP = "lookup", "Looked up at the carrier"
+
+
 class Consent(TextChoices):
     """The current word on whether a contact may be texted, derived from ConsentEvents."""
 

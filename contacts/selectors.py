@@ -31,6 +31,7 @@ from contacts.models import (
     Group,
     GroupMember,
     ImportRefusal,
+    LineFact,
     OptInForm,
     OptInKeyword,
     OptOut,
@@ -324,6 +325,11 @@ def group_get(*, account: Account, group_id: int) -> Group:
 def groups_of(*, account: Account, contact: Contact) -> QuerySet[Group]:
     """The static groups a contact is in, by name."""
     return Group.objects.filter(account=account, members__contact=contact).order_by("name")
+
+
+def line_fact(*, account: Account, phone: str) -> LineFact | None:
+    """What a carrier told of the phone's line, if it was asked. One query."""
+    return LineFact.objects.filter(account=account, phone=phone).first()
 
 
 def imports_list(*, account: Account) -> QuerySet[ContactImport]:

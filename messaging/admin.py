@@ -89,8 +89,10 @@ class RuleForm(forms.ModelForm):
                     transaction.set_rollback(True)  # only to see whether it can be done
             except DomainError as error:
                 known = {name: text for name, text in error.fields.items() if name in self.fields}
-                for name, text in (known or {None: error.message}).items():
+                for name, text in known.items():
                     self.add_error(name, text)
+                if not known:
+                    self.add_error(None, error.message)
         return data
 
     def carry_out(self, *, actor: User | None) -> HoursRule:

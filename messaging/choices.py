@@ -114,6 +114,24 @@ class Outcome(TextChoices):
     UNKNOWN = "unknown", "Unknown"  # timeout, reset, 5xx: may have been taken
 
 
+class LookupRunState(TextChoices):
+    """Where look-ups of line types stand; drawn in `messaging.models.LookupRun`."""
+
+    RUNNING = "running", "Being looked up"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
+class LookupState(TextChoices):
+    """Where one number of them stands; drawn in `messaging.models.Lookup`."""
+
+    WAITING = "waiting", "Waiting"
+    ASKED = "asked", "Asked"
+    TOLD = "told", "Told"
+    REFUSED = "refused", "Not taken"
+    LOST = "lost", "Answer lost"
+
+
 class EventKind(TextChoices):
     """What a carrier's webhook told."""
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -76,7 +76,9 @@ def blocked_there(account: Account, *, phone: str = "") -> Iterator[Blocked]:
     left = _told(account).filter(~Exists(out))
     if phone:
         left = left.filter(phone=phone)
-    for history in _histories(account, left.order_by("phone").values_list("phone").distinct()):
+    for history in _histories(
+        account, left.order_by("phone").values_list("phone", flat=True).distinct()
+    ):
         blocked_at = history.blocked_at()
         if blocked_at is not None:
             yield Blocked(history.phone, blocked_at, history.came_back(blocked_at))
@@ -89,7 +91,7 @@ def standing(account: Account) -> Iterator[tuple[str, datetime | None]]:
     """
     told = _told(account).filter(phone=OuterRef("phone"))
     phones = OptOut.objects.filter(Exists(told), account=account)
-    for history in _histories(account, phones.order_by("phone").values_list("phone")):
+    for history in _histories(account, phones.order_by("phone").values_list("phone", flat=True)):
         yield history.phone, history.blocked_at()
 
 
@@ -135,10 +137,10 @@ class _History:
         return after[-1].wording if after else ""
 
 
-def _histories(account: Account, phones: QuerySet[ConsentEvent | OptOut]) -> Iterator[_History]:
+def _histories(account: Account, phones: QuerySet[Any, str]) -> Iterator[_History]:
     """The history of each phone. Two queries for a thousand of them."""
     piece: list[str] = []
-    for (phone,) in phones.iterator(chunk_size=_PIECE):
+    for phone in phones.iterator(chunk_size=_PIECE):
         piece.append(phone)
         if len(piece) == _PIECE:
             yield from _read(account, piece)

@@ -71,6 +71,16 @@ class BudgetPassed(DomainError):
         )
 
 
+class NobodyToLookUp(Conflict):
+    """No number of the audience is worth a look-up."""
+
+    code = "nobody_to_look_up"
+    message = (
+        "Nobody here has to be looked up: their lines are known, are being asked for, or they opted"
+        " out. Nothing was asked."
+    )
+
+
 class HoursOverlap(Conflict):
     """Two rules of allowed hours would hold in one region on one day."""
 

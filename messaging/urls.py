@@ -1,12 +1,14 @@
-"""Dashboard addresses of the message log."""
+"""Dashboard addresses of the message log, and of look-ups of line types."""
 
 from django.urls import path
 
-from messaging.views import log
+from messaging.views import log, lookups
 
 urlpatterns = [
     path("", log.message_log, name="message_log"),
     path("log.csv", log.message_export, name="message_export"),
+    path("line-types/", lookups.lookup_create, name="lookup_create"),
+    path("line-types/<int:pk>/", lookups.lookup_detail, name="lookup_detail"),
     path("group", log.message_group, name="message_group"),
     path("<int:pk>/", log.message_detail, name="message_detail"),
 ]

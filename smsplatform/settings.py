@@ -259,6 +259,7 @@ CELERY_BEAT_SCHEDULE = {
         "exports.sweep": 30,
         "messaging.retention_sweep": 3600,
         "messaging.opt_out_compare_due": 600,
+        "messaging.lookup_sweep": 30,
         "accounts.warn_low_balances": 60,
     }.items()
 }
@@ -283,6 +284,8 @@ EXPORT_LISTS = {
     "messages": "messaging.exporting.MESSAGES",
     "people": "campaigns.exporting.PEOPLE",
 }
+# Credits for one number whose line type a carrier is asked for.
+LOOKUP_CREDITS = env.int("LOOKUP_CREDITS", default=2)
 TRIAL_CREDITS = env.int("TRIAL_CREDITS", default=100)
 
 LOGGING = {

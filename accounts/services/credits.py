@@ -23,8 +23,16 @@ from common.clock import now
 GRANTS = (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT)
 
 
-def credits_reserve(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
-    """Set `credits` aside for a send: balance down, held up.
+def credits_reserve(
+    *,
+    account: Account,
+    credits: int,
+    key: str,
+    batch_id: int | None = None,
+    actor: User | None = None,
+    note: str = "",
+) -> CreditEntry:
+    """Set `credits` aside, for a send or (without `batch_id`) what `note` says: down, held up.
 
     Raises:
         InsufficientCredits: the balance is smaller; nothing was changed.
@@ -36,11 +44,15 @@ def credits_reserve(*, account: Account, batch_id: int, credits: int, key: str) 
         held=credits,
         key=key,
         batch_id=batch_id,
+        actor=actor,
+        note=note,
     )
 
 
-def credits_settle(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
-    """Use up `credits` of what is held: the carrier took the messages they were reserved for.
+def credits_settle(
+    *, account: Account, credits: int, key: str, batch_id: int | None = None, note: str = ""
+) -> CreditEntry:
+    """Use up `credits` of what is held: the carrier took what they were reserved for.
 
     Raises:
         IntegrityError: more than is held, which is a defect of the caller (the reservation is an
@@ -53,6 +65,7 @@ def credits_settle(*, account: Account, batch_id: int, credits: int, key: str) -
         held=-_positive(credits),
         key=key,
         batch_id=batch_id,
+        note=note,
     )
 
 
@@ -107,7 +120,9 @@ def credits_settle_many(*, account: Account, credits_by_batch: Mapping[int, int]
     return int(settled)
 
 
-def credits_release(*, account: Account, batch_id: int, credits: int, key: str) -> CreditEntry:
+def credits_release(
+    *, account: Account, credits: int, key: str, batch_id: int | None = None, note: str = ""
+) -> CreditEntry:
     """Give back `credits` of what is held: refused, skipped, or reserved above the real count.
 
     Raises:
@@ -120,6 +135,7 @@ def credits_release(*, account: Account, batch_id: int, credits: int, key: str) 
         held=-credits,
         key=key,
         batch_id=batch_id,
+        note=note,
     )
 
 

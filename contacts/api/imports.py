@@ -96,9 +96,7 @@ class RefusalPagination(KeysetPagination):
     ordering = "id"
 
 
-class ImportViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ContactImport]
-):
+class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
     """Imports, newest first."""
 
     serializer_class = ImportSerializer
@@ -154,7 +152,7 @@ class ImportViewSet(
         """Rows that were not taken, in their order."""
         rows = ImportRefusal.objects.filter(contact_import=self.get_object())
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(RefusalSerializer(page, many=True).data)
+        return self.get_paginated_response(RefusalSerializer(page or (), many=True).data)
 
     def _move(self, move: Any) -> Response:
         moved = move(

@@ -10,6 +10,7 @@ half of an import's time).
 from contacts.models.consent import ConsentEvent, ErasedNumber, OptOut
 from contacts.models.groups import Group, GroupMember
 from contacts.models.imports import RUNS_MAX, ContactImport, ImportChange, ImportRefusal, ImportRow
+from contacts.models.lines import LineFact
 from contacts.models.optin import OptInForm, OptInKeyword, OptInPending
 from contacts.models.people import Contact, CustomField
 
@@ -25,6 +26,7 @@ __all__ = [
     "ImportChange",
     "ImportRefusal",
     "ImportRow",
+    "LineFact",
     "OptInForm",
     "OptInKeyword",
     "OptInPending",

@@ -20,6 +20,7 @@ from contacts.services.imports import (
     import_sweep,
     import_take,
 )
+from contacts.services.lines import LineTold, line_types_keep
 from contacts.services.optins import (
     optin_accept,
     optin_ask,
@@ -53,6 +54,7 @@ from contacts.services.uploads import (
 )
 
 __all__ = [
+    "LineTold",
     "RowResult",
     "consent_grant",
     "consent_revoke",
@@ -88,6 +90,7 @@ __all__ = [
     "import_undo",
     "import_undo_run",
     "is_undoable",
+    "line_types_keep",
     "number_returns",
     "optin_accept",
     "optin_ask",

@@ -199,10 +199,12 @@ def contact_update(
     if person.phone != contact.phone:
         return _contact_move(account, actor, contact, person)
     custom_fields_register(account=account, labels={key: _label(key) for key in person.custom})
-    for name, value in person._asdict().items():
-        setattr(contact, name, value)
+    # The number is the same, and so is its line, of which a carrier may have told more.
+    changed = [name for name in person._fields if name != "line_type"]
+    for name in changed:
+        setattr(contact, name, getattr(person, name))
     contact.updated_at = now()
-    contact.save(update_fields=[*person._fields, "updated_at"])
+    contact.save(update_fields=[*changed, "updated_at"])
     return contact
 
 

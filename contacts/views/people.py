@@ -253,6 +253,7 @@ def _detail(request: AccountRequest, contact: Contact, form: WordingForm) -> Htt
         "kind": request.GET.get("kind", ""),
         "is_later_page": "before" in request.GET,
         "opt_out": opt_out,
+        "line_fact": selectors.line_fact(account=account, phone=contact.phone),
         "may_opt_in": opt_out is None or services.way_back(opt_out) == WayBack.SHOP,
         "form": form,
     }

@@ -93,6 +93,23 @@ class Listed:
     currency: str = ""
 
 
+class Line(NamedTuple):
+    """What one request for a number's kind of line came to.
+
+    Attributes:
+        outcome: accepted (told, and paid for), rejected (not taken), retryable (proven not
+            processed) or unknown (may have been taken, and paid for).
+        line_type: `LineType`, when accepted.
+        carrier_name: Whose line it is, when told.
+        stops: Every further request from this log-in would fail alike.
+    """
+
+    outcome: Outcome
+    line_type: str = ""
+    carrier_name: str = ""
+    stops: bool = False
+
+
 class ListPage(NamedTuple):
     """One page of a carrier's list, newest first, and where the next one is."""
 
@@ -102,6 +119,10 @@ class ListPage(NamedTuple):
 
 class Gateway(Protocol):
     """One log-in at one carrier. Implementations are cheap to make and hold no state."""
+
+    @property
+    def tells_lines(self) -> bool:
+        """Whether the carrier tells line types, for money; only then is it asked for them."""
 
     @property
     def sending(self) -> Endpoint:
@@ -141,3 +162,9 @@ class Gateway(Protocol):
 
     def list_page(self, answer: Answer) -> ListPage | None:
         """A page of the carrier's list, or None when the answer is not one."""
+
+    def line_endpoint(self, *, phone: str) -> Endpoint:
+        """Where the kind of line of `phone` (E.164) is asked for."""
+
+    def line(self, answer: Answer) -> Line:
+        """What an answer from there came to. Never raises: what is not understood is unknown."""

@@ -17,7 +17,8 @@ from urllib.parse import quote_plus, urlencode, urljoin
 from messaging import carrier_codes
 from messaging.carrier_codes import Retry
 from messaging.choices import Outcome, Reason
-from messaging.gateways.base import Answer, Endpoint, Listed, ListPage, Result
+from messaging.gateways.base import Answer, Endpoint, Line, Listed, ListPage, Result
+from messaging.gateways.twilio_lookup import line_found, lookup_url
 from messaging.gateways.twilio_webhooks import STATES
 
 # Without these Twilio gives up after one try, and a 500 from us is not tried again at all: the
@@ -38,6 +39,8 @@ _LONG_PAGE_SIZE: Final = 1000
 
 class TwilioGateway:
     """One Twilio account."""
+
+    tells_lines = True
 
     def __init__(
         self, *, account_sid: str, auth_token: str, api_base_url: str, callback_base: str
@@ -91,6 +94,15 @@ class TwilioGateway:
         if status == 0 or status >= 500 or status == 408:
             return Result(Outcome.UNKNOWN, http_status=status, code=_code(answer.body))
         return _refusal(status, _code(answer.body))
+
+    def line_endpoint(self, *, phone: str) -> Endpoint:
+        """Lookup v2, of one number."""
+        url = lookup_url(api_base_url=self._base, phone=phone)
+        return Endpoint("GET", url, self.reading.headers)
+
+    def line(self, answer: Answer) -> Line:
+        """What Lookup's answer came to."""
+        return line_found(answer)
 
     def list_url(self, *, to: str) -> str:
         """Asked by To alone: DateSent is null while a message is queued, so it would hide some."""

@@ -9,6 +9,7 @@ from messaging.models.carriers import CarrierAccount, Lane, Price, SenderDay, Se
 from messaging.models.drift import DriftReport, DriftRow
 from messaging.models.events import CarrierEvent, CarrierEventQueue
 from messaging.models.hours import HoursRule
+from messaging.models.lookups import Lookup, LookupRun
 from messaging.models.messages import Attempt, Message
 from messaging.models.totals import BatchActivity, BatchCost, BatchTally, BatchTotals
 
@@ -28,6 +29,8 @@ __all__ = [
     "DriftRow",
     "HoursRule",
     "Lane",
+    "Lookup",
+    "LookupRun",
     "Message",
     "Price",
     "Retention",

@@ -20,6 +20,7 @@ from messaging.selectors.messages import (
     messages_list,
     phones_since,
 )
+from messaging.selectors.lookups import lookup_counts
 from messaging.selectors.prices import prices_list, prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
@@ -46,6 +47,7 @@ __all__ = [
     "figures_by_number",
     "figures_sum",
     "has_newcomers",
+    "lookup_counts",
     "message_cost",
     "message_explanation",
     "message_timeline",

@@ -19,6 +19,7 @@ from messaging.content import Content, link_ids
 from messaging.gate import Policy, policy
 from messaging.gateways.base import Gateway
 from messaging.gateways.twilio import TwilioGateway
+from messaging.models import CarrierAccount
 from messaging.pricing import Prices, prices_frozen
 from messaging.rendering import compile_body
 from tracking.selectors import batch_domain
@@ -145,6 +146,17 @@ def _content(
         return Content(None, body), ()
     content = Content(compile_body(body), domain=batch_domain(batch_id), is_smart=is_smart)
     return content, tuple(link_ids(batch_id))
+
+
+def gateway_of(carrier: CarrierAccount) -> Gateway:
+    """The gateway of a carrier account's row."""
+    return gateway(
+        carrier.pk,
+        carrier.gateway,
+        carrier.external_id,
+        bytes(carrier.secret_encrypted),
+        carrier.api_base_url,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -97,6 +97,7 @@ PAGES: dict[str, dict[str, str]] = {
     "export_detail": {"pk": "export"},
     "export_file": {"pk": "export"},
     "message_detail": {"pk": "message"},
+    "lookup_detail": {"pk": "lookup_run"},
     "team_role": {"membership_id": "membership"},
     "team_remove": {"membership_id": "membership"},
     "team_uninvite": {"invitation_id": "invitation"},

@@ -136,6 +136,8 @@ ROLES = {
     "link_list": VIEWER,
     "link_report": VIEWER,
     "link_settings": ADMIN,
+    "lookup_create": MARKETER,
+    "lookup_detail": VIEWER,
     "message_log": VIEWER,
     "message_detail": VIEWER,
     "settings": VIEWER,

@@ -35,6 +35,7 @@ from messaging.models import (
     BatchTotals,
     CarrierAccount,
     DriftRow,
+    LookupRun,
     Message,
     SenderNumber,
 )
@@ -72,6 +73,7 @@ class World:
     verified: VerifiedNumber
     opt_out: OptOut
     drift_row: DriftRow
+    lookup_run: LookupRun
     text: SavedText
     export: Export
 
@@ -209,6 +211,14 @@ def world_create(account: Account, owner: User) -> World:
         ),
         opt_out=OptOut.objects.create(
             account=account, phone="+12025550172", source=ConsentSource.FREE_TEXT
+        ),
+        lookup_run=LookupRun.objects.create(
+            account=account,
+            carrier_account=carrier,
+            request_key=tag,
+            title="Customers",
+            numbers=1,
+            credits_each=2,
         ),
         drift_row=DriftRow.objects.create(
             account=account, phone="+12025550173", side=DriftSide.THERE, since_at=now()

@@ -52,6 +52,8 @@ PAGES: dict[str, list[str]] = {
     "link_settings": [""],
     "message_log": ["", "?state=undelivered", "?q=nothing"],
     "message_detail": [""],
+    "lookup_create": [],
+    "lookup_detail": [""],
     "search": ["", "?q=rose", "?q=nothing-is-called-so"],
     "settings": [""],
     "account_settings": [""],

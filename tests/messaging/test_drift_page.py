@@ -169,6 +169,7 @@ def test_accounts_are_compared_every_week(
     drifts_due()
     first = DriftReport.objects.get()
     assert (first.account_id, first.only_there, first.asked_by) == (account.pk, 1, None)
+    assert first.checked_at is not None
 
     _comes_back(account, WORD, "START", days=2)
     with time_machine.travel(first.checked_at + timedelta(days=6)):
