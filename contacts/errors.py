@@ -278,3 +278,10 @@ class StaleRun(DomainError):
     """This run of an import was canceled or taken over; its worker stops and writes nothing."""
 
     code = "stale_run"
+
+
+class CountTooLong(Conflict):
+    """So many people, or texts to them, that counting takes longer than a page may."""
+
+    code = "count_too_long"
+    message = "Counting takes longer than a moment here. Have it counted in the background."

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
+from psycopg2.errors import QueryCanceled
 
 from accounts.models import Account
 from common.clock import now
+from contacts.errors import CountTooLong
 from contacts.models import Contact, Group, GroupMember
 from contacts.rules import ID_MAX, AnyOf, InGroup, Rule, parse
 from contacts.rules_sql import fitting, fitting_ids
@@ -35,10 +37,35 @@ def members(
     return live.filter(pk__in=static.values("contact_id"))
 
 
-def rule_count(*, account: Account, rule: Rule, moment: datetime | None = None) -> int:
-    """How many live contacts the rule fits. One query."""
+def rule_count(
+    *,
+    account: Account,
+    rule: Rule,
+    moment: datetime | None = None,
+    within_s: float | None = None,
+) -> int:
+    """How many live contacts the rule fits. One query.
+
+    Args:
+        account: Whose contacts.
+        rule: Of the account's things.
+        moment: What "in the last days" is counted from; default: now.
+        within_s: Give up then; None for as long as it takes.
+
+    Raises:
+        CountTooLong: it takes longer.
+    """
     found = fitting_ids(account=account, rule=rule, moment=moment or now())
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({found.text}) f", found.params)
-        (count,) = cursor.fetchone()
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if within_s is not None:
+                cursor.execute("SET LOCAL statement_timeout = %s", [int(within_s * 1000)])
+            cursor.execute(f"SELECT count(*) FROM ({found.text}) f", found.params)
+            (count,) = cursor.fetchone()
+            if within_s is not None:
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise CountTooLong from error
+        raise
     return int(count)

@@ -209,7 +209,7 @@ class GroupViewSet(
 
     @extend_schema(responses=GroupSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A group; one with rules is counted anew."""
+        """A group; one with rules is counted anew, unless that takes longer than a second."""
         return self._answer(self.get_object().pk)
 
     @extend_schema(responses={201: GroupSerializer})
@@ -265,8 +265,7 @@ class GroupViewSet(
     def _answer(self, group_id: int, answer: int = status.HTTP_200_OK) -> Response:
         account = calling_account(self.request)
         group = selectors.group_get(account=account, group_id=group_id)
-        if group.is_smart:
-            services.group_count(account=account, group=group)
+        if group.is_smart and services.group_look(account=account, group=group):
             group = selectors.group_get(account=account, group_id=group_id)
         return Response(self.get_serializer(group).data, status=answer)
 

@@ -44,7 +44,13 @@ from contacts.services.people import (
 )
 from contacts.services.reviews import optout_keep, optout_take_back
 from contacts.services.running import import_run
-from contacts.services.smart import group_count, group_rules_set, rules_count
+from contacts.services.smart import (
+    group_count,
+    group_count_ask,
+    group_look,
+    group_rules_set,
+    rules_count,
+)
 from contacts.services.undoing import import_undo, import_undo_run, is_undoable, undo_sweep
 from contacts.services.uploads import (
     import_create,
@@ -70,9 +76,11 @@ __all__ = [
     "group_add",
     "group_change",
     "group_count",
+    "group_count_ask",
     "group_create",
     "group_delete",
     "group_from",
+    "group_look",
     "group_remove",
     "group_rename",
     "group_rules_set",

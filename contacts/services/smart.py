@@ -5,14 +5,17 @@ static group, and that group cannot be deleted while it does. Without it "not in
 mean everybody.
 """
 
+from typing import Final
+
 from django.db import transaction
 
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.clock import now
 from common.errors import NotFound
+from common.jobs import enqueue
 from contacts import rule_sources
-from contacts.errors import GroupIsSmart, GroupIsStatic, RuleTargetMissing
+from contacts.errors import CountTooLong, GroupIsSmart, GroupIsStatic, RuleTargetMissing
 from contacts.fields import CUSTOM_PREFIX
 from contacts.membership import rule_count
 from contacts.models import Group
@@ -20,6 +23,9 @@ from contacts.rules import Did, Field, InGroup, Rule, leaves, parse, plain
 from contacts.rules_typed import typed
 from contacts.selectors import field_types
 from contacts.services.own_fields import fields_hold
+
+# What a page may spend on one figure.
+LOOK_S: Final = 1.0
 
 
 @transaction.atomic
@@ -57,18 +63,46 @@ def rules_count(*, account: Account, rules: object) -> int:
     """How many people rules would fit that are not kept yet.
 
     Raises:
+        CountTooLong: counting takes longer.
         RulesInvalid, RuleTargetMissing, GroupIsSmart: they cannot be asked.
     """
-    return rule_count(account=account, rule=rules_read(account=account, rules=rules))
+    rule = rules_read(account=account, rules=rules)
+    return rule_count(account=account, rule=rule, within_s=LOOK_S)
 
 
-def group_count(*, account: Account, group: Group) -> Group:
+def group_look(*, account: Account, group: Group) -> bool:
+    """`group_count`, if that takes no longer than a page may; whether it was counted.
+
+    If not, the group keeps the figure of its last count.
+    """
+    try:
+        group_count(account=account, group=group, within_s=LOOK_S)
+    except CountTooLong:
+        return False
+    return True
+
+
+def group_count_ask(*, account: Account, group: Group) -> None:
+    """Have a worker count a smart group exactly, however long it takes.
+
+    Side effects: enqueues contacts.group_count; a lost hint leaves the last figure, with its time.
+    """
+    if group.is_smart:
+        enqueue("contacts.group_count", account.pk, group.pk)
+
+
+def group_count(*, account: Account, group: Group, within_s: float | None = None) -> Group:
     """Count whom a smart group's rules fit now, and keep the figure for lists.
 
     Where the rules were changed meanwhile, the figure is not kept.
+
+    Raises:
+        CountTooLong: it takes longer than `within_s`.
     """
     moment = now()
-    group.people = rule_count(account=account, rule=parse(group.rules), moment=moment)
+    group.people = rule_count(
+        account=account, rule=parse(group.rules), moment=moment, within_s=within_s
+    )
     group.counted_at = moment
     kept = Group.objects.filter(account=account, pk=group.pk, rules=group.rules)
     kept.update(people=group.people, counted_at=moment)

@@ -5,10 +5,12 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
+from common.clock import now
 from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
@@ -19,6 +21,8 @@ from contacts.rule_choices import RuleChoices
 from contacts.rules import parse
 
 PAGE_SIZE = 50
+# A count that has not come by then was lost, or is asked for again.
+_WAIT_S = 300
 
 
 @requires(Role.VIEWER)
@@ -90,6 +94,23 @@ def group_delete(request: AccountRequest, pk: int) -> HttpResponse:
     return redirect("group_list")
 
 
+@requires(Role.VIEWER)
+@require_GET
+def group_size(request: AccountRequest, pk: int) -> HttpResponse:
+    """The sentence of a smart group's size, which asks for itself while a worker counts."""
+    group = owned(selectors.groups_list(account=request.account), request.account, pk=pk)
+    return render(request, "contacts/_size.html", _size(request, group))
+
+
+@requires(Role.VIEWER)
+@require_POST
+def group_recount(request: AccountRequest, pk: int) -> HttpResponse:
+    """Have a smart group counted exactly, in the background."""
+    group = owned(selectors.groups_list(account=request.account), request.account, pk=pk)
+    services.group_count_ask(account=request.account, group=group)
+    return redirect(f"{reverse('group_detail', args=[pk])}?since={int(now().timestamp())}")
+
+
 @requires(Role.MARKETER)
 @require_POST
 def group_remove(request: AccountRequest, pk: int, contact_pk: int) -> HttpResponse:
@@ -101,6 +122,21 @@ def group_remove(request: AccountRequest, pk: int, contact_pk: int) -> HttpRespo
     return redirect("group_detail", pk)
 
 
+def _size(request: AccountRequest, group: Any) -> dict[str, Any]:
+    """What its last count says, and whether another one is waited for: `since` in the address."""
+    since = request.GET.get("since", "")
+    asked_s = int(since) if since.isdecimal() and len(since) < 12 else 0
+    counted_s = group.counted_at.timestamp() if group.counted_at else 0
+    is_waiting = counted_s < asked_s and now().timestamp() - asked_s < _WAIT_S
+    return {
+        "group": group,
+        "size": group.people,
+        "total": selectors.contacts_count(account=request.account),
+        "since": asked_s,
+        "is_waiting": is_waiting,
+    }
+
+
 def _list(request: AccountRequest, form: GroupForm) -> HttpResponse:
     context = {"groups": selectors.groups_list(account=request.account), "form": form}
     return render(request, "contacts/groups.html", context, status=422 if form.errors else 200)
@@ -109,15 +145,16 @@ def _list(request: AccountRequest, form: GroupForm) -> HttpResponse:
 def _detail(request: AccountRequest, group: Any, form: GroupForm) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     members = selectors.contacts_list(account=request.account, search=search, group=group.pk)
-    lines = []
+    lines, is_exact = [], True
     if group.is_smart:
-        services.group_count(account=request.account, group=group)
+        is_exact = services.group_look(account=request.account, group=group)
+        if not is_exact and group.counted_at is None:
+            services.group_count_ask(account=request.account, group=group)
         lines = RuleChoices(request.account).lines(parse(group.rules))
     context = {
-        "group": group,
-        "size": group.people if group.is_smart else group.size,
+        **(_size(request, group) if group.is_smart else {"group": group, "size": group.size}),
+        "is_exact": is_exact,
         "lines": lines,
-        "total": selectors.contacts_count(account=request.account) if group.is_smart else 0,
         "page": keyset_page(members, request.GET, size=PAGE_SIZE),
         "q": search,
         "form": form,

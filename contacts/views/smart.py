@@ -10,7 +10,7 @@ from accounts.choices import Role
 from accounts.models import Account
 from common.errors import DomainError
 from contacts import selectors, services
-from contacts.errors import GroupIsStatic, RulesInvalid
+from contacts.errors import CountTooLong, GroupIsStatic, RulesInvalid
 from contacts.forms import GroupForm, refuse
 from contacts.models import Group
 from contacts.rule_choices import RuleChoices
@@ -100,11 +100,17 @@ def _page(
 
 
 def _told(account: Account, draft: Draft) -> dict[str, object]:
-    """How many of how many people match; `people` is None while a rule is not finished."""
-    total = selectors.contacts_count(account=account)
+    """How many of how many people match; `people` is None while a rule is not finished.
+
+    Also where counting takes longer than a moment, which `is_long` says.
+    """
+    total, people, is_long = selectors.contacts_count(account=account), None, False
     try:
         rules = draft_rules(draft)
-        people = None if rules is None else services.rules_count(account=account, rules=rules)
+        if rules is not None:
+            people = services.rules_count(account=account, rules=rules)
+    except CountTooLong:
+        is_long = True
     except DomainError:
         people = None
-    return {"people": people, "total": total}
+    return {"people": people, "total": total, "is_long": is_long}

@@ -14,13 +14,13 @@ from messaging.selectors.figures import (
     figures_sum,
     reason_counts,
 )
+from messaging.selectors.lookups import lookup_counts
 from messaging.selectors.messages import (
     has_newcomers,
     messages_counted,
     messages_list,
     phones_since,
 )
-from messaging.selectors.lookups import lookup_counts
 from messaging.selectors.prices import prices_list, prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (

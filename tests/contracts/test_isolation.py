@@ -79,6 +79,8 @@ PAGES: dict[str, dict[str, str]] = {
     "field_delete": {"pk": "custom_field"},
     "group_detail": {"pk": "group"},
     "group_rules": {"pk": "group"},
+    "group_size": {"pk": "group"},
+    "group_recount": {"pk": "group"},
     "group_rename": {"pk": "group"},
     "group_delete": {"pk": "group"},
     "group_remove": {"pk": "group", "contact_pk": "contact"},

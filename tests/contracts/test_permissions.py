@@ -117,6 +117,8 @@ ROLES = {
     "group_detail": VIEWER,
     "group_smart": MARKETER,
     "group_rules": MARKETER,
+    "group_size": VIEWER,
+    "group_recount": VIEWER,
     "group_rename": MARKETER,
     "group_delete": MARKETER,
     "group_remove": MARKETER,
