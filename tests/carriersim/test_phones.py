@@ -64,12 +64,13 @@ def test_an_inbound_message_is_listed_to_our_number(twilio: TwilioClient, carrie
     assert (listed.sid, listed.direction, listed.num_media) == (sid, "inbound", "1")
     assert sid.startswith("MM")
     assert len(twilio.messages.list()) == 2
-    assert carrier.summary() == {
+    summary = carrier.summary()
+    assert sum(summary.pop("by_status").values()) == 1
+    assert summary == {
         "accepted": 1,
         "recipients": 1,
         "most_to_one": 1,
         "repeated": {},
-        "by_status": carrier.summary()["by_status"],
         "inbound": 1,
     }
 

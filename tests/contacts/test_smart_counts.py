@@ -13,9 +13,9 @@ from accounts.models import Account, User
 from accounts.services import apikey_create
 from common.clock import now
 from common.sql import Sql
-from contacts import membership
 from contacts.errors import CountTooLong
 from contacts.models import Group
+from contacts.rules_sql import fitting_ids
 from contacts.services import contact_upsert, group_count, group_create, rules_count
 from contacts.tasks import group_count as count_task
 
@@ -45,14 +45,14 @@ def group(shop: Account, alice: User) -> Group:
 def huge(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From here on counting takes longer than a page may; called, it does not any more."""
     monkeypatch.setattr("contacts.services.smart.LOOK_S", 0.05)
-    real = membership.fitting_ids
+    counted = "contacts.membership.fitting_ids"
 
     def slow(**asked: Any) -> Sql:
-        found = real(**asked)
+        found = fitting_ids(**asked)
         return Sql(f"SELECT f.* FROM ({found.text}) f, pg_sleep(10)", found.params)
 
-    monkeypatch.setattr(membership, "fitting_ids", slow)
-    return lambda: monkeypatch.setattr(membership, "fitting_ids", real)
+    monkeypatch.setattr(counted, slow)
+    return lambda: monkeypatch.setattr(counted, fitting_ids)
 
 
 def _timeout() -> str:

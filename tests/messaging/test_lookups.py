@@ -164,8 +164,8 @@ def test_asking_twice_asks_once(start: Start, people: People, sim: Client):
 def test_without_credits_nothing_is_asked(
     start: Start, people: People, account: Account, settings: Any
 ):
-    people(2)
-    settings.LOOKUP_CREDITS = 60_000
+    people(4)
+    settings.LOOKUP_CREDITS = 30_000  # and the account has 100,000
 
     with pytest.raises(InsufficientCredits):
         start()
