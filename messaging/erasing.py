@@ -13,8 +13,16 @@ from django.db.models.functions import Replace
 from accounts.models import Account
 from common.clock import now
 from contacts.errors import ErasureWaits
-from messaging.choices import BatchKind, ChunkState, MessageState
-from messaging.models import Batch, CarrierEvent, CarrierEventQueue, Chunk, Message
+from messaging.choices import BatchKind, ChunkState, LookupState, MessageState
+from messaging.models import (
+    Batch,
+    CarrierEvent,
+    CarrierEventQueue,
+    Chunk,
+    DriftRow,
+    Lookup,
+    Message,
+)
 from messaging.services.finish import TAKEN
 
 
@@ -26,6 +34,8 @@ def person_forget(*, account: Account, phone: str, alias: str) -> None:
 
     Locks: chunks that wait with a text to the phone; then its messages and their batches of one.
     """
+    _lookups_forget(account, phone, alias)
+    DriftRow.objects.filter(account=account, phone=phone).update(phone=alias, wording="")
     texts = Message.objects.filter(account=account, phone=phone)
     _wait_for_those_on_the_way(texts)
     ids = list(texts.values_list("pk", flat=True))
@@ -39,6 +49,13 @@ def person_forget(*, account: Account, phone: str, alias: str) -> None:
         request_key=Replace("request_key", Value(phone), Value(alias)),
     )
     Message.objects.filter(pk__in=ids).update(phone=alias, body="", merge=None)
+
+
+def _lookups_forget(account: Account, phone: str, alias: str) -> None:
+    lookups = Lookup.objects.filter(run__account=account, phone=phone)
+    if lookups.filter(state__in=[LookupState.WAITING, LookupState.ASKED]).exists():
+        raise ErasureWaits("The kind of this line is being looked up. Try again in a minute.")
+    lookups.update(phone=alias)
 
 
 _ON_THE_WAY: Final = Q(state=MessageState.PENDING) & (

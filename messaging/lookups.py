@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from accounts.services import credits_release, credits_settle
 from common.clock import now
 from common.jobs import enqueue
-from contacts.services import LineTold, line_types_keep
+from contacts.services import LineTold, erasing_held_off, line_types_keep
 from messaging.choices import LookupRunState, LookupState, Outcome
 from messaging.gateways.base import Gateway, Line
 from messaging.gateways.transport import Transport
@@ -127,14 +127,19 @@ def _ask(gateway: Gateway, claimed: Sequence[tuple[int, str]]) -> dict[int, Line
 
 @transaction.atomic
 def _record(run: LookupRun, claimed: Sequence[tuple[int, str]], found: Mapping[int, Line]) -> None:
-    """Keep the answers, in one transaction."""
+    """Keep the answers, in one transaction; those given up as lost meanwhile are not written.
+
+    Locks: erasures, then contacts, then the numbers of the run.
+    """
+    erasing_held_off(account=run.account)
+    ids = [pk for pk, _ in claimed]
+    asked = Lookup.objects.filter(pk__in=ids, state=LookupState.ASKED)
     told = {
         phone: LineTold(found[pk].line_type, found[pk].carrier_name)
-        for pk, phone in claimed
+        for pk, phone in asked.values_list("pk", "phone")
         if found[pk].outcome == Outcome.ACCEPTED
     }
     line_types_keep(account=run.account, told=told, at=now())
-    ids = [pk for pk, _ in claimed]
     with connection.cursor() as cursor:
         cursor.execute(
             _MOVE,

@@ -23,6 +23,7 @@ from contacts.models import (
     GroupMember,
     ImportChange,
     ImportRefusal,
+    LineFact,
     OptInPending,
     OptOut,
 )
@@ -149,6 +150,7 @@ def _consent_erase(account: Account, phone: str, alias: str) -> None:
         at=moment,
     )
     OptInPending.objects.filter(account=account, phone=phone).delete()
+    LineFact.objects.filter(account=account, phone=phone).delete()
     OptOut.objects.filter(account=account, phone=phone).delete()
     OptOut.objects.create(account=account, phone=alias, source=ConsentSource.ERASURE, at=moment)
     digest = erased_digests(account_id=account.pk, phone=phone)[0]

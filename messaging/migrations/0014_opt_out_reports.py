@@ -83,6 +83,7 @@ class Migration(migrations.Migration):
                             ("free_text", "Asked in own words"),
                             ("carrier", "Reported by the carrier"),
                             ("form", "Public form"),
+                            ("erasure", "Asked to be erased"),
                         ],
                         max_length=10,
                     ),

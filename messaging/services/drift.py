@@ -18,7 +18,7 @@ from common.errors import NotFound
 from common.jobs import enqueue
 from contacts.choices import ConsentSource
 from contacts.models import ConsentEvent
-from contacts.services import consent_revoke
+from contacts.services import consent_revoke, erasing_held_off
 from messaging.choices import DriftSide
 from messaging.drift import blocked_there, standing
 from messaging.models import DriftReport, DriftRow
@@ -64,17 +64,19 @@ def drift_ask(*, account: Account, actor: User) -> DriftReport:
     return report
 
 
+@transaction.atomic
 def drift_check(account_id: int) -> None:
     """Compare an account's opt-outs, if somebody asked, and keep what is found.
 
     Safe to call many times and at once: the last one to end is what is kept.
 
-    Locks: the report, once everything is read.
+    Locks: erasures (`erasing_held_off`); the report, once everything is read.
     """
     report = DriftReport.objects.select_related("account").filter(account_id=account_id).first()
     if report is None or not report.is_waiting:
         return
     account, moment = report.account, now()
+    erasing_held_off(account=account)
     there = list(blocked_there(account))
     agreed, freed = 0, list[str]()
     for phone, blocked_at in standing(account):
@@ -82,29 +84,26 @@ def drift_check(account_id: int) -> None:
             freed.append(phone)
         else:
             agreed += 1
-    with transaction.atomic():
-        kept = DriftReport.objects.select_for_update(no_key=True).get(pk=report.pk)
-        DriftRow.objects.filter(account=account).delete()
-        DriftRow.objects.bulk_create(
-            [
-                DriftRow(
-                    account=account,
-                    phone=one.phone,
-                    side=DriftSide.THERE,
-                    wording=one.came_back,
-                    since_at=one.blocked_at,
-                )
-                for one in there
-            ],
-            batch_size=1_000,
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _ONLY_HERE, {"account": account.pk, "here": DriftSide.HERE, "freed": freed}
+    kept = DriftReport.objects.select_for_update(no_key=True).get(pk=report.pk)
+    DriftRow.objects.filter(account=account).delete()
+    DriftRow.objects.bulk_create(
+        [
+            DriftRow(
+                account=account,
+                phone=one.phone,
+                side=DriftSide.THERE,
+                wording=one.came_back,
+                since_at=one.blocked_at,
             )
-            kept.only_here = cursor.rowcount
-        kept.only_there, kept.agreed, kept.checked_at = len(there), agreed, moment
-        kept.save(update_fields=["only_here", "only_there", "agreed", "checked_at"])
+            for one in there
+        ],
+        batch_size=1_000,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ONLY_HERE, {"account": account.pk, "here": DriftSide.HERE, "freed": freed})
+        kept.only_here = cursor.rowcount
+    kept.only_there, kept.agreed, kept.checked_at = len(there), agreed, moment
+    kept.save(update_fields=["only_here", "only_there", "agreed", "checked_at"])
 
 
 def drifts_due() -> None:

@@ -18,6 +18,7 @@ from common.clock import now
 from common.jobs import enqueue
 from common.sql import Sql
 from contacts.models import Contact
+from contacts.services import erasing_held_off
 from messaging.choices import LookupState
 from messaging.errors import NobodyToLookUp
 from messaging.models import LookupRun
@@ -103,9 +104,10 @@ def lookup_start(
         InsufficientCredits: the balance is smaller than the price; nothing was changed.
         NoSender, AccountSuspended, EmailUnverified: as for a text.
 
-    Locks: the account.
+    Locks: erasures (`erasing_held_off`), then the account.
     Side effects: enqueues messaging.lookup_run; an audit event.
     """
+    erasing_held_off(account=account)
     sender = sender_default(account)
     may_launch(account=account, actor=actor, sender=sender)
     first = LookupRun.objects.filter(account=account, request_key=request_key).first()

@@ -45,11 +45,13 @@ from inbox.models import Conversation, Note
 from inbox.services import note_add
 from messaging.choices import BatchKind, ChunkState
 from messaging.gateways.events import InboundText
-from messaging.models import Batch, Chunk, Message, SenderNumber
+from messaging.lookups import lookup_run
+from messaging.models import Batch, Chunk, DriftRow, Message, SenderNumber
 from messaging.receipts.inbound import inbound_file
 from messaging.recounting import differences
 from messaging.services import message_send
 from messaging.services.joining import form_submit
+from messaging.services.lookups import lookup_start
 from tests.contracts.world import everything
 from tests.messaging.conftest import Launch, People, send_all, states, tallies
 from tests.races import in_thread, wait_for_lock_waits
@@ -134,6 +136,19 @@ def test_nothing_of_the_person_is_left_and_no_total_moves(
     batch = launch(body=BODY)
     send_all()
     says("I am allergic to roses. Rex is too.")
+    asked = lookup_start(
+        account=account,
+        actor=alice,
+        audience=Contact.objects.filter(pk=ann.pk),
+        title="One contact",
+        request_key="a look",
+    )
+    with pytest.raises(ErasureWaits, match="looked up"):
+        erase(account, alice, ann)
+    lookup_run(asked.pk)
+    DriftRow.objects.create(
+        account=account, phone=ANN, side="here", wording="Annabel called", since_at=now()
+    )
     message_send(
         account=account,
         actor=alice,
