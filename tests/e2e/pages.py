@@ -65,7 +65,7 @@ PAGES: dict[str, list[str]] = {
     "team": [""],
     "api_keys": [""],
     "opt_out_drift": ["", "?show=here"],
-    "allowed_hours": ["", "?phone=%2B15125550100", "?phone=nonsense"],
+    "allowed_hours": ["", "?phone=%2B15125550100"],
     "joining": [""],
     "joining_form": [""],
     "keyword_add": [""],

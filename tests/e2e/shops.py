@@ -43,10 +43,12 @@ from inbox.choices import ConversationStatus
 from inbox.models import Conversation
 from inbox.services import conversation_reply, conversation_set_status, note_add
 from messaging.choices import BatchState, Direction, MessageState
+from messaging.lookups import lookup_run
 from messaging.models import CarrierEventQueue, Message
 from messaging.senders import carrieraccount_create
 from messaging.services.drift import drift_ask, drift_check
 from messaging.services.joining import keyword_save
+from messaging.services.lookups import lookup_start
 from tests.stack import Stack
 from tracking.choices import Verdict
 from tracking.models import Click, Link
@@ -340,6 +342,14 @@ def _settings_places(account: Account, owner: User) -> Places:
     number, _ = verifiednumber_request(account=account, actor=owner, phone="+12025550142")
     sender = account.sender_numbers.get()
     _one_sided_opt_outs(account, owner)
+    look_up = lookup_start(
+        account=account,
+        actor=owner,
+        audience=Contact.objects.filter(account=account),
+        title="Everybody",
+        request_key="everybody",
+    )
+    lookup_run(look_up.pk)
     garden, form = _ways_to_join(account, owner)
     return {
         "keyword_edit": [{"pk": garden.pk}],
@@ -347,6 +357,7 @@ def _settings_places(account: Account, owner: User) -> Places:
         "invitation_accept": [{"token": token}],
         "carrier_edit": [{"carrier_account_id": carrier.pk}],
         "number_edit": [{"sender_id": sender.pk}],
+        "lookup_detail": [{"pk": look_up.pk}],
         "verify_confirm": [{"number_id": number.pk}],
     }
 
