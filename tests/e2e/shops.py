@@ -301,7 +301,7 @@ def _message_places(account: Account) -> Places:
         messages.filter(direction=Direction.IN).first(),
         messages.filter(human_click_at__isnull=False).first(),
     ]
-    by_hand = Contact.objects.filter(account=account).order_by("-pk")[0]
+    by_hand = Contact.objects.filter(account=account, deleted_at=None).order_by("-pk")[0]
     consent_revoke(account=account, phone=by_hand.phone, source=ConsentSource.MANUAL)
     contacts = Contact.objects.filter(
         account=account,
