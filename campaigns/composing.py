@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.db.models import QuerySet
+from phonenumbers import country_code_for_region
 
 from accounts.models import Account
 from campaigns.oddities import OddCharacter, Piece, odd_characters, pieces, priced, saved
@@ -22,9 +23,11 @@ from contacts.models import Contact
 from contacts.selectors import audience, field_types, merge_fields
 from messaging import segments
 from messaging.advice import Advice
-from messaging.models import Batch
+from messaging.choices import BatchKind, TextType
+from messaging.models import Batch, Media
 from messaging.reasons import Words, skipped_words
 from messaging.rendering import BODY_LIMIT, Template, compile_body
+from messaging.selectors import media_list, prices_now
 from messaging.services import Audience, Estimate, Timing, audience_count, timing
 from tracking.codes import CODE_LENGTH
 from tracking.selectors import batch_domain, link_base, link_settings
@@ -71,7 +74,9 @@ class Composed:
     `text` is what `seen_by` (somebody of the audience, or None) would read. `error` says why it
     cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a text,
     or with an error. `saved` are the credits that replacing odd characters would save; `smart`
-    those that smart encoding saves or would save. `links` are its addresses, as written.
+    those that smart encoding saves or would save. `links` are its addresses, as written. With
+    `pictures` it is a picture message: `each` is what the cheapest and the dearest cost in credits,
+    `plain_credits` what the words alone would cost the same people.
     """
 
     text: str
@@ -91,6 +96,9 @@ class Composed:
     smart: int = 0
     links: tuple[str, ...] = ()
     timing: Timing | None = None
+    pictures: list[Media] = field(default_factory=list)
+    each: tuple[int, int] = (0, 0)
+    plain_credits: int | None = None
 
     @property
     def people_now(self) -> int:
@@ -120,6 +128,7 @@ def compose(
     body: str,
     group_ids: Sequence[int],
     smart_encoding: bool = False,
+    media_ids: Sequence[int] = (),
     seen_id: int | None = None,
     plan: Plan | None = None,
 ) -> Composed:
@@ -129,17 +138,22 @@ def compose(
         account: The tenant.
         body: As typed.
         group_ids: Who gets it.
-        smart_encoding: Whether look-alikes are replaced where that is cheaper.
+        smart_encoding: Whether look-alikes are replaced where that is cheaper; never with pictures.
+        media_ids: The pictures that go with it.
         seen_id: The contact of the audience whose text is shown; else the first one.
         plan: When it is to go out; None for now.
 
     Queries: one for the fields, two for the people shown, one for the links' domain, one for the
-    advice, those of the estimate and of the timetable.
+    advice, those of the estimate and of the timetable. With pictures three more: the pictures, and
+    what the words alone would cost.
     """
+    pictures = media_list(account=account, media_ids=media_ids)
+    smart_encoding = smart_encoding and not pictures
     body = body.replace("\r\n", "\n")
     people = audience(account=account, group_ids=group_ids)
     if not body.strip():
-        return Composed("", None, segments.count(""), people=people.count() if group_ids else 0)
+        size = people.count() if group_ids else 0
+        return Composed("", None, segments.count(""), people=size, pictures=pictures)
     fields = {merge.name: merge.label for merge in merge_fields(account=account)}
     try:
         template = compile_body(body)
@@ -150,6 +164,7 @@ def compose(
                 body=body,
                 audience=people,
                 smart_encoding=smart_encoding,
+                has_media=bool(pictures),
                 may_be_recent=True,
             )
             if group_ids
@@ -164,12 +179,14 @@ def compose(
             odd,
             pieces(body, odd, is_replaced=False),
             error=error.message,
+            pictures=pictures,
         )
     seen_by = _seen_by(people, seen_id) if group_ids else None
     links = _sample_links(template, link_settings(account).domain)
     plain = as_read(template, seen_by, links)
     text = as_read(template, seen_by, links, is_smart=smart_encoding)
-    odd = odd_characters(template.fullest([""] * len(template.links)))
+    # No character makes a picture message dearer.
+    odd = [] if pictures else odd_characters(template.fullest([""] * len(template.links)))
     told = counted.estimate if counted else None
     return Composed(
         text,
@@ -188,7 +205,24 @@ def compose(
         smart=counted.smart_saves() if counted and told and told.texted_now else 0,
         links=template.links,
         timing=_timing(account, body, people, plan or Plan()) if told else None,
+        pictures=pictures,
+        each=_each(account, counted) if pictures else (0, 0),
+        plain_credits=_plain_credits(account, body, people) if pictures and told else None,
     )
+
+
+def _each(account: Account, counted: Audience | None) -> tuple[int, int]:
+    """What the cheapest and the dearest picture message costs; without an audience, one at home."""
+    prices = [shape.price for shape in counted.shapes if not shape.reason] if counted else []
+    if not prices:
+        home = country_code_for_region(account.default_country)
+        prices = [prices_now(kind=BatchKind.BLAST, type=TextType.MMS).of(f"+{home}")]
+    return min(prices), max(prices)
+
+
+def _plain_credits(account: Account, body: str, people: QuerySet[Contact]) -> int:
+    counted = audience_count(account=account, body=body, audience=people, may_be_recent=True)
+    return counted.estimate.credits
 
 
 def _timing(account: Account, body: str, people: QuerySet[Contact], plan: Plan) -> Timing:

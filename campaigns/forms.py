@@ -18,6 +18,7 @@ from campaigns.services.campaigns import BUDGET_LIMIT
 from contacts.models import Group
 from contacts.selectors import groups_list
 from messaging.models import SenderNumber
+from messaging.pictures import media_typed
 from messaging.timetable import wall_moment
 from tracking.utm import PART_LIMIT, UTM_PARTS
 
@@ -87,6 +88,16 @@ def show_refusal(form: forms.Form, fields: dict[str, str], message: str) -> None
         form.add_error(None, message)
 
 
+class MediaField(forms.Field):
+    """The ids of the pictures that were chosen, in order; whose they are, services ask."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[int]:
+        """Numbers, whatever stood there."""
+        return media_typed(value)
+
+
 class WallField(BaseTemporalField):
     """A day and a time on some clock, without a zone: whose clock is said beside it."""
 
@@ -134,6 +145,7 @@ class BlastForm(forms.Form):
     )
     body = forms.CharField(max_length=DRAFT_LIMIT, required=False, strip=False, label="Text")
     smart_encoding = forms.BooleanField(required=False)
+    media_ids = MediaField(required=False)
     utm_source = forms.CharField(max_length=PART_LIMIT, required=False, label="Source")
     utm_medium = forms.CharField(max_length=PART_LIMIT, required=False, label="Medium")
     utm_campaign = forms.CharField(max_length=PART_LIMIT, required=False, label="Campaign")
@@ -195,6 +207,7 @@ class BlastForm(forms.Form):
             "scheduled_at": blast.wall or (blast.scheduled_at and localtime(blast.scheduled_at)),
             "give_up_hours": blast.give_up_hours,
             "smart_encoding": blast.smart_encoding,
+            "media_ids": blast.media_ids,
             **repeats,
             **{part: blast.utm.get(part, "") for part in UTM_PARTS},
         }
@@ -272,6 +285,7 @@ class SavedTextForm(forms.Form):
     name = forms.CharField(max_length=80, label="Name")
     folder = forms.CharField(max_length=60, required=False, label="Folder")
     body = forms.CharField(max_length=DRAFT_LIMIT, strip=False, label="Text")
+    media_ids = MediaField(required=False)
 
     def show_error(self, fields: dict[str, str], message: str) -> None:
         """Put a service's refusal beside the fields it is about, or above the form."""

@@ -85,6 +85,9 @@ class Blast(models.Model):
     smart_encoding = models.BooleanField(
         default=False, help_text="Look-alikes are replaced in texts that become cheaper by it."
     )
+    media_ids = ArrayField(
+        models.BigIntegerField(), default=list, blank=True, help_text="Pictures, in order."
+    )
     utm = models.JSONField(
         default=dict, blank=True, help_text="UTM parameters of its own (`tracking.utm.UTM_PARTS`)."
     )
@@ -155,6 +158,9 @@ class SavedText(models.Model):
     folder = models.CharField(max_length=60, blank=True)
     name = models.CharField(max_length=80)
     body = models.TextField()
+    media_ids = ArrayField(
+        models.BigIntegerField(), default=list, blank=True, help_text="Pictures, in order."
+    )
     approved_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

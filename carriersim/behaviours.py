@@ -43,6 +43,15 @@ OUTCOMES: dict[str, Outcome] = {
     )
 }
 DELIVERED = OUTCOMES["delivered"]
+# What media bring about (`media.failure`): no script and no share plans these.
+MEDIA_OUTCOMES: dict[str, Outcome] = {
+    outcome.name: outcome
+    for outcome in (
+        Outcome("media_unreachable", "failed", 11200, is_sent=False),
+        Outcome("media_type", "failed", 12300, is_sent=False),
+        Outcome("media_too_large", "failed", 30019, is_sent=False),
+    )
+}
 
 
 @dataclass(slots=True, frozen=True)

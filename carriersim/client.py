@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -47,9 +49,22 @@ class Client:
         data = {"number": number, "account_sid": account_sid, "inbound_url": inbound_url}
         return self._call("POST", "numbers", data)
 
-    def text(self, phone: str, number: str, body: str, *, media: int = 0) -> dict[str, Any]:
-        """Have a phone text one of our numbers."""
-        data = {"from": phone, "to": number, "body": body, "media": media}
+    def text(
+        self,
+        phone: str,
+        number: str,
+        body: str,
+        *,
+        media: int | Sequence[tuple[str, bytes]] = 0,
+    ) -> dict[str, Any]:
+        """Have a phone text one of our numbers, with so many pictures, or files (type, bytes)."""
+        files: Any = media
+        if not isinstance(media, int):
+            files = [
+                {"content_type": kind, "base64": base64.b64encode(content).decode()}
+                for kind, content in media
+            ]
+        data = {"from": phone, "to": number, "body": body, "media": files}
         return self._call("POST", "inbound", data)
 
     def summary(self, **filters: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from carriersim.asgi import (
     header,
     read_body,
 )
+from carriersim.media import files_from
 from carriersim.rendering import message_data
 from carriersim.settings import SettingsError
 from carriersim.simulator import Simulator
@@ -80,10 +81,15 @@ class Control:
                 await answer(send, 200, page, content_type=b"text/html; charset=utf-8")
             elif method == "GET" and name == "record":
                 await self._record(params, send)
+            elif method == "GET" and name.startswith("media/"):
+                await self._media(name[len("media/") :], send)
             elif method == "GET" and name in self._reads:
                 await answer_json(send, 200, self._reads[name](params))
             elif (method, name) in self._writes:
                 data = await _read_json(scope, receive)
+                if name == "inbound":
+                    host = header(scope, b"host").decode("latin-1")
+                    data["base"] = f"{scope.get('scheme', 'http')}://{host}"
                 await answer_json(send, 200, await self._writes[method, name](data))
             else:
                 raise ControlError(404, f"Nothing at {method} {scope['path']}")
@@ -114,6 +120,16 @@ class Control:
             await answer_lines(send, map(record.hit_line, chosen))
         else:
             raise ControlError(400, "format is summary, recipients, jsonl, clicks or lookups")
+
+    async def _media(self, name: str, send: Send) -> None:
+        """The bytes of a file that came in: `<sid>/<place>`."""
+        sid, _, place = name.partition("/")
+        message = self._sim.store.by_sid(sid)
+        files = message.files if message is not None else ()
+        if not place.isdigit() or int(place) >= len(files):
+            raise ControlError(404, f"No media {name}")
+        file = files[int(place)]
+        await answer(send, 200, file.data, content_type=file.content_type.encode("latin-1"))
 
     async def _put_settings(self, data: Data) -> Data:
         try:
@@ -147,15 +163,18 @@ class Control:
         number = self._sim.store.numbers.get(_text(data, "to"))
         if number is None:
             raise ControlError(404, f"{data['to']} is not registered: POST /sim/numbers first")
-        body, media = data.get("body", ""), data.get("media", 0)
-        if not isinstance(body, str) or not isinstance(media, int) or not _is_text(body):
-            raise ControlError(400, "body is text, media a whole number")
+        body, files = data.get("body", ""), files_from(data.get("media", 0))
+        if not isinstance(body, str) or files is None or not _is_text(body):
+            raise ControlError(
+                400, "body is text, media a number up to 10 or a list of {content_type, base64}"
+            )
         message = self._sim.receive(
             account=self._sim.store.accounts[number.account_sid],
             sender=_text(data, "from"),
             to=number.number,
             body=body,
-            media=media,
+            files=files,
+            base=data["base"],
         )
         price = self._sim.settings.price_per_segment
         return message_data(message, now=time.time(), price_per_segment=price)

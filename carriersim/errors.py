@@ -32,6 +32,8 @@ _TABLE: dict[int, tuple[int, str]] = {
     21610: (400, "Attempt to send to unsubscribed recipient"),
     21614: (400, "'To' number is not a valid mobile number: {0}"),
     21617: (400, "The concatenated message body exceeds the 1600 character limit."),
+    21620: (400, "The 'MediaUrl' {0} is not a valid URL."),
+    21623: (400, "Number of media files exceeds allowed limit"),
     21624: (400, "The 'ValidityPeriod' {0} is invalid: it must be from 1 to 36000 seconds."),
     21703: (400, "The Messaging Service does not have a phone number available to send a message."),
     21705: (400, "The Messaging Service Sid {0} is invalid."),

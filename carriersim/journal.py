@@ -11,10 +11,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from carriersim.behaviours import OUTCOMES
+from carriersim.behaviours import MEDIA_OUTCOMES, OUTCOMES
 from carriersim.store import Account, Message, Number, Store
 
 FILE_NAME = "record.jsonl"
+_OUTCOMES = {**OUTCOMES, **MEDIA_OUTCOMES}
 
 
 class Journal:
@@ -107,12 +108,13 @@ def _apply(store: Store, values: dict[str, Any]) -> None:
     if fact == "message":
         sid = values.pop("sid")
         account = values.pop("account")
+        values["media"] = tuple(values["media"])
         store.add(
             Message(
                 index=len(store.messages),
                 prefix=sid[2:18],
                 account=store.accounts.setdefault(account, Account(account, "", active=False)),
-                outcome=OUTCOMES[values.pop("outcome")],
+                outcome=_OUTCOMES[values.pop("outcome")],
                 **values,
             )
         )

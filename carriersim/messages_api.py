@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from carriersim.asgi import Receive, Scope, Send, answer, answer_json, header, read_body
-from carriersim.behaviours import REFUSED_FAULTS, Draws, plan_for
+from carriersim.behaviours import MEDIA_OUTCOMES, REFUSED_FAULTS, Draws, Plan, plan_for
 from carriersim.errors import CarrierError
 from carriersim.login import Logins
+from carriersim.media import failure, fetch_all
 from carriersim.paging import page_data
 from carriersim.rendering import account_data, message_data, number_data
 from carriersim.settings import Settings
@@ -106,6 +107,9 @@ class MessagesApi:
             trial=settings.trial_prefix or account.trial,
             smart=settings.smart_encoding or order.smart,
         )
+        if order.media and settings.fetch_media:
+            plan = await _with_media(message, plan)
+            message.index = len(sim.store.messages)  # others came meanwhile
         awaited = sim.accept(message, plan, draws)
         # The answer tells the first status, also where the first callback comes before it.
         body = json.dumps(self._render(message, now=min(now, message.sent_at or now) - 0.001))
@@ -120,10 +124,14 @@ class MessagesApi:
     async def _one(
         self, account: Account, sid: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        sid, _, media = sid.partition("/Media/")
         message = self._sim.store.by_sid(sid)
         if message is None or message.account is not account or message.deleted:
             raise CarrierError(20404, scope["path"])
         method = scope["method"]
+        if media:
+            await _answer_media(message, media, scope, send)
+            return
         if method == "POST":
             self._update(message, await _read_form(scope, receive))
         elif method == "DELETE":
@@ -212,6 +220,25 @@ async def answer_badly(
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body[:9], "more_body": True})
+
+
+async def _answer_media(message: Message, media: str, scope: Scope, send: Send) -> None:
+    """A file that came in: sent on to where its bytes are, as Twilio sends on to its store."""
+    place = int(media[2:], 16) if media.startswith("ME") and len(media) == 34 else -1
+    if not 0 <= place < len(message.files) or scope["method"] != "GET":
+        raise CarrierError(20404, scope["path"])
+    where = f"/sim/media/{message.sid}/{place}".encode()
+    await answer(send, 307, b"", headers=[(b"location", where)])
+
+
+async def _with_media(message: Message, plan: Plan) -> Plan:
+    """Fetch the media of a message; what cannot be passed on makes it fail, whatever was planned.
+
+    Twilio answers first and fetches then; here the record is complete with the answer.
+    """
+    message.fetched = tuple(await fetch_all(message.media))
+    failed = failure(message.fetched)
+    return Plan(outcome=MEDIA_OUTCOMES[failed]) if failed else plan
 
 
 async def _read_form(scope: Scope, receive: Receive) -> dict[str, list[str]]:

@@ -103,6 +103,8 @@ def line(message: Message, now: float) -> str:
             "final_at": message.final_at,
             "deleted": message.deleted,
             "callbacks_ok": message.callbacks_ok,
+            "media": message.media,
+            "fetched": [one.data() for one in message.fetched],
         }
     )
 

@@ -18,6 +18,9 @@ _ERROR_TEXTS = {
     30006: "Landline or unreachable carrier",
     30007: "Message filtered",
     30008: "Unknown error",
+    11200: "HTTP retrieval failure",
+    12300: "Invalid Content-Type",
+    30019: "Content size exceeds carrier limit",
 }
 
 
@@ -51,7 +54,7 @@ def message_data(message: Message, *, now: float, price_per_segment: str) -> dic
         "error_message": _ERROR_TEXTS.get(code) if code else None,
         "uri": f"{uri}.json",
         "account_sid": message.account.sid,
-        "num_media": str(message.media),
+        "num_media": str(len(message.media)),
         "to": message.to,
         "date_created": date(message.created_at),
         "status": status,

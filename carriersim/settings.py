@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "opt_out_reply": False,
     "require_known_from": False,
     "sending_callbacks": False,
+    "fetch_media": False,
     "lost_answer": "cut",
     "lost_answer_s": 60.0,
     "slow_answer_s": 20.0,
@@ -107,6 +108,7 @@ class Settings:
     opt_out_reply: bool
     require_known_from: bool
     sending_callbacks: bool
+    fetch_media: bool
     lost_answer: str
     lost_answer_s: float
     slow_answer_s: float

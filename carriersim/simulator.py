@@ -18,6 +18,7 @@ from carriersim import behaviours
 from carriersim.behaviours import Draws, Plan
 from carriersim.callbacks import API_VERSION, StatusCallbacks
 from carriersim.journal import Journal
+from carriersim.media import File
 from carriersim.outgoing import Answer
 from carriersim.people import Hit, People
 from carriersim.scheduler import Scheduler
@@ -138,9 +139,19 @@ class Simulator:
         return self.callbacks.begin(message, plan.callback_fault)
 
     def receive(
-        self, *, account: Account, sender: str, to: str, body: str, media: int = 0
+        self,
+        *,
+        account: Account,
+        sender: str,
+        to: str,
+        body: str,
+        files: tuple[File, ...] = (),
+        base: str = "",
     ) -> Message:
-        """A phone texts one of our numbers: record it, note opt-outs, post it to its URL."""
+        """A phone texts one of our numbers: record it, note opt-outs, post it to its URL.
+
+        Its files are then to be had below `base`, where this process is reached.
+        """
         now = time.time()
         message = Message(
             index=len(self.store.messages),
@@ -153,8 +164,12 @@ class Simulator:
             created_at=now,
             sent_at=now,
             final_at=now,
-            media=media,
+            # Only counted by its sid, which is needed for the addresses themselves.
+            media=("",) * len(files),
+            files=files,
         )
+        folder = f"{base}/{API_VERSION}/Accounts/{account.sid}/Messages/{message.sid}/Media"
+        message.media = tuple(f"{folder}/ME{place:032x}" for place in range(len(files)))
         self.store.add(message)
         self.journal.message(message)
         self._note_keyword(message)
@@ -287,7 +302,7 @@ def _inbound_params(message: Message) -> dict[str, str]:
         "ToCountry": "US",
         "ToState": "",
         "SmsMessageSid": sid,
-        "NumMedia": str(message.media),
+        "NumMedia": str(len(message.media)),
         "ToCity": "",
         "FromZip": "",
         "SmsSid": sid,
@@ -304,10 +319,7 @@ def _inbound_params(message: Message) -> dict[str, str]:
         "From": message.sender,
         "ApiVersion": API_VERSION,
     }
-    for place in range(message.media):
-        params[f"MediaUrl{place}"] = (
-            f"https://api.twilio.com/{API_VERSION}/Accounts/{message.account.sid}"
-            f"/Messages/{sid}/Media/ME{place:032x}"
-        )
-        params[f"MediaContentType{place}"] = "image/jpeg"
+    for place, (url, file) in enumerate(zip(message.media, message.files, strict=True)):
+        params[f"MediaUrl{place}"] = url
+        params[f"MediaContentType{place}"] = file.content_type
     return params

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from carriersim.behaviours import DELIVERED, Outcome
+from carriersim.media import Fetched, File
 from carriersim.segments import segment_count, smart_encode
 
 TRIAL_PREFIX = "Sent from your Twilio trial account - "
@@ -69,13 +70,15 @@ class Message:
     starts_at: float | None = None
     sent_at: float | None = None
     final_at: float | None = None
-    media: int = 0
+    media: tuple[str, ...] = ()  # addresses, ours or (of what came in) our own
     trial: bool = False
     smart: bool = False
     canceled: bool = False
     redacted: bool = False
     deleted: bool = False
     callbacks_ok: int = 0
+    fetched: tuple[Fetched, ...] = ()
+    files: tuple[File, ...] = ()
 
     @property
     def sid(self) -> str:
@@ -118,8 +121,10 @@ class Message:
         return smart_encode(text) if self.smart else text
 
     def segments(self) -> int:
-        """How many segments it is billed as."""
-        return segment_count(self.shown_body()) if not self.redacted else 1
+        """How many segments it is billed as; a message with media is one, whatever it says."""
+        if self.redacted or self.media:
+            return 1
+        return segment_count(self.shown_body())
 
     def _is_final(self, now: float) -> bool:
         return self.final_at is not None and now >= self.final_at

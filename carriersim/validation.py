@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_plus, urlsplit
 
 from carriersim.errors import CarrierError
+from carriersim.media import MOST_FILES
 from carriersim.store import Account, Store
 
 _PHONE = re.compile(r"\+(?:1[2-9]\d\d[2-9]\d{6}|[2-9]\d{7,14})").fullmatch
@@ -28,7 +29,7 @@ class Order:
     status_callback: str
     service: str
     starts_at: float | None
-    media: int
+    media: tuple[str, ...]
     smart: bool
 
 
@@ -63,7 +64,7 @@ def read_order(
         return values[-1] if values else ""
 
     to, body, service = value("To"), value("Body"), value("MessagingServiceSid")
-    media = len(form.get("MediaUrl", ()))
+    media = tuple(form.get("MediaUrl", ()))
     if not to:
         raise CarrierError(21604)
     if not value("From") and not service:
@@ -72,6 +73,11 @@ def read_order(
         raise CarrierError(21602)
     if len(body) > MOST_BODY:
         raise CarrierError(21617)
+    if len(media) > MOST_FILES:
+        raise CarrierError(21623)
+    for url in media:
+        if not _is_address(url):
+            raise CarrierError(21620, url)
     if not _PHONE(to):
         raise CarrierError(21211, to)
     callback = value("StatusCallback")
@@ -111,14 +117,18 @@ def _sender(sender: str, service: str, *, account: Account, store: Store, known_
 
 
 def _check_callback(url: str) -> None:
+    if not _is_address(url):
+        raise CarrierError(21609, url)
+
+
+def _is_address(url: str) -> bool:
     """Absolute, http, and a host name without underscores."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and "_" not in parts.hostname
     except ValueError:
-        good = False
-    if not good:
-        raise CarrierError(21609, url)
+        return False
+    host = parts.hostname
+    return parts.scheme in ("http", "https") and host is not None and "_" not in host
 
 
 def _starts_at(kind: str, send_at: str, service: str) -> float | None:

@@ -4,6 +4,8 @@ Owns who looks after a conversation. The texts themselves are messaging's: a rep
 same door as every other send, and what may not be texted is refused or skipped there.
 """
 
+from collections.abc import Sequence
+
 from django.db import connection, transaction
 
 from accounts.models import Account, Membership, User
@@ -23,6 +25,8 @@ from messaging.senders import senders_list
 from messaging.services import message_send
 
 SNIPPET_CHARACTERS = 160
+# What stands in the list for a text that has no words.
+PICTURE = "Picture"
 NOTE_CHARACTERS = 4000
 KEY_CHARACTERS = 80
 # One sweep at a time: two would count the same lost text as unread twice. Any fixed number does.
@@ -65,7 +69,7 @@ def conversation_file(*, message: Message) -> None:
     kind = message.batch.kind if message.batch else ""
     if not is_inbound and kind not in (BatchKind.REPLY, BatchKind.API):
         return
-    body = message.body or (message.batch.body if message.batch else "")
+    body = message.body or (message.batch.body if message.batch else "") or PICTURE
     waits = is_inbound and not _needs_no_answer(message)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -142,6 +146,7 @@ def conversation_reply(
     conversation: Conversation,
     body: str,
     request_key: str,
+    media_ids: Sequence[int] = (),
 ) -> Message:
     """Text the person from the number the thread runs on.
 
@@ -151,6 +156,7 @@ def conversation_reply(
         conversation: The thread, of this account.
         body: The reply.
         request_key: Made by the page with the form, so that a double click replies once.
+        media_ids: Pictures of the account that go with it; then the reply may have no words.
 
     Returns:
         The message: pending, or skipped with the reason why this person is not texted.
@@ -164,7 +170,7 @@ def conversation_reply(
     Side effects: the thread is read, and the actor's when it was nobody's.
     """
     body = typed(body)
-    if not body:
+    if not body and not media_ids:
         raise Invalid("Write something first; nothing was sent.", fields={"body": "Empty."})
     if not 0 < len(request_key) <= KEY_CHARACTERS:
         raise Invalid("Reload the page and send again; nothing was sent.")
@@ -178,8 +184,10 @@ def conversation_reply(
         kind=BatchKind.REPLY,
         priority=Priority.REPLY,
         request_key=f"reply:{conversation.pk}:{request_key}",
+        media_ids=media_ids,
     )
-    if message.batch is not None and message.batch.body != body:
+    sent = message.batch
+    if sent is not None and (sent.body, sent.media_ids) != (body, list(media_ids)):
         raise ReplyChanged
     conversation_mark_read(account=account, conversation=conversation)
     if actor is not None:

@@ -19,6 +19,8 @@ from contacts.models import Contact
 from inbox import selectors, services
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation
+from messaging.pictures import media_typed
+from messaging.selectors import media_list
 from messaging.services import sender_default
 
 LIST_LENGTH = 60
@@ -139,6 +141,7 @@ def conversation_reply(request: AccountRequest, pk: int) -> HttpResponse:
     """Send a reply; a refused one stays in the box with the reason (422)."""
     row = _conversation(request, pk)
     body = request.POST.get("body", "")
+    media_ids = media_typed(request.POST.getlist("media_ids"))
     try:
         services.conversation_reply(
             account=request.account,
@@ -146,9 +149,14 @@ def conversation_reply(request: AccountRequest, pk: int) -> HttpResponse:
             conversation=row,
             body=body,
             request_key=request.POST.get("request_key", ""),
+            media_ids=media_ids,
         )
     except DomainError as error:
-        context = _thread_context(request, row) | {"error": error.message, "draft": body}
+        context = _thread_context(request, row) | {
+            "error": error.message,
+            "draft": body,
+            "pictures": media_list(account=request.account, media_ids=media_ids),
+        }
         return render(request, "inbox/_answer.html", context, status=422)
     return render(request, "inbox/_answer.html", _thread_context(request, row))
 

@@ -54,7 +54,7 @@ class PriceForm(forms.ModelForm):
 
     class Meta:
         model = Price
-        fields = ("country", "kind", "credits", "valid_from")
+        fields = ("type", "country", "kind", "credits", "valid_from")
 
     def clean_country(self) -> str:
         """Upper case; one whose numbers can be told from its neighbours'."""
@@ -68,11 +68,11 @@ class PriceForm(forms.ModelForm):
 
 @admin.register(Price)
 class PriceAdmin(admin.ModelAdmin):
-    """Credits a segment by country and kind. Batches keep what they were launched with."""
+    """Credits by type, country and kind. Batches keep what they were launched with."""
 
     form = PriceForm
-    list_display = ("country", "kind", "credits", "valid_from")
-    list_filter = ("kind",)
+    list_display = ("type", "country", "kind", "credits", "valid_from")
+    list_filter = ("type", "kind")
     search_fields = ("country",)
 
 

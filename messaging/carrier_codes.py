@@ -398,6 +398,24 @@ _CODES: Final = (
         "Try these once more later.",
         Retry.LATER,
     ),
+    # Pictures.
+    CarrierCode(
+        "11200",
+        Reason.MEDIA,
+        "The carrier could not fetch the picture.",
+        "It could not reach our address for pictures, or the message waited for over a week.",
+        _WAIT,
+        Retry.LATER,
+    ),
+    *(
+        CarrierCode(code, Reason.MEDIA, "The carrier did not pass the picture on.", cause, advice)
+        for code, cause, advice in (
+            ("12300", "It is of a kind that phones do not show.", "Send a JPEG, PNG or GIF."),
+            ("21620", "The carrier did not accept its address.", _STAFF),
+            ("21623", "There are more than ten.", "Send fewer pictures in one text."),
+            ("30019", "It is too large for this phone's carrier.", "Send a smaller picture."),
+        )
+    ),
     # Scheduling at the carrier.
     *(
         CarrierCode(

@@ -58,6 +58,7 @@ class Reason(TextChoices):
     BAD_SENDER = "bad_sender", "Sender cannot be used"
     REGION = "region", "Country not enabled"
     RATE = "rate", "Over a carrier's limit"
+    MEDIA = "media", "Picture not passed on"
     EXPIRED = "expired", "Expired"
     CARRIER_ACCOUNT = "carrier_account", "Carrier account problem"
     PROVIDER = "provider", "Carrier problem"
@@ -75,6 +76,21 @@ class Happened(TextChoices):
     CLICKED = "clicked", "Clicked"  # a person's first click
     REPLIED = "replied", "Replied"  # first reply, other than with opt-out words
     OPTED_OUT = "opted_out", "Left"
+
+
+class TextType(TextChoices):
+    """What is priced: words by the segment, or a message with pictures as a whole."""
+
+    SMS = "sms", "Text, a segment"
+    MMS = "mms", "Picture message"
+
+
+class InboundMediaState(TextChoices):
+    """What became of a file that came in."""
+
+    WAITING = "waiting", "Waiting"  # to be fetched from the carrier
+    STORED = "stored", "Stored"
+    REFUSED = "refused", "Refused"  # cannot be had: too large, gone, not at the carrier
 
 
 class BatchKind(TextChoices):

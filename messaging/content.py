@@ -10,7 +10,7 @@ from typing import Final
 
 from messaging.models import Batch
 from messaging.rendering import BODY_LIMIT, Template, compile_body
-from messaging.segments import cheaper
+from messaging.segments import cheaper, segments
 from tracking.codes import CODE_LENGTH, encode_pairs
 from tracking.models import Link
 from tracking.selectors import batch_domain, link_base
@@ -29,7 +29,9 @@ class Content:
     Attributes:
         template: The compiled body, or None when it is sent as it stands.
         link_length: Characters a short link takes, the same for everybody.
-        is_smart: Whether look-alikes are replaced in texts that become cheaper by it.
+        is_smart: Whether look-alikes are replaced in texts that become cheaper by it; no picture
+            message does.
+        has_media: Whether pictures go with it.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class Content:
         *,
         domain: str | None = None,
         is_smart: bool = False,
+        has_media: bool = False,
     ) -> None:
         """Take a compiled template, or a literal text; `domain` is an account's own for links."""
         self.template = template
-        self.is_smart = is_smart
+        self.is_smart = is_smart and not has_media
+        self.has_media = has_media
         self._literal = literal
         self._domain = domain
         self._link_base = link_base(domain)
@@ -58,7 +62,16 @@ class Content:
             self._literal,
             domain=self._domain,
             is_smart=self.is_smart if is_smart is None else is_smart,
+            has_media=self.has_media,
         )
+
+    def segments(self, text: str) -> int:
+        """How many segments one of its texts is billed as: a picture message is always one."""
+        return 1 if self.has_media else segments(text)
+
+    def is_blank(self, text: str) -> bool:
+        """Whether there is nothing to send: no word, and no picture."""
+        return not self.has_media and not text.strip()
 
     def sample(self, merge: Merge) -> str:
         """The text with stand-ins for short links: right in length and encoding, for counting."""
@@ -141,9 +154,12 @@ def link_codes(groups: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[li
 def content_of(batch: Batch) -> Content:
     """The content of a stored batch. One query if it is a template."""
     if not batch.is_template:
-        return Content(None, batch.body)
+        return Content(None, batch.body, has_media=bool(batch.media_ids))
     return Content(
-        compile_body(batch.body), domain=batch_domain(batch.pk), is_smart=batch.smart_encoding
+        compile_body(batch.body),
+        domain=batch_domain(batch.pk),
+        is_smart=batch.smart_encoding,
+        has_media=bool(batch.media_ids),
     )
 
 

@@ -20,10 +20,13 @@ from messaging.models import (
     CarrierEventQueue,
     Chunk,
     DriftRow,
+    InboundMedia,
     Lookup,
+    Media,
     Message,
 )
 from messaging.services.finish import TAKEN
+from messaging.services.media import KEPT_UNUSED
 
 
 def person_forget(*, account: Account, phone: str, alias: str) -> None:
@@ -45,9 +48,14 @@ def person_forget(*, account: Account, phone: str, alias: str) -> None:
     )
     singles.update(
         body="",
+        media_ids=[],
         texts_removed_at=now(),
         request_key=Replace("request_key", Value(phone), Value(alias)),
     )
+    came_in = InboundMedia.objects.filter(message_id__in=ids)
+    # Not a day later, as of what somebody may still want to send: with the next sweep.
+    Media.objects.filter(came_with__in=came_in).update(wanted_at=now() - KEPT_UNUSED)
+    came_in.delete()
     Message.objects.filter(pk__in=ids).update(phone=alias, body="", merge=None)
 
 

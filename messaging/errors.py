@@ -33,6 +33,29 @@ class AccountSuspended(NotAllowed):
     message = "This account is suspended, so nothing was sent. Please write to us to sort it out."
 
 
+class MediaRefused(Invalid):
+    """A file that cannot be sent with texts; the sentence says why."""
+
+    code = "media_refused"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, fields={"media": sentence})
+
+
+class SenderWithoutPictures(Conflict):
+    """The number a picture message would go out from can send words only."""
+
+    code = "sender_without_pictures"
+
+    def __init__(self, phone: str) -> None:
+        sentence = (
+            f"{phone} sends words only, no pictures, so nothing was sent. Choose another number,"
+            " or take the picture out. If your carrier has enabled MMS for it, say so under"
+            " Settings, Numbers."
+        )
+        super().__init__(sentence, fields={"sender": sentence})
+
+
 class BatchOver(Conflict):
     """The messages have all gone or were canceled; there is nothing left to change."""
 

@@ -16,7 +16,6 @@ from django.db import connection, transaction
 from messaging.choices import ChunkState, MessageState, Outcome
 from messaging.content import content_of, link_codes, link_ids
 from messaging.models import Attempt, Batch, Chunk, Message
-from messaging.segments import segments
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
 
@@ -91,7 +90,7 @@ def _doubt(
         message.rank = rank(MessageState.UNKNOWN)
         message.attempts += 1
         # Kept now, because the carrier's list is searched for it.
-        message.body, message.segments = text, segments(text)
+        message.body, message.segments = text, content.segments(text)
         moves.leave(batch.pk, MessageState.PENDING, "")
         moves.enter(batch.pk, MessageState.UNKNOWN, "", message.segments)
     Message.objects.bulk_update(messages, ["state", "rank", "attempts", "body", "segments"])

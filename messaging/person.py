@@ -37,7 +37,11 @@ def _texts(contact: Contact, kind: str, below: int | None, limit: int) -> list[E
         rows = rows.filter(direction=Direction.OUT if kind == TimelineKind.SENT else Direction.IN)
     if below is not None:
         rows = rows.filter(pk__lt=below)
-    found = rows.select_related("batch", "created_by").order_by("-id")[:limit]
+    found = (
+        rows.select_related("batch", "created_by")
+        .prefetch_related("inbound_media")
+        .order_by("-id")[:limit]
+    )
     return [_received(row) if row.direction == Direction.IN else _sent(row) for row in found]
 
 
@@ -47,7 +51,7 @@ def _received(row: Message) -> Entry:
         TimelineKind.RECEIVED,
         row.created_at,
         "Text from them",
-        text=row.body,
+        text=row.body or _wordless(row),
         role="replied",
         state=row.state,
         message_id=row.pk,
@@ -64,7 +68,7 @@ def _sent(row: Message) -> Entry:
         TimelineKind.SENT,
         row.created_at,
         f"Blast “{batch.name}”" if is_blast and batch is not None else name,
-        text=row.body,
+        text=row.body or _wordless(row),
         detail=f"By {row.created_by.display_name}" if row.created_by else "",
         role="waiting" if is_confirmed else ROLES.get(row.state, "waiting"),
         state="confirmed" if is_confirmed else row.state,
@@ -72,6 +76,12 @@ def _sent(row: Message) -> Entry:
         why="" if is_confirmed else row.get_reason_display(),
         message_id=row.pk,
     )
+
+
+def _wordless(row: Message) -> str:
+    """What stands for a text that is a picture alone."""
+    carried = row.batch.media_ids if row.batch is not None else row.inbound_media.all()
+    return "" if row.is_text_removed or not carried else "Picture"
 
 
 def _clicks(contact: Contact, kind: str, below: int | None, limit: int) -> list[Entry]:

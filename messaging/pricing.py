@@ -1,20 +1,32 @@
 """What a message costs in credits. Pure.
 
-Owns the price of a route: credits a segment, by the country a number belongs to. Which prices hold
-now is `messaging.selectors.prices_now`'; a batch keeps those it was launched with. Balances and
-the ledger are accounts'.
+Owns the price of a route: credits a segment, or a picture message, by the country a number belongs
+to. A picture message counts as one segment whatever it says, so both are multiplied alike. Which
+prices hold now is `messaging.selectors.prices_now`'; a batch keeps those it was launched with.
+Balances and the ledger are accounts'.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from common.countries import COUNTRIES
 from common.phone import prefixes
+from messaging.choices import TextType
 
-# Where staff have entered nothing: what a text costs carriers at home and, roughly, abroad.
-DEFAULTS: Final[Mapping[str, int]] = {"US": 1, "CA": 1, "PR": 1, "VI": 1, "": 5}
+# Where staff have entered nothing: what a text costs carriers at home and, roughly, abroad; and a
+# picture message, which costs about three times as much.
+DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
+    TextType.SMS: {"US": 1, "CA": 1, "PR": 1, "VI": 1, "": 5},
+    TextType.MMS: {"US": 3, "CA": 3, "PR": 3, "VI": 3, "": 15},
+}
+
+
+def type_of(media_ids: Sequence[int]) -> TextType:
+    """What a text with these pictures is priced as."""
+    return TextType.MMS if media_ids else TextType.SMS
+
 
 # A place in a list is found twice as fast as a name in a JSON object, and a million people have
 # their price looked up for one estimate.
@@ -80,12 +92,12 @@ def _table(by_prefix: tuple[tuple[str, int], ...]) -> str:
     return "{" + ",".join(str(prices.of(number)) for number in numbers) + "}"
 
 
-def prices_by_country(by_country: Mapping[str, int]) -> Prices:
+def prices_by_country(by_country: Mapping[str, int], *, type: str = TextType.SMS) -> Prices:
     """Prices from credits a segment by country (ISO 3166); "" is everywhere else.
 
     Countries that are not named cost what `DEFAULTS` say of them, else what "" says.
     """
-    return _built(tuple(sorted({**DEFAULTS, **by_country}.items())))
+    return _built(tuple(sorted({**DEFAULTS[type], **by_country}.items())))
 
 
 @lru_cache(maxsize=32)

@@ -96,6 +96,7 @@ _CODE: Final[Mapping[str, str]] = {
     Reason.BAD_SENDER: "21606",
     Reason.REGION: "21408",
     Reason.RATE: "30001",
+    Reason.MEDIA: "30019",
     Reason.EXPIRED: "30036",
     Reason.CARRIER_ACCOUNT: "30002",
     Reason.PROVIDER: "30008",

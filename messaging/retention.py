@@ -18,7 +18,7 @@ from django.db.models import Q
 from accounts.models import Account
 from common.clock import now
 from messaging.choices import Direction
-from messaging.models import Batch, Message, Retention
+from messaging.models import Batch, InboundMedia, Message, Retention
 
 _SLICE: Final = 5_000
 
@@ -110,8 +110,8 @@ def _batch(kind: _Kind, batch_id: int, before: datetime) -> int:
             if first_no > batch.size:
                 setattr(batch, kind.mark, now())
                 if kind.remove is _texts and not batch.is_template:
-                    batch.body = ""
-                batch.save(update_fields=[kind.mark, "body"])
+                    batch.body, batch.media_ids = "", []
+                batch.save(update_fields=[kind.mark, "body", "media_ids"])
                 return removed
 
 
@@ -142,6 +142,7 @@ def _inbound(kind: _Kind, account: Account, before: datetime) -> int:
 def _texts(message_ids: Sequence[int]) -> int:
     rows = Message.objects.filter(pk__in=message_ids)
     removed = rows.filter(~Q(body="") | Q(merge__isnull=False)).update(body="", merge=None)
+    InboundMedia.objects.filter(message_id__in=message_ids).delete()
     with connection.cursor() as cursor:
         cursor.execute(_EVENTS_SILENCE, [list(message_ids)])
     return removed

@@ -79,3 +79,11 @@ def kind_refused(kind: str, phone: str) -> str:
     if looks == SenderKind.TOLL_FREE:
         return "This number is toll-free: its first digits say so."
     return "This number is not toll-free: its first digits say so."
+
+
+def pictures_usual(phone: str) -> bool:
+    """Whether carriers usually send pictures from such a number: North American, no short code.
+
+    A short code needs MMS to be set up by the carrier; elsewhere Twilio's numbers have none.
+    """
+    return phone.startswith("+1")

@@ -24,7 +24,7 @@ from common.crypto import decrypt, encrypt
 from common.errors import Conflict, Invalid, NotFound
 from messaging.choices import BatchState, GatewayName, SenderKind
 from messaging.models import Batch, CarrierAccount, SenderNumber
-from messaging.sender_kinds import FACTS, kind_of, kind_refused
+from messaging.sender_kinds import FACTS, kind_of, kind_refused, pictures_usual
 from messaging.simulated import number_register
 
 log = logging.getLogger(__name__)
@@ -292,6 +292,7 @@ def _sender_store(
                 kind=kind,
                 rate_per_s=rate_per_s,
                 daily_cap=daily_cap,
+                can_mms=pictures_usual(phone),
                 is_default=not senders_list(account).exists(),
             )
     except IntegrityError:
@@ -342,8 +343,9 @@ def sender_update(
     rate_per_s: float,
     daily_cap: int | None,
     kind: str | None = None,
+    can_mms: bool | None = None,
 ) -> SenderNumber:
-    """Change what a number is called, what kind it is, and how fast and how much it may send.
+    """Change what a number is called, what kind it is, how fast and how much it may send, and what.
 
     Raises:
         NotFound: the account has no such number.
@@ -359,7 +361,8 @@ def sender_update(
         raise Invalid(fields={"kind": refused})
     sender.label, sender.rate_per_s, sender.daily_cap = label.strip()[:60], rate_per_s, daily_cap
     sender.kind = SenderKind(kind)
-    sender.save(update_fields=["label", "kind", "rate_per_s", "daily_cap"])
+    sender.can_mms = sender.can_mms if can_mms is None else can_mms
+    sender.save(update_fields=["label", "kind", "rate_per_s", "daily_cap", "can_mms"])
     audit_record(
         account=account,
         actor=actor,
@@ -370,6 +373,7 @@ def sender_update(
             "kind": kind,
             "rate_per_s": rate_per_s,
             "daily_cap": daily_cap,
+            "can_mms": sender.can_mms,
         },
     )
     return sender

@@ -13,7 +13,7 @@ from typing import Final
 from messaging.choices import Reason
 from messaging.content import Content
 from messaging.rendering import BODY_LIMIT
-from messaging.segments import GSM_BASIC, segments
+from messaging.segments import GSM_BASIC
 
 # One unit in either encoding, joining with nothing, replaced by nothing: all alike to a counter.
 _PLAIN: Final = "".join(char for char in GSM_BASIC if char not in "\n\r")
@@ -108,7 +108,7 @@ def _counted(content: Content, shape: Shape, *, is_too_long: bool) -> Counted:
     reason = shape.reason
     if not reason and (is_too_long or len(text) > BODY_LIMIT):
         reason = Reason.TOO_LONG
-    if not reason and not text.strip():
+    if not reason and content.is_blank(text):
         reason = Reason.BLANK_FIELD
     blank = [name for name, value in shape.merge.items() if not value or value.isspace()]
-    return Counted(shape, text, reason, segments(text), blank)
+    return Counted(shape, text, reason, content.segments(text), blank)

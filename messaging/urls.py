@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from messaging.views import log, lookups
+from messaging.views import log, lookups, media
 
 urlpatterns = [
     path("", log.message_log, name="message_log"),
@@ -10,5 +10,7 @@ urlpatterns = [
     path("line-types/", lookups.lookup_create, name="lookup_create"),
     path("line-types/<int:pk>/", lookups.lookup_detail, name="lookup_detail"),
     path("group", log.message_group, name="message_group"),
+    path("media/", media.media_add, name="media_add"),
+    path("media/<int:pk>", media.media_show, name="media_show"),
     path("<int:pk>/", log.message_detail, name="message_detail"),
 ]

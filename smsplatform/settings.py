@@ -257,6 +257,7 @@ CELERY_BEAT_SCHEDULE = {
         "contacts.import_sweep": 10,
         "tracking.check_destinations": 30,
         "exports.sweep": 30,
+        "messaging.fetch_media": 30,
         "messaging.retention_sweep": 3600,
         "messaging.opt_out_compare_due": 600,
         "messaging.lookup_sweep": 30,

@@ -13,6 +13,7 @@ from campaigns.services.blasts import DRAFT_LIMIT, GIVE_UP_LIMIT_HOURS, NAME_LIM
 from campaigns.services.campaigns import BUDGET_LIMIT
 from common.strict import StrictFields
 from messaging.choices import MessageState, Reason
+from messaging.pictures import PICTURES_LIMIT
 
 
 class CampaignSerializer(StrictFields, serializers.ModelSerializer):
@@ -105,6 +106,12 @@ class BlastSerializer(serializers.ModelSerializer):
     repeats = serializers.SerializerMethodField()
     series = serializers.SerializerMethodField()
     more_senders = serializers.SerializerMethodField()
+    media = serializers.ListField(
+        child=serializers.IntegerField(),
+        source="media_ids",
+        read_only=True,
+        help_text="Ids of its pictures, in order.",
+    )
 
     class Meta:
         model = Blast
@@ -125,6 +132,7 @@ class BlastSerializer(serializers.ModelSerializer):
             "occurrence_on",
             "give_up_hours",
             "smart_encoding",
+            "media",
             "utm",
             "estimated_credits",
             "batch",
@@ -194,6 +202,12 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
     )
     smart_encoding = serializers.BooleanField(
         required=False, help_text="Replace look-alikes in texts that become cheaper by it."
+    )
+    media = serializers.ListField(
+        child=serializers.IntegerField(),
+        required=False,
+        max_length=PICTURES_LIMIT,
+        help_text="Ids of its pictures, in order (`/media/`); replaces those it had.",
     )
     utm = UtmSerializer(required=False, help_text="Of this blast's links; replaces what it had.")
 

@@ -205,6 +205,7 @@ class BlastViewSet(
             body=blast.body,
             audience=people,
             smart_encoding=blast.smart_encoding,
+            has_media=bool(blast.media_ids),
         )
         advice = selectors.blast_advice(
             account=account, body=blast.body, people=people if groups else None
@@ -354,6 +355,8 @@ class BlastViewSet(
         account = calling_account(self.request)
         plain = ("name", "body", "give_up_hours", "smart_encoding", "utm")
         draft: dict[str, Any] = {name: data[name] for name in plain if name in data}
+        if "media" in data:
+            draft["media_ids"] = data["media"]
         if "groups" in data:
             draft["group_ids"] = data["groups"]
         if "campaign" in data:

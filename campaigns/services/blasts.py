@@ -20,6 +20,7 @@ from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.models import Group
 from messaging.models import SenderNumber
+from messaging.services import media_wanted
 from tracking.utm import utm_cleaned
 
 NAME_LIMIT = 120
@@ -46,6 +47,7 @@ def blast_create(
     more_senders: Sequence[SenderNumber] = (),
     give_up_hours: int = 0,
     smart_encoding: bool = False,
+    media_ids: Sequence[int] = (),
     utm: Mapping[str, str] | None = None,
     plan: Plan | None = None,
 ) -> Blast:
@@ -57,7 +59,8 @@ def blast_create(
         CampaignArchived: the campaign was put away.
         NameInvalid: a name longer than 120 characters.
         Invalid: a text over 10,000 characters, a time to give up or UTM parameters that cannot be.
-        NotFound: campaign, group or sender is not the account's.
+        MediaRefused: more pictures than carriers take.
+        NotFound: campaign, group, sender or picture is not the account's.
     """
     _check_owned(account, campaign=campaign, senders=[sender, *more_senders])
     if campaign.archived_at is not None:
@@ -72,6 +75,7 @@ def blast_create(
         sender=sender,
         give_up_hours=_give_up_hours(give_up_hours),
         smart_encoding=smart_encoding,
+        media_ids=media_wanted(account=account, media_ids=media_ids),
         utm=utm_cleaned(utm or {}),
         created_by=actor,
     )
@@ -97,6 +101,7 @@ def blast_update(
     campaign: Campaign | None = None,
     give_up_hours: int | None = None,
     smart_encoding: bool | None = None,
+    media_ids: Sequence[int] | None = None,
     utm: Mapping[str, str] | None = None,
     plan: Plan | None = None,
 ) -> Blast:
@@ -106,7 +111,7 @@ def blast_update(
 
     Raises:
         BlastNotEditable: it is scheduled, sent or canceled.
-        CampaignArchived, NameInvalid, Invalid, NotFound: as for `blast_create`.
+        CampaignArchived, NameInvalid, Invalid, MediaRefused, NotFound: as for `blast_create`.
 
     Locks: the blast's row.
     """
@@ -119,8 +124,11 @@ def blast_update(
         if campaign.archived_at is not None:
             raise CampaignArchived
         blast.campaign = campaign
-    was, blast.body = blast.body, blast.body if body is None else body_cleaned(body)
-    if repeats and blast.body != was:
+    was = (blast.body, blast.media_ids)
+    blast.body = blast.body if body is None else body_cleaned(body)
+    if media_ids is not None:
+        blast.media_ids = media_wanted(account=account, media_ids=media_ids)
+    if repeats and (blast.body, blast.media_ids) != was:
         # Whoever wrote the words answers for them: the rule on templates asks about them.
         blast.sent_by = actor
     blast.name = blast.name if name is None else _name(name, blast.body)

@@ -18,6 +18,7 @@ from campaigns.services.campaigns import campaign_change, campaign_create
 from campaigns.services.moving import plan_on
 from common.clock import now
 from common.errors import NotFound
+from messaging.selectors import media_list
 
 _AGAIN = " (again)"
 
@@ -123,6 +124,8 @@ def _copied(
         more_senders=list(blast.more_senders.filter(released_at=None)),
         give_up_hours=blast.give_up_hours,
         smart_encoding=blast.smart_encoding,
+        # Of one that was thrown away they may be gone.
+        media_ids=[one.pk for one in media_list(account=account, media_ids=blast.media_ids)],
         utm=blast.utm,
         plan=plan,
     )

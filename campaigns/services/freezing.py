@@ -1,8 +1,8 @@
 """What an approval froze, and whether it still holds.
 
-Content and audience are frozen as a digest: text, groups, numbers, time to give up. People and
-credits are frozen as figures: fewer are covered, more are not. The time is not frozen, so an
-approved blast may be moved.
+Content and audience are frozen as a digest: text, pictures, groups, numbers, time to give up.
+People and credits are frozen as figures: fewer are covered, more are not. The time is not frozen,
+so an approved blast may be moved.
 """
 
 import hashlib
@@ -50,6 +50,8 @@ def content_digest(account: Account, blast: Blast) -> str:
         "give_up_hours": blast.give_up_hours,
         "smart_encoding": blast.smart_encoding,
         "utm": blast.utm,
+        # Only where there are any, so that approvals of before there were pictures hold.
+        **({"media": blast.media_ids} if blast.media_ids else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

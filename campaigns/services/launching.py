@@ -75,6 +75,7 @@ def blast_schedule(
         EmailUnverified: the actor has not confirmed an address.
         InsufficientCredits: the balance does not cover it.
         BudgetPassed: the campaign's budget, or the account's of this month, does not.
+        SenderWithoutPictures: one of its numbers sends words only, and it has pictures.
         TemplateNotApproved: the account lets only approved templates out.
         ApprovalMissing, ApprovalVoid: a second person has to approve it (again).
         DomainError: messaging refuses the text (unknown merge field, too long) or has no sender.
@@ -93,7 +94,7 @@ def blast_schedule(
         raise NotFound
     if checked.state not in (BlastState.DRAFT, BlastState.FAILED):
         raise BlastNotEditable
-    approval_require(account=account, actor=actor, body=checked.body)
+    approval_require(account=account, actor=actor, body=checked.body, media_ids=checked.media_ids)
     start = at or moment + timedelta(seconds=settings.UNDO_S)
     estimate = require_sendable(account, checked)
     if (unapproved := refusal(account, checked, estimate)) is not None:
@@ -179,7 +180,12 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
             if unapproved is not None:
                 raise unapproved
             with transaction.atomic():
-                approval_require(account=blast.account, actor=blast.sent_by, body=blast.body)
+                approval_require(
+                    account=blast.account,
+                    actor=blast.sent_by,
+                    body=blast.body,
+                    media_ids=blast.media_ids,
+                )
                 # A budget that is changed meanwhile waits, then finds this batch.
                 blast.campaign = Campaign.objects.select_for_update(no_key=True).get(
                     pk=blast.campaign_id
@@ -202,6 +208,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                     ),
                     budgets=_budgets(blast.campaign),
                     smart_encoding=blast.smart_encoding,
+                    media_ids=blast.media_ids,
                     utm=blast.utm,
                     budget_group=blast.campaign_id,
                     budget_credits=blast.campaign.budget_credits,
@@ -362,11 +369,15 @@ def require_sendable(account: Account, blast: Blast) -> Estimate:
     group_ids = list(blast.groups.values_list("pk", flat=True))
     if not group_ids:
         raise AudienceMissing
+    if blast.media_ids:
+        senders = [blast.sender or messaging.sender_default(account), *blast.more_senders.all()]
+        messaging.media_wanted(account=account, media_ids=blast.media_ids, senders=senders)
     estimate = messaging.estimate(
         account=account,
         body=blast.body,
         audience=audience(account=account, group_ids=group_ids),
         smart_encoding=blast.smart_encoding,
+        has_media=bool(blast.media_ids),
     )
     if estimate.texted_now == 0:
         raise NobodyTextable(people=estimate.people)

@@ -261,6 +261,7 @@ def _occurrence(series: Series, at: datetime) -> bool:
             "local_time": series.at if series.is_local else None,
             "give_up_hours": pattern.give_up_hours,
             "smart_encoding": pattern.smart_encoding,
+            "media_ids": pattern.media_ids,
             "utm": pattern.utm,
             "estimated_credits": pattern.estimated_credits,
             "created_by_id": pattern.created_by_id,

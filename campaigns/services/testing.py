@@ -4,6 +4,7 @@ Owns only what a test is; it goes through the same door as every text (`messagin
 is no part of its blast: no report counts it, its credits are its own.
 """
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 from django.db import transaction
@@ -31,6 +32,7 @@ def blast_test(
     contact: Contact | None = None,
     sender: SenderNumber | None = None,
     smart_encoding: bool = False,
+    media_ids: Sequence[int] = (),
 ) -> Message:
     """Text a draft to a phone that the account has verified. Each call sends one more.
 
@@ -45,6 +47,7 @@ def blast_test(
         contact: Whose values are filled in; None for the fallbacks and the fields' names.
         sender: One of the account's numbers, or None for its usual one.
         smart_encoding: As for the blast.
+        media_ids: Its pictures.
 
     Returns:
         The message: pending, or skipped with the reason.
@@ -67,10 +70,11 @@ def blast_test(
         account=account,
         actor=actor,
         phone=phone,
-        body=as_read(template, contact, is_smart=smart_encoding),
+        body=as_read(template, contact, is_smart=smart_encoding and not media_ids),
         kind=BatchKind.TEST,
         request_key=f"test:{uuid4().hex}",
         sender=sender,
+        media_ids=media_ids,
     )
     audit_record(account=account, actor=actor, action="blast.tested", subject=phone)
     return message

@@ -4,6 +4,8 @@ Owns them and the rule of an account that only approved templates are sent. A bl
 the template it came from: what counts is that its text is, word for word, one that is approved.
 """
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from accounts.access import role_includes
@@ -16,6 +18,7 @@ from campaigns.models import SavedText
 from campaigns.services.blasts import body_cleaned
 from common.clock import now
 from common.errors import Conflict, Invalid, NotFound
+from messaging.services import media_wanted
 
 NAME_LIMIT = 80
 FOLDER_LIMIT = 60
@@ -30,9 +33,10 @@ def text_save(
     body: str,
     folder: str = "",
     kind: str = TextKind.TEMPLATE,
+    media_ids: Sequence[int] | None = None,
     text: SavedText | None = None,
 ) -> SavedText:
-    """Make a saved text, or change `text`. A template whose words change needs a new approval.
+    """Make a saved text, or change `text`. A template that changes needs a new approval.
 
     Args:
         account: The tenant.
@@ -41,11 +45,13 @@ def text_save(
         body: Its words; what cannot be sent may be saved, as a draft may.
         folder: Where it lies; "" for none.
         kind: A `TextKind`; of one that exists it stays.
+        media_ids: Pictures of a template, in order; None: those it has.
         text: The one to change; None for a new one.
 
     Raises:
-        Invalid: no name, no words, or too many of them.
-        NotFound: `text` is not the account's.
+        Invalid: no name, no words, or too many of them; a snippet with pictures.
+        MediaRefused: more pictures than carriers take.
+        NotFound: `text` or a picture is not the account's.
 
     Locks: the text's row.
     """
@@ -55,8 +61,15 @@ def text_save(
     saved = SavedText(account=account, kind=kind, created_by=actor)
     if text is not None:
         saved = _locked(account, text)
-    if saved.body != body:
+    pictures = saved.media_ids
+    if media_ids is not None:
+        pictures = media_wanted(account=account, media_ids=media_ids)
+    if pictures and saved.kind != TextKind.TEMPLATE:
+        sentence = "A snippet goes into a text and has no pictures. Make it a template."
+        raise Invalid(f"Nothing was saved. {sentence}", fields={"media": sentence})
+    if (saved.body, saved.media_ids) != (body, pictures):
         saved.approved_at = saved.approved_by = None
+    saved.media_ids = pictures
     saved.name, saved.folder, saved.body, saved.updated_at = name, folder, body, now()
     saved.save()
     audit_record(account=account, actor=actor, action="text.saved", subject=name)
@@ -71,10 +84,11 @@ def text_approve(
     text: SavedText,
     approved: bool,
     seen: str | None = None,
+    seen_media: Sequence[int] = (),
 ) -> SavedText:
     """Let a template be sent under the account's rule, or no longer. For admins.
 
-    `seen` are the words that the actor read, where they are known.
+    `seen` are the words that the actor read, where they are known, `seen_media` the pictures.
 
     Raises:
         Conflict: somebody rewrote it since it was read.
@@ -85,7 +99,8 @@ def text_approve(
     text = _locked(account, text)
     if text.kind != TextKind.TEMPLATE:
         raise NotFound
-    if approved and seen is not None and body_cleaned(seen) != text.body:
+    read = (text.body if seen is None else body_cleaned(seen), list(seen_media))
+    if approved and seen is not None and read != (text.body, text.media_ids):
         raise Conflict
     if (text.approved_at is not None) == approved:
         return text
@@ -108,11 +123,14 @@ def text_delete(*, account: Account, actor: User | None, text: SavedText) -> Non
     audit_record(account=account, actor=actor, action="text.deleted", subject=text.name)
 
 
-def approval_require(*, account: Account, actor: User | None, body: str) -> None:
+def approval_require(
+    *, account: Account, actor: User | None, body: str, media_ids: Sequence[int] = ()
+) -> None:
     """Hold a blast to the account's rule on templates, as it is at this moment.
 
     Raises:
-        TemplateNotApproved: the rule binds the actor, and the text is no approved template.
+        TemplateNotApproved: the rule binds the actor, and the text with its pictures is no
+            approved template.
     """
     rule = Account.objects.values_list("template_rule", flat=True).get(pk=account.pk)
     if rule == TemplateRule.FREE:
@@ -122,7 +140,11 @@ def approval_require(*, account: Account, actor: User | None, body: str) -> None
         if member is not None and role_includes(member.role, Role.ADMIN):
             return
     approved = SavedText.objects.filter(
-        account=account, kind=TextKind.TEMPLATE, approved_at__isnull=False, body=body
+        account=account,
+        kind=TextKind.TEMPLATE,
+        approved_at__isnull=False,
+        body=body,
+        media_ids=list(media_ids),
     )
     if not approved.exists():
         raise TemplateNotApproved

@@ -39,6 +39,7 @@ def blast_approval(request: AccountRequest, pk: int) -> HttpResponse:
             account=request.account,
             body=blast.body,
             group_ids=[group.pk for group in groups],
+            media_ids=blast.media_ids,
             plan=blast.plan,
         ),
     }

@@ -19,6 +19,7 @@ from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign, SavedText
 from common.errors import DomainError
 from contacts.selectors import contact_get, merge_fields
+from messaging.pictures import media_typed
 from tracking.destinations import destinations_ask, destinations_known
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
@@ -40,6 +41,7 @@ def blast_create(request: AccountRequest) -> HttpResponse:
         "campaign": request.GET.get("campaign") or _only_campaign(request),
         "groups": request.GET.getlist("group"),
         "body": text.body if text else request.GET.get("body", ""),
+        "media_ids": text.media_ids if text else [],
         "when": "now",
     }
     return _page(request, BlastForm(account=request.account, initial=initial), None)
@@ -92,6 +94,7 @@ def blast_test(request: AccountRequest) -> HttpResponse:
             contact=contact_get(account=request.account, contact_id=seen_id) if seen_id else None,
             sender=form.cleaned_data.get("sender"),
             smart_encoding=form.cleaned_data.get("smart_encoding", False),
+            media_ids=form.cleaned_data.get("media_ids", []),
         )
     except DomainError as error:
         context["error"] = error.message
@@ -209,6 +212,7 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
         "more_senders": list(data["more_senders"]),
         "give_up_hours": data["give_up_hours"] or 0,
         "smart_encoding": data["smart_encoding"],
+        "media_ids": data["media_ids"],
         "utm": form.utm,
         "plan": form.plan,
     }
@@ -252,6 +256,7 @@ def _counted(
         body=form["body"].value() or "",
         group_ids=groups,
         smart_encoding=bool(form["smart_encoding"].value()),
+        media_ids=media_typed(form["media_ids"].value()),
         seen_id=_seen_id(request),
         plan=form.plan,
     )

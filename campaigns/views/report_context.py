@@ -23,6 +23,7 @@ from messaging.selectors import (
     batch_figures,
     batch_waits_until,
     costs_of,
+    media_of,
     reason_counts,
     retried_credits,
 )
@@ -75,6 +76,7 @@ def whole_report(
         "groups": blast.groups.order_by("name"),
         "text": example.body if example else shown(batch),
         "example": example,
+        "pictures": media_of([batch]).get(batch.pk, []),
     }
 
 

@@ -168,6 +168,7 @@ def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
             body=blast.body,
             group_ids=[group.pk for group in groups],
             smart_encoding=blast.smart_encoding,
+            media_ids=blast.media_ids,
             plan=plan,
         ),
         "start": plan.at,

@@ -56,6 +56,9 @@ def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
         "groups": groups,
         "sender": blast.sender or selectors.senders_list(account=request.account).first(),
         "composed": compose(
-            account=request.account, body=blast.body, group_ids=[group.pk for group in groups]
+            account=request.account,
+            body=blast.body,
+            group_ids=[group.pk for group in groups],
+            media_ids=blast.media_ids,
         ),
     }

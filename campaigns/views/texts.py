@@ -13,6 +13,8 @@ from campaigns.forms import SavedTextForm
 from campaigns.models import SavedText
 from common.errors import DomainError
 from contacts.selectors import merge_fields
+from messaging.pictures import media_typed
+from messaging.selectors import media_list
 
 
 @requires(Role.VIEWER)
@@ -67,6 +69,7 @@ def text_approve(request: AccountRequest, pk: int) -> HttpResponse:
             text=text,
             approved=approved,
             seen=request.POST.get("seen"),
+            seen_media=media_typed(request.POST.getlist("seen_media")),
         )
     except DomainError as error:
         messages.error(request, error.message)
@@ -78,7 +81,13 @@ def _form(request: AccountRequest, text: SavedText | None) -> HttpResponse:
         form = SavedTextForm(request.POST)
     elif text is not None:
         form = SavedTextForm(
-            initial={"kind": text.kind, "folder": text.folder, "name": text.name, "body": text.body}
+            initial={
+                "kind": text.kind,
+                "folder": text.folder,
+                "name": text.name,
+                "body": text.body,
+                "media_ids": text.media_ids,
+            }
         )
     else:
         form = SavedTextForm(
@@ -101,5 +110,8 @@ def _form(request: AccountRequest, text: SavedText | None) -> HttpResponse:
         "text": text,
         "folders": selectors.text_folders(account=request.account),
         "merge_fields": merge_fields(account=request.account),
+        "pictures": media_list(
+            account=request.account, media_ids=media_typed(form["media_ids"].value())
+        ),
     }
     return render(request, "campaigns/text_form.html", context, status=422 if form.errors else 200)

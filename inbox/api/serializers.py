@@ -7,6 +7,7 @@ from inbox.choices import ConversationStatus
 from inbox.models import Conversation
 from inbox.services import KEY_CHARACTERS
 from messaging.choices import Direction
+from messaging.pictures import PICTURES_LIMIT
 from messaging.rendering import BODY_LIMIT
 
 
@@ -47,7 +48,15 @@ class ConversationSerializer(serializers.ModelSerializer):
 class ReplySerializer(StrictFields, serializers.Serializer):
     """A reply in a thread."""
 
-    body = serializers.CharField(max_length=BODY_LIMIT)
+    body = serializers.CharField(
+        max_length=BODY_LIMIT, allow_blank=True, default="", help_text="Blank only with `media`."
+    )
+    media = serializers.ListField(
+        child=serializers.IntegerField(),
+        default=list,
+        max_length=PICTURES_LIMIT,
+        help_text="Ids of pictures to send with it, in order (`/media/`).",
+    )
     idempotency_key = serializers.CharField(
         max_length=KEY_CHARACTERS,
         help_text="Asking again with the same key sends nothing and returns the first message.",

@@ -69,5 +69,6 @@ class ConversationViewSet(viewsets.ReadOnlyModelViewSet[Conversation]):
             conversation=conversation,
             body=form.validated_data["body"],
             request_key=form.validated_data["idempotency_key"],
+            media_ids=form.validated_data["media"],
         )
         return Response(MessageSerializer(message).data, status=status.HTTP_201_CREATED)

@@ -57,7 +57,8 @@ class MessageViewSet(
 
     def get_queryset(self) -> QuerySet[Message]:
         """Only the key's account."""
-        return messages_list(account=calling_account(self.request))
+        rows = messages_list(account=calling_account(self.request))
+        return rows.select_related("batch").prefetch_related("inbound_media")
 
     @extend_schema(
         request=MessageSendSerializer,
@@ -82,6 +83,7 @@ class MessageViewSet(
             actor=calling_user(request),
             phone=phone.e164,
             body=form.validated_data["body"],
+            media_ids=form.validated_data["media"],
             sender=self._sender(form.validated_data.get("sender")),
             kind=BatchKind.API,
             priority=Priority.SINGLE,

@@ -5,6 +5,7 @@ and a carrier's HTTP: it opens no connection (`transport.py` does) and touches n
 carriers tell later, in webhooks, has its own vocabulary in `events.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -140,7 +141,13 @@ class Gateway(Protocol):
         the fixed parts of a template once for a whole batch.
         """
 
-    def request(self, *, to: str, our_number: str, encoded_body: str, ref: str) -> bytes:
+    @staticmethod
+    def encode_media(urls: Sequence[str]) -> str:
+        """Addresses of pictures as they stand inside a request; made once for a whole batch."""
+
+    def request(
+        self, *, to: str, our_number: str, encoded_body: str, ref: str, media: str = ""
+    ) -> bytes:
         """The body of a request to send one message.
 
         Args:
@@ -149,6 +156,7 @@ class Gateway(Protocol):
             encoded_body: The text, encoded by `encode`.
             ref: `<message id>-<attempt>`, which ends the address of its status callbacks, so that
                 a callback names its message even when the answer to this request is lost.
+            media: Its pictures, encoded by `encode_media`; "" for words alone.
         """
 
     def result(self, answer: Answer) -> Result:

@@ -38,10 +38,11 @@ class InboundText(NamedTuple):
         account_ref: The carrier account the payload claims to come from.
         phone: Who sent it.
         our_number: Whom it was sent to.
-        body: What it says; media are listed below it by their addresses.
+        body: What it says; may be empty where media came.
         segments: As the carrier counted.
         opt_out_word: `STOP`, `START` or `HELP` when the carrier has recognised and answered it
             itself, else "".
+        media: Addresses of what came with it, at the carrier.
     """
 
     carrier_id: str

@@ -8,6 +8,7 @@ https://www.twilio.com/docs/messaging/api/message-resource
 import base64
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -70,15 +71,22 @@ class TwilioGateway:
         """`text` as a form value."""
         return quote_plus(text)
 
-    def request(self, *, to: str, our_number: str, encoded_body: str, ref: str) -> bytes:
+    @staticmethod
+    def encode_media(urls: Sequence[str]) -> str:
+        """Repeated MediaUrl parameters."""
+        return "".join("&MediaUrl=" + quote_plus(url) for url in urls)
+
+    def request(
+        self, *, to: str, our_number: str, encoded_body: str, ref: str, media: str = ""
+    ) -> bytes:
         """The form that creates one message."""
         sender = self._from.get(our_number)
         if sender is None:
             sender = self._from[our_number] = "&From=" + quote_plus(our_number) + "&Body="
         # E.164 needs no more encoding than its plus.
-        return (f"To=%2B{to[1:]}{sender}{encoded_body}{self._callback}{ref}{self._rules}").encode(
-            "ascii"
-        )
+        return (
+            f"To=%2B{to[1:]}{sender}{encoded_body}{media}{self._callback}{ref}{self._rules}"
+        ).encode("ascii")
 
     def result(self, answer: Answer) -> Result:
         """What Twilio's answer to a create request came to."""

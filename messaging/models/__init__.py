@@ -10,6 +10,7 @@ from messaging.models.drift import DriftReport, DriftRow
 from messaging.models.events import CarrierEvent, CarrierEventQueue
 from messaging.models.hours import HoursRule
 from messaging.models.lookups import Lookup, LookupRun
+from messaging.models.media import InboundMedia, Media
 from messaging.models.messages import Attempt, Message
 from messaging.models.totals import BatchActivity, BatchCost, BatchTally, BatchTotals
 
@@ -28,9 +29,11 @@ __all__ = [
     "DriftReport",
     "DriftRow",
     "HoursRule",
+    "InboundMedia",
     "Lane",
     "Lookup",
     "LookupRun",
+    "Media",
     "Message",
     "Price",
     "Retention",

@@ -1,5 +1,7 @@
 """One launch of one text to many, what of it is left to send, and for how long texts are kept."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -31,6 +33,9 @@ class Batch(models.Model):
     smart_encoding = models.BooleanField(
         default=False, help_text="Look-alikes are replaced in texts that become cheaper by it."
     )
+    media_ids = ArrayField(
+        models.BigIntegerField(), default=list, help_text="Pictures it carries, in order."
+    )
     sender = models.ForeignKey(SenderNumber, on_delete=models.PROTECT, related_name="+")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.RUNNING)
@@ -39,7 +44,8 @@ class Batch(models.Model):
     ignores_quiet_hours = models.BooleanField(default=False)
     size = models.PositiveIntegerField(default=0)
     prices = models.JSONField(
-        default=dict, help_text="Credits a segment by the beginning of the number, at launch."
+        default=dict,
+        help_text="Credits a segment, or a picture message, by how numbers begin.",
     )
     budget_group = models.BigIntegerField(
         null=True, blank=True, help_text="Batches with the same one share a budget: a campaign's."
@@ -92,6 +98,8 @@ class Batch(models.Model):
                 name="batch_of_group",
                 condition=Q(budget_group__isnull=False),
             ),
+            # Only batches with pictures stand in it: whether a picture is still referred to.
+            GinIndex(fields=["media_ids"], name="batch_with_media", condition=~Q(media_ids=[])),
             models.Index(
                 fields=["id"], name="batch_unsettled", condition=Q(settled_at__isnull=True)
             ),

@@ -10,6 +10,7 @@ from messaging.choices import (
     BatchKind,
     GatewayName,
     SenderKind,
+    TextType,
 )
 
 
@@ -59,6 +60,9 @@ class SenderNumber(models.Model):
     label = models.CharField(max_length=60, blank=True)
     rate_per_s = models.FloatField(default=1.0)
     daily_cap = models.PositiveIntegerField(null=True, blank=True)
+    can_mms = models.BooleanField(
+        default=True, db_default=True, help_text="Whether its carrier sends pictures from it."
+    )
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now)
     released_at = models.DateTimeField(null=True, blank=True)
@@ -106,11 +110,19 @@ class SenderDay(models.Model):
 
 
 class Price(models.Model):
-    """Credits a segment costs, to a country and for a kind of text, from a day on. Staff decide.
+    """Credits a segment, or a picture message, costs, to a country and for a kind of text.
 
-    The closest row that is in force counts: country and kind, then country, then kind, then neither
-    (`messaging.selectors.prices_now`). Where there is none, `messaging.pricing.DEFAULTS`.
+    From a day on; staff decide. Of its type the closest row that is in force counts: country and
+    kind, then country, then kind, then neither (`messaging.selectors.prices_now`). Where there is
+    none, `messaging.pricing.DEFAULTS`.
     """
+
+    type = models.CharField(
+        max_length=3,
+        choices=TextType.choices,
+        default=TextType.SMS,
+        help_text="Words are priced by the segment, a message with pictures as a whole.",
+    )
 
     country = models.CharField(
         max_length=2,
@@ -125,7 +137,8 @@ class Price(models.Model):
         help_text="Empty for every kind of text.",
     )
     credits = models.PositiveSmallIntegerField(
-        help_text="Credits a segment.", validators=[MinValueValidator(1), MaxValueValidator(100)]
+        help_text="Credits a segment, or a picture message.",
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
     valid_from = models.DateField(
         default=today, help_text="From this day (UTC) on, until a later row says otherwise."
@@ -134,11 +147,11 @@ class Price(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["country", "kind", "valid_from"], name="one_price_a_day"
+                fields=["type", "country", "kind", "valid_from"], name="one_price_a_day"
             ),
             models.CheckConstraint(condition=Q(credits__gte=1), name="price_not_free"),
         ]
-        ordering = ["country", "kind", "-valid_from"]
+        ordering = ["type", "country", "kind", "-valid_from"]
 
     def __str__(self) -> str:
         return f"{self.country or 'elsewhere'}: {self.credits}"

@@ -130,7 +130,8 @@ class Message(models.Model):
         if self.is_of_erased:
             return True
         if self.direction == Direction.IN:
-            return self.segments > 0
+            # One that was only a picture never had any; what came with it goes when a text does.
+            return self.segments > 0 and not self.inbound_media.all()
         return self.batch is not None and self.batch.texts_removed_at is not None
 
 

@@ -20,6 +20,7 @@ from contacts.services import consent_grant, consent_revoke, number_returns
 from messaging.activity import ActivityMoves, activity_move, minute_of
 from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
+from messaging.inbound_media import inbound_media_note
 from messaging.keywords import Keyword, KeywordKind, classify
 from messaging.models import CarrierAccount, Message, SenderNumber
 from messaging.receipts import answers, joins
@@ -57,13 +58,14 @@ def inbound_file(
 
     Locks: the message it answers, its batch's totals and activity, the contact, the conversation,
         the account.
-    Side effects: consent, automatic answers, signal `message_received`.
+    Side effects: consent, automatic answers, signal `message_received`; its files are fetched.
     """
     sender = _sender(carrier_account, text)
     number_returns(account=sender.account, phone=text.phone)
     message = _store(sender, text, at)
     if message is None:
         return None
+    inbound_media_note(message=message, carrier_account=carrier_account, urls=text.media)
     keyword = _meaning(sender.account, text)
     leaves = keyword.kind == KeywordKind.STOP or keyword.likely_opt_out
     is_answered = bool(text.opt_out_word) or answers.network_answers(sender, keyword)
@@ -118,7 +120,6 @@ def _store(sender: SenderNumber, text: InboundText, at: datetime) -> Message | N
     carrier_id = text.carrier_id[:64] or None
     if carrier_id and Message.objects.filter(account=account, carrier_id=carrier_id).exists():
         return None
-    body = "\n".join(filter(None, [text.body.replace("\0", "")[:_BODY_LIMIT], *text.media]))
     try:
         with transaction.atomic():
             return Message.objects.create(
@@ -128,7 +129,7 @@ def _store(sender: SenderNumber, text: InboundText, at: datetime) -> Message | N
                 phone=text.phone,
                 our_number=text.our_number,
                 contact=Contact.objects.filter(account=account, phone=text.phone).first(),
-                body=body,
+                body=text.body.replace("\0", "")[:_BODY_LIMIT],
                 segments=text.segments,
                 carrier_id=carrier_id,
                 created_at=at,

@@ -15,6 +15,7 @@ from messaging.selectors.figures import (
     reason_counts,
 )
 from messaging.selectors.lookups import lookup_counts
+from messaging.selectors.media import media_list, media_of
 from messaging.selectors.messages import (
     has_newcomers,
     messages_counted,
@@ -48,6 +49,8 @@ __all__ = [
     "figures_sum",
     "has_newcomers",
     "lookup_counts",
+    "media_list",
+    "media_of",
     "message_cost",
     "message_explanation",
     "message_timeline",

@@ -12,6 +12,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import connection
 
+from common.clock import now
 from common.crypto import decrypt
 from messaging.budget import Asked
 from messaging.choices import BatchKind, GatewayName
@@ -19,6 +20,7 @@ from messaging.content import Content, link_ids
 from messaging.gate import Policy, policy
 from messaging.gateways.base import Gateway
 from messaging.gateways.twilio import TwilioGateway
+from messaging.media_links import media_urls
 from messaging.models import CarrierAccount
 from messaging.pricing import Prices, prices_frozen
 from messaging.rendering import compile_body
@@ -44,6 +46,7 @@ class BatchInfo:
     is_charged: bool
     prices: Prices
     budgets: Asked
+    media: str  # the pictures' addresses as the gateway writes them into its requests
 
 
 def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], BatchInfo]:
@@ -57,7 +60,7 @@ def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Bat
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
                    b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at,
                    b.smart_encoding, b.prices::text,
-                   a.monthly_budget_credits, b.budget_group, b.budget_credits
+                   a.monthly_budget_credits, b.budget_group, b.budget_credits, b.media_ids
             FROM unnest(%s::bigint[], %s::bigint[]) AS pair(batch_id, sender_id)
             JOIN messaging_batch b ON b.id = pair.batch_id
             JOIN accounts_account a ON a.id = b.account_id
@@ -100,8 +103,10 @@ def _info(
     monthly_budget: int,
     budget_group: int | None,
     budget_credits: int,
+    media_ids: list[int],
 ) -> BatchInfo:
-    content, link_ids = _content(batch_id, body, is_template, smart_encoding)
+    content, link_ids = _content(batch_id, body, is_template, smart_encoding, bool(media_ids))
+    carrier = gateway(carrier_account_id, gateway_name, external_id, bytes(secret), api_base_url)
     return BatchInfo(
         id=batch_id,
         account_id=account_id,
@@ -111,7 +116,7 @@ def _info(
         daily_cap=daily_cap,
         timezone=timezone,
         carrier_account_id=carrier_account_id,
-        gateway=gateway(carrier_account_id, gateway_name, external_id, bytes(secret), api_base_url),
+        gateway=carrier,
         rules=policy(
             kind=kind,
             ignores_quiet_hours=ignores_quiet_hours,
@@ -135,16 +140,22 @@ def _info(
             budget_group,
             budget_credits,
         ),
+        media=carrier.encode_media(media_urls(media_ids, at=now())) if media_ids else "",
     )
 
 
 @lru_cache(maxsize=256)
 def _content(
-    batch_id: int, body: str, is_template: bool, is_smart: bool
+    batch_id: int, body: str, is_template: bool, is_smart: bool, has_media: bool
 ) -> tuple[Content, tuple[int, ...]]:
     if not is_template:
-        return Content(None, body), ()
-    content = Content(compile_body(body), domain=batch_domain(batch_id), is_smart=is_smart)
+        return Content(None, body, has_media=has_media), ()
+    content = Content(
+        compile_body(body),
+        domain=batch_domain(batch_id),
+        is_smart=is_smart,
+        has_media=has_media,
+    )
     return content, tuple(link_ids(batch_id))
 
 

@@ -106,6 +106,7 @@ class Exchange:
                     to=item.phone,
                     our_number=batch.our_number,
                     encoded_body=item.wire,
+                    media=batch.media,
                     ref=f"{item.id}-{item.attempts + 1}",
                 ),
             )

@@ -13,10 +13,9 @@ from common.clock import now
 from messaging import rate
 from messaging.budget import Rooms
 from messaging.choices import Reason
-from messaging.content import link_codes
+from messaging.content import Content, link_codes
 from messaging.gate import Hours, Policy, skip_reason
 from messaging.rendering import BODY_LIMIT
-from messaging.segments import segments
 from messaging.sending.batches import BatchInfo
 from messaging.sending.claim import Item, Lease, Window, look_again
 from messaging.sending.daycap import day_take
@@ -89,7 +88,7 @@ def prepare(window: Window) -> Prepared:
     by_sender: dict[int, list[tuple[Progress, Item]]] = defaultdict(list)
     for progress, items in ready:
         for item in items:
-            reason = _unsendable(item)
+            reason = _unsendable(item, progress.lease.batch.content)
             if reason:
                 prepared.skips.append((progress, item, reason))
             else:
@@ -160,13 +159,13 @@ def _render(window: list[tuple[BatchInfo, list[Item]]]) -> None:
         wires = batch.content.wires(merges, codes, batch.gateway.encode)
         for item, text, wire in zip(items, texts, wires, strict=True):
             item.text, item.wire = text, wire
-            item.segments = segments(text)
+            item.segments = batch.content.segments(text)
 
 
-def _unsendable(item: Item) -> str:
+def _unsendable(item: Item, content: Content) -> str:
     if len(item.text) > BODY_LIMIT:
         return Reason.TOO_LONG
-    return "" if item.text.strip() else Reason.BLANK_FIELD
+    return Reason.BLANK_FIELD if content.is_blank(item.text) else ""
 
 
 def _granted(by_sender: dict[int, list[tuple[Progress, Item]]]) -> list[int]:

@@ -9,6 +9,7 @@ from messaging.services.estimating import Audience, Estimate, audience_count, es
 from messaging.services.grouping import messages_group
 from messaging.services.hours import hours_rule_add, hours_rule_end
 from messaging.services.launch import batch_launch
+from messaging.services.media import media_upload, media_wanted
 from messaging.services.retrying import batch_retry
 from messaging.services.single import message_send, reason_not_texted, sender_default
 from messaging.services.timing import Timing, clocks, timing, timing_people
@@ -27,6 +28,8 @@ __all__ = [
     "estimate",
     "hours_rule_add",
     "hours_rule_end",
+    "media_upload",
+    "media_wanted",
     "message_send",
     "messages_group",
     "people_crowded",

@@ -21,7 +21,7 @@ from accounts.models import Account
 from common.sql import Sql
 from contacts.models import Contact
 from contacts.selectors import merge_fields
-from messaging.choices import BatchKind, Reason
+from messaging.choices import BatchKind, Reason, TextType
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.models import SenderNumber
@@ -148,8 +148,11 @@ def estimate(
     audience: QuerySet[Contact],
     sender: SenderNumber | None = None,
     smart_encoding: bool = False,
+    has_media: bool = False,
 ) -> Estimate:
     """Count a body against an audience, exactly. One query over the audience; writes nothing.
+
+    With `has_media` as a picture message, which is one unit whatever it says.
 
     Raises:
         TemplateError: the body cannot be sent as it is.
@@ -160,6 +163,7 @@ def estimate(
         audience=audience,
         sender=sender,
         smart_encoding=smart_encoding,
+        has_media=has_media,
     ).estimate
 
 
@@ -170,6 +174,7 @@ def audience_count(
     audience: QuerySet[Contact],
     sender: SenderNumber | None = None,
     smart_encoding: bool = False,
+    has_media: bool = False,
     may_be_recent: bool = False,
 ) -> Audience:
     """As `estimate`, with what other wordings of the body can be held against.
@@ -180,7 +185,12 @@ def audience_count(
     """
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
-    content = Content(template, domain=link_settings(account).domain, is_smart=smart_encoding)
+    content = Content(
+        template,
+        domain=link_settings(account).domain,
+        is_smart=smart_encoding,
+        has_media=has_media,
+    )
     if sender is None:
         try:
             sender = sender_default(account)
@@ -193,7 +203,9 @@ def audience_count(
             template=template,
             audience=audience,
             by_value=template.composes_values,
-            prices=prices_now(kind=BatchKind.BLAST),
+            prices=prices_now(
+                kind=BatchKind.BLAST, type=TextType.MMS if has_media else TextType.SMS
+            ),
         )
     except EmptyAudience:
         return Audience(content, [])
@@ -244,7 +256,7 @@ def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
         segments=sum(one.shape.people * one.segments for one in texted),
         credits=sum(one.credits for one in texted),
         encoding=seen.encoding,
-        max_segments=seen.segments,
+        max_segments=1 if content.has_media else seen.segments,
         blanks=_blanks(content, counts),
         examples=_examples(texted, counts),
     )

@@ -17,7 +17,6 @@ from messaging.content import Content, content_of, link_codes, link_ids
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTally, BatchTotals, Chunk, Message
 from messaging.pricing import Prices
-from messaging.segments import segments
 from messaging.services.control import skip_pending
 from messaging.tally import TallyMoves, tally_move
 
@@ -183,7 +182,7 @@ def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Mess
     for row, text in zip(rows, texts, strict=True):
         moves.leave(batch.pk, row.state, row.reason, row.segments, row.credits)
         row.body = row.body or text
-        row.segments = row.segments or segments(row.body)
+        row.segments = row.segments or content.segments(row.body)
         if batch.credits_reserved:
             row.credits = prices.credits(row.phone, row.segments)
             charged += row.credits

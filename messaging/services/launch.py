@@ -30,11 +30,11 @@ from messaging.gate import blast_rules
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
 from messaging.pooling import pooled
-from messaging.pricing import Prices
+from messaging.pricing import Prices, type_of
 from messaging.recipients import people, segments_bound
 from messaging.rendering import Template, compile_body
-from messaging.segments import segments
 from messaging.selectors.prices import prices_now
+from messaging.services.media import media_wanted
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
 from messaging.timetable import Timetable, places_of, slotted
@@ -60,6 +60,7 @@ def batch_launch(
     also_from: Sequence[SenderNumber] = (),
     budgets: Sequence[Budget] = (),
     smart_encoding: bool = False,
+    media_ids: Sequence[int] = (),
     utm: Mapping[str, str] | None = None,
     budget_group: int | None = None,
     budget_credits: int = 0,
@@ -85,6 +86,7 @@ def batch_launch(
         budgets: What it may not pass, beside the account's own budget of the month.
         utm: UTM parameters of its links instead of the account's (`tracking.utm`).
         smart_encoding: Replace look-alikes in texts that become cheaper by it.
+        media_ids: Pictures of the account that go with it, in order.
         budget_group: Batches with the same one share a budget that is asked while they run.
         budget_credits: That budget; 0 for no limit.
         wall: The local time (naive) at which each is texted where they are; whose time has passed
@@ -95,6 +97,7 @@ def batch_launch(
         EmptyAudience: nobody is in it.
         InsufficientCredits: the balance does not cover the exact cost.
         BudgetPassed: a budget does not.
+        SenderWithoutPictures: one of the numbers sends words only.
         EmailUnverified, AccountSuspended, SenderNotUsable.
 
     Locks: batch, messages, tally, account (in the order of docs/locks.md).
@@ -104,6 +107,7 @@ def batch_launch(
     senders = list({one.pk: one for one in (sender, *also_from)}.values())
     for one in senders:
         may_launch(account=account, actor=actor, sender=one)
+    media_ids = media_wanted(account=account, media_ids=media_ids, senders=senders)
     body = body.replace(SEPARATOR, " ")
     template = compile_body(body)
     template.validate({field.name for field in merge_fields(account=account)})
@@ -118,14 +122,20 @@ def batch_launch(
         priority=priority,
         expires_at=expires_at,
         smart_encoding=smart_encoding,
+        media_ids=media_ids,
         budget_group=budget_group,
         budget_credits=budget_credits,
     )
     if not is_new:
         return batch
     link_rules = link_settings(account)
-    content = Content(template, domain=link_rules.domain, is_smart=smart_encoding)
-    prices = prices_now(kind=kind)
+    content = Content(
+        template,
+        domain=link_rules.domain,
+        is_smart=smart_encoding,
+        has_media=bool(media_ids),
+    )
+    prices = prices_now(kind=kind, type=type_of(media_ids))
     batch.prices = prices.by_prefix
     made = _messages_insert(batch, senders, template, content, audience, prices, wall)
     counts = made.counts
@@ -241,10 +251,10 @@ def _messages_insert(
         timetable = Timetable(rules, start=batch.launched_at, wall=wall)
         starts = {place: timetable.starts_at(place) for place in places_of(chosen)}
         placed, moments = slotted(placed, senders=senders, moments=starts)
-    if template.names:
+    if template.names and not content.has_media:
         bound = segments_bound(template, content.link_length)
     else:
-        bound = Sql("%s::int", [segments(content.sample(None))])
+        bound = Sql("%s::int", [content.segments(content.sample(None))])
     price = prices.sql("phone")
     bound = Sql(f"({bound.text}) * {price.text}", [*bound.params, *price.params])
     with connection.cursor() as cursor:
@@ -381,6 +391,6 @@ def _exact(batch: Batch, content: Content, prices: Prices) -> int:
     """Count every message as it will be rendered, streamed: memory does not grow with the batch."""
     rows = Message.objects.filter(batch=batch, state=MessageState.PENDING)
     return sum(
-        prices.credits(phone, segments(content.sample(merge)))
+        prices.credits(phone, content.segments(content.sample(merge)))
         for phone, merge in rows.values_list("phone", "merge").iterator(chunk_size=5000)
     )

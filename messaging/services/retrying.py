@@ -23,7 +23,6 @@ from messaging.models import Batch
 from messaging.pricing import Prices
 from messaging.reopening import reopen
 from messaging.retryable import IS_RETRYABLE, parameters
-from messaging.segments import segments
 from messaging.services.control import batch_locked
 from messaging.services.launch import CHUNK_SIZE, may_launch
 from messaging.tally import TallyMoves, tally_move
@@ -133,7 +132,7 @@ def _cost(cursor: Any, batch: Batch, ids: list[int]) -> int:
     )
     content = content_of(batch)
     uncounted = sum(
-        prices.credits(phone, segments(body or content.sample(json.loads(merge or "null"))))
+        prices.credits(phone, content.segments(body or content.sample(json.loads(merge or "null"))))
         for phone, body, merge in cursor.fetchall()
     )
     return counted + uncounted

@@ -4,6 +4,7 @@ Owns `message_send` and which number is used where nobody chooses. Conversations
 files what `message_queued` announces.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from django.db import connection, transaction
@@ -17,16 +18,17 @@ from contacts.selectors import opted_out
 from contacts.services import erasing_held_off
 from messaging import signals
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
-from messaging.content import SEPARATOR
+from messaging.content import SEPARATOR, content_of
 from messaging.errors import NoSender
 from messaging.gate import PASSES_CONSENT, PASSES_OPT_OUT
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
+from messaging.pricing import type_of
 from messaging.recipients import trial_is_restricted
 from messaging.rendering import BODY_LIMIT, TemplateError
-from messaging.segments import segments
 from messaging.selectors.prices import prices_now
 from messaging.services.launch import batch_insert, chunks_insert, may_launch
+from messaging.services.media import media_wanted
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
 
@@ -63,6 +65,7 @@ def message_send(
     sender: SenderNumber | None = None,
     contact: Contact | None = None,
     priority: int = Priority.SINGLE,
+    media_ids: Sequence[int] = (),
 ) -> Message:
     """Queue a text to one person; asking twice with one key asks once.
 
@@ -78,13 +81,16 @@ def message_send(
         sender: One of the account's numbers, or None for its default.
         contact: The person, where known.
         priority: A `Priority`.
+        media_ids: Pictures of the account that go with it, in order; then the body may be blank.
 
     Returns:
         The message: pending, or skipped with the reason why this person is not texted.
 
     Raises:
         TemplateError: the text is blank or too long.
-        InsufficientCredits, EmailUnverified, AccountSuspended, NoSender, SenderNotUsable.
+        MediaRefused: too many pictures. NotFound: one of them is not the account's.
+        InsufficientCredits, EmailUnverified, AccountSuspended, NoSender, SenderNotUsable,
+        SenderWithoutPictures.
 
     Locks: batch, messages, tally, account.
     Side effects: signal `message_queued`; after commit, a hint to the send queue.
@@ -92,13 +98,15 @@ def message_send(
     erasing_held_off(account=account)
     sender = sender or sender_default(account)
     may_launch(account=account, actor=actor, sender=sender)
-    _check_body(body)
+    media_ids = media_wanted(account=account, media_ids=media_ids, senders=[sender])
+    _check_body(body, has_media=bool(media_ids))
     batch, is_new = batch_insert(
         account=account,
         kind=kind,
         name="",
         body=body.replace(SEPARATOR, " "),
         is_template=False,
+        media_ids=media_ids,
         sender=sender,
         created_by=actor,
         request_key=request_key,
@@ -126,8 +134,8 @@ def message_send(
     return message
 
 
-def _check_body(body: str) -> None:
-    if not body.strip():
+def _check_body(body: str, *, has_media: bool) -> None:
+    if not body.strip() and not has_media:
         raise TemplateError(
             "The message is empty. Write something to send.",
             code="template_blank",
@@ -191,8 +199,8 @@ def _reserve(batch: Batch, phone: str) -> None:
     Raises:
         InsufficientCredits: for every other kind.
     """
-    price = prices_now(kind=batch.kind).only(phone)
-    credits = price.credits(phone, segments(batch.body))
+    price = prices_now(kind=batch.kind, type=type_of(batch.media_ids)).only(phone)
+    credits = price.credits(phone, content_of(batch).segments(batch.body))
     try:
         credits_reserve(
             account=batch.account, batch_id=batch.pk, credits=credits, key=f"reserve:{batch.pk}"

@@ -3,6 +3,6 @@
 Importing the modules registers their tasks with Celery.
 """
 
-from messaging.tasks import audience, events, sending
+from messaging.tasks import audience, events, media, sending
 
-__all__ = ["audience", "events", "sending"]
+__all__ = ["audience", "events", "media", "sending"]

@@ -9,6 +9,7 @@ from messaging.judge import leases_judge
 from messaging.retention import events_remove, texts_remove
 from messaging.sending.drain import drain
 from messaging.services.finish import batches_finish
+from messaging.services.media import media_sweep
 
 
 @shared_task(name="messaging.send_windows")
@@ -44,7 +45,8 @@ def judge_expired() -> None:
 
 @shared_task(name="messaging.retention_sweep")
 def retention_sweep() -> None:
-    """Remove texts and raw events kept as long as wanted, and opt-ins that nobody confirmed."""
+    """Remove old texts and raw events, opt-ins that nobody confirmed, unused pictures."""
     texts_remove()
     events_remove()
     optin_pending_expire()
+    media_sweep()

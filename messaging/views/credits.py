@@ -14,7 +14,7 @@ from accounts.choices import CreditKind, Role
 from accounts.models import Account
 from accounts.selectors import credit_lines, credits_issued, team_list
 from common.pagination import keyset_page
-from messaging.choices import BatchKind
+from messaging.choices import BatchKind, TextType
 from messaging.selectors import prices_list
 from messaging.statement import movement_lines, movements_csv, movements_of, statement_lines
 
@@ -44,6 +44,7 @@ def credits(request: AccountRequest) -> HttpResponse:
         "issued": issued,
         "used": issued - account.credit_balance - account.credit_held,
         "prices": prices_list(kind=BatchKind.BLAST),
+        "picture_prices": prices_list(kind=BatchKind.BLAST, type=TextType.MMS),
     }
     return render(request, "messaging/credits.html", context)
 

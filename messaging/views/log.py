@@ -30,7 +30,7 @@ def message_log(request: AccountRequest) -> HttpResponse:
     chosen = listing_read(request.GET)
     rows = selectors.messages_list(account=request.account, chosen=chosen)
     page = bounded_page(
-        rows.select_related("batch"),
+        rows.select_related("batch").prefetch_related("inbound_media"),
         request.GET,
         among=selectors.messages_list(account=request.account) if chosen else None,
         most=LOOKED_AT_MOST,
@@ -93,6 +93,7 @@ def message_detail(request: AccountRequest, pk: int) -> HttpResponse:
         Message.objects.select_related("created_by", "contact", "batch"), request.account, pk=pk
     )
     answered = message.answers_batch_id
+    came_in = list(message.inbound_media.select_related("media").order_by("n"))
     context = {
         "message": message,
         "is_confirmed": confirmed_by_carrier(message, message.batch),
@@ -100,5 +101,8 @@ def message_detail(request: AccountRequest, pk: int) -> HttpResponse:
         "timeline": selectors.message_timeline(message),
         "explanation": selectors.message_explanation(message),
         "cost": selectors.message_cost(message),
+        "pictures": selectors.media_of([message.batch]).get(message.batch_id or 0, [])
+        or [one.media for one in came_in if one.media is not None],
+        "missing": [one for one in came_in if one.media is None],
     }
     return render(request, "messaging/detail.html", context)

@@ -69,6 +69,13 @@ class SenderForm(RefusableForm):
     daily_cap = forms.IntegerField(
         label="Segments a day at most", min_value=1, max_value=2_000_000_000, required=False
     )
+    can_mms = forms.BooleanField(
+        label="Sends pictures",
+        required=False,
+        help_text="Your carrier has enabled MMS for it. Short codes and numbers outside North"
+        " America usually have none.",
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
 
 
 class NumberForm(SenderForm):
@@ -86,6 +93,8 @@ class NumberForm(SenderForm):
             choices=[("", "As its digits say"), *SenderKind.choices],
             required=False,
         )
+        # Read from the number; changed afterwards where the carrier says otherwise.
+        del self.fields["can_mms"]
         self.fields["rate_per_s"].required = False
         self.fields["rate_per_s"].help_text = "Empty: what is usual for this kind of number."
         self.fields["carrier_account"] = forms.ModelChoiceField(

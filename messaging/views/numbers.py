@@ -100,9 +100,10 @@ def number_add(request: AccountRequest) -> HttpResponse:
 @requires(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
 def number_edit(request: AccountRequest, sender_id: int) -> HttpResponse:
-    """Label, rate and daily cap of a number."""
+    """Label, kind, rate, daily cap of a number, and whether it sends pictures."""
     sender = owned(senders.senders_list(request.account), request.account, pk=sender_id)
-    values = {name: getattr(sender, name) for name in ("label", "kind", "rate_per_s", "daily_cap")}
+    shown = ("label", "kind", "rate_per_s", "daily_cap", "can_mms")
+    values = {name: getattr(sender, name) for name in shown}
     form = SenderForm(request.POST or None, initial=values)
     if form.is_valid():
         try:

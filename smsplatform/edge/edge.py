@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from common.groupcommit import GroupCommit
+from messaging.media_links import PREFIX as PICTURES
 from smsplatform.edge.cache import (
     ACCOUNT_FRESH_S,
     DOMAINS_FRESH_S,
@@ -26,6 +27,7 @@ from smsplatform.edge.cache import (
     load_link,
 )
 from smsplatform.edge.http import Answer, Receive, Scope, Send
+from smsplatform.edge.media import Pictures
 from smsplatform.edge.redirects import HELD_HITS, PATIENCE_S, UNKNOWN, Redirects
 from smsplatform.edge.stores import ClickRow, EventRow, Hinter, write_clicks, write_events
 from smsplatform.edge.webhooks import PREFIX, Webhooks
@@ -69,6 +71,9 @@ class Edge:
             proxies=settings.ALLAUTH_TRUSTED_PROXY_COUNT,
         )
 
+        # Threads of their own: reading a picture must not hold up a link or a webhook.
+        self._pictures = Pictures(ThreadPoolExecutor(2, thread_name_prefix="edge-pictures"))
+
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._events.start()
@@ -90,6 +95,8 @@ class Edge:
             await self._webhooks(scope, receive, send)
         elif len(path) == CODE_LENGTH + 1:
             await self._redirects(scope, send)
+        elif path.startswith(PICTURES):
+            await self._pictures(scope, send)
         elif path == "/healthz":
             await self._health().to(send)
         else:

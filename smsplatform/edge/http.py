@@ -21,12 +21,13 @@ class BodyTooLarge(Exception):
 class Answer:
     """A status with headers and a body, sent as two ASGI messages."""
 
-    __slots__ = ("_body", "_start", "status")
+    __slots__ = ("_body", "_start", "size_bytes", "status")
 
     def __init__(
         self, status: int, body: bytes = b"", kind: bytes = b"", *headers: tuple[bytes, bytes]
     ) -> None:
         self.status = status
+        self.size_bytes = len(body)
         lines = list(headers)
         if kind:
             lines.append((b"content-type", kind))

@@ -20,6 +20,13 @@
     recount();
   }
 
+  // A template brings its pictures in place of those that stand there.
+  function showPictures(media) {
+    if (!media.length && !form.elements.media_ids) return;
+    const url = form.querySelector(".pictures").dataset.url;
+    htmx.ajax("POST", url, { target: "#pictures", swap: "outerHTML", values: { media_ids: media } });
+  }
+
   document.addEventListener("click", (event) => {
     const field = event.target.closest("[data-insert]");
     if (field) {
@@ -36,6 +43,7 @@
     const template = event.target.closest("[data-template]");
     if (template) {
       insert(template.dataset.template, 0, text.value.length);
+      showPictures(JSON.parse(template.dataset.media));
       return;
     }
     const replace = event.target.closest("[data-replace]");
@@ -46,6 +54,11 @@
       }
       insert(words, 0, text.value.length);
     }
+  });
+
+  // A picture that came or went changes what every text costs.
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id === "pictures") recount();
   });
 
   const campaign = form.querySelector("[data-new-campaign]");

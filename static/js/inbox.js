@@ -39,7 +39,8 @@
     if (event.target.matches("[data-draft]")) sessionStorage.setItem(name(event.target), event.target.value);
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful && event.detail.elt.closest("#reply") && box()) {
+    // The form alone: a picture that is added sends nothing yet.
+    if (event.detail.successful && event.detail.elt.matches("#reply form, #reply") && box()) {
       sessionStorage.removeItem(name(box()));
       follows = true;
     }
@@ -59,7 +60,7 @@
     if (field) {
       if (event.key === "Enter" && !event.shiftKey && field.matches("[data-enter-sends]")) {
         event.preventDefault();
-        if (field.value.trim()) field.form.requestSubmit();
+        if (field.value.trim() || field.form.elements.media_ids) field.form.requestSubmit();
       }
       if (event.key === "Escape") field.blur();
       return;

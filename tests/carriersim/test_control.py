@@ -66,6 +66,8 @@ def test_the_record_tells_each_message(
         "status_callback": f"{receiver.url}/s#rc=1",
         "deleted": False,
         "callbacks_ok": 2,
+        "media": [],
+        "fetched": [],
     }
 
 

@@ -22,7 +22,7 @@ from accounts import services
 from accounts.choices import Scope
 from accounts.models import Account, User
 from common.clock import now
-from tests.contracts.world import World, everything, world_create
+from tests.contracts.world import GIF_BASE64, World, everything, world_create
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +84,8 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("GET", "/messages/"): ("", None, 200),
     ("POST", "/messages/"): ("", {"to": "(202) 555-0187", **REPLY}, 201),
     ("GET", "/messages/{id}/"): ("message", None, 200),
+    ("POST", "/media/"): ("", {"file_base64": GIF_BASE64}, 201),
+    ("GET", "/media/{id}/"): ("media", None, 200),
     ("GET", "/conversations/"): ("", None, 200),
     ("GET", "/conversations/{id}/"): ("conversation", None, 200),
     ("GET", "/conversations/{id}/messages/"): ("conversation", None, 200),

@@ -1,5 +1,6 @@
 """One of everything an account can own, and a way to see that none of it was touched."""
 
+import base64
 from dataclasses import dataclass, fields
 from datetime import time, timedelta
 from typing import Any
@@ -36,10 +37,16 @@ from messaging.models import (
     CarrierAccount,
     DriftRow,
     LookupRun,
+    Media,
     Message,
     SenderNumber,
 )
+from messaging.services import media_upload
 from tracking.models import Link
+
+# The smallest picture: one point.
+GIF_BASE64 = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+GIF = base64.b64decode(GIF_BASE64)
 
 # Bookkeeping of log-ins and keys, which a refused request may write.
 _NOT_OWNED = {"sessions", "admin", "contenttypes", "auth"}
@@ -75,6 +82,7 @@ class World:
     drift_row: DriftRow
     lookup_run: LookupRun
     text: SavedText
+    media: Media
     export: Export
 
     def ids(self) -> dict[str, int]:
@@ -223,6 +231,7 @@ def world_create(account: Account, owner: User) -> World:
         drift_row=DriftRow.objects.create(
             account=account, phone="+12025550173", side=DriftSide.THERE, since_at=now()
         ),
+        media=media_upload(account=account, actor=owner, data=GIF),
         text=SavedText.objects.create(account=account, name="Sale", body="Hello", folder="Shop"),
     )
 

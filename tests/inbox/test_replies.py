@@ -1,5 +1,6 @@
 """A reply goes through messaging's door, once per press, and not to who must not be texted."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from inbox.models import Conversation
 from inbox.services import conversation_reply
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
 from messaging.models import Batch, Message, SenderNumber
+from messaging.services import media_upload
 from tests.contracts.world import everything
 from tests.inbox.conftest import Inbound, browser
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -204,3 +207,41 @@ def test_a_strangers_reply_reaches_nothing(
 
     assert answer.status_code == 404
     assert everything() == before
+
+
+# --- Pictures ---
+
+
+def test_a_reply_may_be_a_picture_alone_once_per_press(
+    thread: Conversation, alice: User, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    media = media_upload(account=thread.account, actor=alice, data=picture())
+    client = browser(alice)
+
+    first = _post(client, thread, body="", media_ids=str(media.pk))
+    _post(client, thread, body="", media_ids=str(media.pk))
+    changed = _post(client, thread, body="", media_ids="")
+
+    batch = Batch.objects.get()
+    assert (first.status_code, batch.body, batch.media_ids) == (200, "", [media.pk])
+    assert (batch.credits_reserved, changed.status_code) == (3, 422)
+    assert f'src="/messages/media/{media.pk}"' in first.content.decode()
+    thread.refresh_from_db()
+    assert thread.snippet == "Picture"
+
+
+def test_a_refused_reply_keeps_its_words_and_pictures(
+    thread: Conversation, alice: User, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    media = media_upload(account=thread.account, actor=alice, data=picture())
+    SenderNumber.objects.update(can_mms=False)
+
+    answer = _post(browser(alice), thread, body="Look", media_ids=str(media.pk))
+
+    page = answer.content.decode()
+    assert (answer.status_code, _nothing_went_out()) == (422, True)
+    assert "sends words only, no pictures" in page
+    assert ">Look</textarea>" in page
+    assert f'name="media_ids" value="{media.pk}"' in page

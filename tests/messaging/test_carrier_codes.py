@@ -15,6 +15,9 @@ FACTS = [
     ("20503", Reason.PROVIDER, Retry.AMBIGUOUS, False),
     ("21211", Reason.INVALID_NUMBER, Retry.NEVER, True),
     ("21212", Reason.BAD_SENDER, Retry.OTHER_SENDER, False),
+    ("11200", Reason.MEDIA, Retry.LATER, False),
+    ("12300", Reason.MEDIA, Retry.NEVER, False),
+    ("30019", Reason.MEDIA, Retry.NEVER, False),
     ("21408", Reason.REGION, Retry.NEVER, False),
     ("21608", Reason.UNVERIFIED_TRIAL, Retry.NEVER, False),
     ("21610", Reason.OPTED_OUT, Retry.NEVER, True),
@@ -64,7 +67,7 @@ def test_only_account_trouble_stops_a_tenant() -> None:
 def test_each_code_is_explained_once_in_sentences() -> None:
     rows = list(carrier_codes.known())
 
-    assert len(rows) == len(carrier_codes._CODES) == 48
+    assert len(rows) == len(carrier_codes._CODES) == 53
     assert [row.code for row in rows] == sorted({row.code for row in rows})
     for row in rows:
         for sentence in (row.meaning, row.cause, row.advice):

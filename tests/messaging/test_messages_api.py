@@ -57,6 +57,7 @@ def test_a_text_is_queued_from_the_usual_number(sender: SenderNumber, alice: Use
         "phone": "+12025550170",
         "our_number": sender.phone,
         "body": TEXT["body"],
+        "media": [],
         "state": "pending",
         "reason": "",
         "carrier_code": "",

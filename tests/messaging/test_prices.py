@@ -168,7 +168,10 @@ def test_staff_enter_prices_of_countries_that_can_be_told_apart(alice: User):
     browser.force_login(staff)
 
     def enter(country: str) -> int:
-        form = {"country": country, "kind": "", "credits": "4", "valid_from": "2026-11-01"}
+        form = {
+            "type": "sms", "country": country, "kind": "", "credits": "4",
+            "valid_from": "2026-11-01",
+        }  # fmt: skip
         return browser.post("/staff/messaging/price/add/", form).status_code
 
     assert [enter("gb"), enter("JE"), enter("XX"), enter("")] == [302, 200, 200, 302]
