@@ -5,7 +5,7 @@ platform itself wrote. Where a page needs an id, `Shop.places` says which.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from accounts.services import (
 from campaigns import services as campaigns
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign, SavedText
+from campaigns.recurring import Rule
 from common.clock import now
 from contacts.choices import ConsentSource, ImportStatus
 from contacts.disclosures import wording_default
@@ -123,7 +124,7 @@ def shop_at_work(stack: Stack) -> Shop:
             "blast_edit": [
                 {"pk": blast.pk}
                 for blast in blasts
-                if blast.state in (BlastState.DRAFT, BlastState.FAILED)
+                if blast.state in (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
             ],
             "blast_approval": [
                 {"pk": blast.pk} for blast in blasts if blast.state == BlastState.DRAFT
@@ -204,8 +205,8 @@ def _people(stack: Stack, account: Account, owner: User) -> tuple[list[ContactIm
 def _blasts(
     stack: Stack, account: Account, owner: User, campaign: Campaign, group: Group
 ) -> list[Blast]:
-    """Two that were sent, and one each paused, scheduled, canceled, a draft to be approved
-    and refused."""
+    """Two that were sent, and one each paused, scheduled, repeating, canceled, a draft to be
+    approved and refused."""
     write = partial(
         campaigns.blast_create,
         account=account,
@@ -236,13 +237,16 @@ def _blasts(
 
     scheduled = write(name="Tomorrow", body="Open late today.")
     send(blast=scheduled, at=tomorrow)
+    monthly = write(name="Flower of the month", body="A new one is in.")
+    rule = Rule("month", time(9), (now() + timedelta(days=9)).date(), is_local=True)
+    campaigns.series_start(account=account, actor=owner, blast=monthly, rule=rule)
     canceled = write(name="Thought better of", body="Half price!")
     send(blast=canceled, at=tomorrow)
     campaigns.blast_cancel(account=account, actor=owner, blast=canceled)
     draft = write(name="Peonies", body=_ODD_TEXT)
     campaigns.approval_request(account=account, actor=owner, blast=draft, note="For Friday")
     refused = _refused(stack, account, owner, write)
-    return [_now(one) for one in (*sent, paused, scheduled, canceled, draft, refused)]
+    return [_now(one) for one in (*sent, paused, scheduled, monthly, canceled, draft, refused)]
 
 
 def _refused(stack: Stack, account: Account, owner: User, write: Any) -> Blast:
