@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import phonenumbers
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
@@ -139,6 +139,15 @@ def contact_get(*, account: Account, contact_id: int) -> Contact:
 def contacts_known(*, account: Account) -> QuerySet[Contact]:
     """Contacts live and deleted, unordered; nobody who was erased."""
     return Contact.objects.filter(account=account).exclude(phone__startswith=ERASED_MARK)
+
+
+def contacts_deleted(*, account: Account) -> QuerySet[Contact]:
+    """Contacts that were deleted and can be restored, unordered (page them by key).
+
+    Not those rows that never were a contact, or are nobody's any more: they only hold an opt-out,
+    and their deletion is as old as they are.
+    """
+    return Contact.objects.filter(account=account, deleted_at__gt=F("created_at"))
 
 
 def contact_by_phone(*, account: Account, phone: str) -> Contact | None:

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from contacts.views import erasing, groups, imports, own_fields, people, proof, reviews, smart
+from contacts.views import (
+    deleted,
+    erasing,
+    groups,
+    imports,
+    own_fields,
+    people,
+    proof,
+    reviews,
+    smart,
+)
 
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
@@ -12,6 +22,8 @@ urlpatterns = [
     path("<int:pk>/", people.contact_detail, name="contact_detail"),
     path("<int:pk>/edit/", people.contact_edit, name="contact_edit"),
     path("<int:pk>/delete/", people.contact_delete, name="contact_delete"),
+    path("deleted/", deleted.deleted_list, name="deleted_list"),
+    path("<int:pk>/restore/", deleted.contact_restore, name="contact_restore"),
     path("<int:pk>/erase/", erasing.contact_erase, name="contact_erase"),
     path("<int:pk>/consent/", proof.contact_proof_page, name="contact_proof_page"),
     path("<int:pk>/consent.csv", proof.contact_proof, name="contact_proof"),

@@ -74,7 +74,9 @@ class ContactViewSet(
     queryset = Contact.objects.none()
 
     def get_queryset(self) -> QuerySet[Contact]:
-        """Only live contacts of the key's account."""
+        """Only live contacts of the key's account; deleted ones where they are restored."""
+        if self.action == "restore":
+            return selectors.contacts_deleted(account=calling_account(self.request))
         return selectors.contacts_list(account=calling_account(self.request))
 
     @extend_schema(
@@ -127,6 +129,17 @@ class ContactViewSet(
             contact_id=self.get_object().pk,
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=ContactSerializer)
+    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
+    def restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Bring a deleted contact back, not into its groups. An opt-out stays in force."""
+        contact = services.contact_restore(
+            account=calling_account(request),
+            actor=calling_user(request),
+            contact_id=self.get_object().pk,
+        )
+        return Response(ContactSerializer(contact).data)
 
     @extend_schema(request=ContactBulkSerializer, responses=BulkResultSerializer)
     @action(detail=False, methods=["post"], filter_backends=[], pagination_class=None)

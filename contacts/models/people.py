@@ -52,6 +52,11 @@ class Contact(models.Model):
                 name="contact_opted_out",
                 condition=models.Q(consent=Consent.OPTED_OUT, deleted_at=None),
             ),
+            models.Index(
+                fields=["account", "-id"],
+                name="contact_deleted",
+                condition=models.Q(deleted_at__gt=models.F("created_at")),
+            ),
             GinIndex(
                 SearchVector("first_name", "last_name", "phone", "email", config="simple"),
                 name="contact_search",

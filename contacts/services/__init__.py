@@ -38,6 +38,7 @@ from contacts.services.own_fields import (
 from contacts.services.people import (
     RowResult,
     contact_delete,
+    contact_restore,
     contact_update,
     contact_upsert,
     contacts_upsert_many,
@@ -66,6 +67,7 @@ __all__ = [
     "consent_revoke",
     "contact_delete",
     "contact_groups_set",
+    "contact_restore",
     "contact_update",
     "contact_upsert",
     "contacts_upsert_many",

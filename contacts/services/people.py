@@ -18,7 +18,7 @@ from contacts import fields
 from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
 from contacts.models import Contact, GroupMember
-from contacts.selectors import erased_among
+from contacts.selectors import contacts_deleted, erased_among
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
@@ -212,7 +212,7 @@ def contact_update(
 def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> None:
     """Take a contact out of lists and groups. Its opt-out and history of consent stay.
 
-    Adding the phone again brings it back as a new contact.
+    `contact_restore` brings it back as it was; adding the phone again, as a new contact.
 
     Raises:
         NotFound: no such live contact in the account.
@@ -224,6 +224,28 @@ def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> 
     contact.deleted_at = contact.updated_at = now()
     contact.save(update_fields=["deleted_at", "updated_at"])
     audit_record(account=account, actor=actor, action="contact.deleted", subject=contact.phone)
+
+
+@transaction.atomic
+def contact_restore(*, account: Account, actor: User | None, contact_id: int) -> Contact:
+    """Bring a deleted contact back as it was; not into its groups, which it left.
+
+    Its word on consent is the one of now: whoever opted out meanwhile stays out.
+
+    Raises:
+        NotFound: no such deleted contact in the account.
+
+    Locks: the contact.
+    """
+    found = contacts_deleted(account=account).select_for_update(no_key=True)
+    contact = found.filter(pk=contact_id).first()
+    if contact is None:
+        raise NotFound
+    contact.deleted_at = None
+    contact.updated_at = now()
+    contact.save(update_fields=["deleted_at", "updated_at"])
+    audit_record(account=account, actor=actor, action="contact.restored", subject=contact.phone)
+    return contact
 
 
 def _contact_move(

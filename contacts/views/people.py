@@ -181,7 +181,7 @@ def contact_delete(request: AccountRequest, pk: int) -> HttpResponse:
     """Take a contact out of lists and groups."""
     contact = _contact(request.account, pk)
     services.contact_delete(account=request.account, actor=request.user, contact_id=pk)
-    messages.success(request, f"{contact} was deleted. What they agreed to or left stays on file.")
+    messages.success(request, f"{contact} was deleted. You find them under Deleted contacts.")
     return redirect("contact_list")
 
 

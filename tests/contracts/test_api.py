@@ -44,6 +44,7 @@ OPERATIONS: dict[Operation, tuple[str, Any, int]] = {
     ("DELETE", "/contacts/{id}/"): ("contact", None, 204),
     ("GET", "/contacts/{id}/consent/"): ("contact", None, 200),
     ("GET", "/contacts/{id}/timeline/"): ("contact", None, 200),
+    ("POST", "/contacts/{id}/restore/"): ("deleted", None, 200),
     ("POST", "/contacts/{id}/consent/"): ("contact", {"kind": "in", "wording": "A form"}, 200),
     ("GET", "/groups/"): ("", None, 200),
     ("POST", "/groups/"): ("", {"name": "Regulars"}, 201),

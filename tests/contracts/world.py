@@ -58,6 +58,7 @@ class World:
 
     account: Account
     contact: Contact
+    deleted: Contact
     group: Group
     contact_import: ContactImport
     custom_field: CustomField
@@ -162,6 +163,9 @@ def world_create(account: Account, owner: User) -> World:
     return World(
         account=account,
         contact=contact,
+        deleted=Contact.objects.create(
+            account=account, phone="+12025550173", deleted_at=now() + timedelta(minutes=1)
+        ),
         group=group,
         contact_import=ContactImport.objects.create(
             account=account,
