@@ -152,7 +152,7 @@ def _initial(account: Account, contact: Contact) -> dict[str, Any]:
     return {
         **{name: getattr(contact, name) for name in names},
         **{CUSTOM_PREFIX + key: value for key, value in contact.custom.items()},
-        "groups": list(selectors.groups_of(account=account, contact=contact)),
+        "groups": list(selectors.groups_static(account=account).filter(members__contact=contact)),
     }
 
 

@@ -43,8 +43,9 @@ class Targets(Protocol):
         """Targets a person may choose from, newest first."""
 
 
-# (account, questions, subquery of batch ids or None for any text) -> SELECT contact_id, mask
-Deeds = Callable[[Account, Sequence[Asked], Sql | None], Sql]
+# (account, questions, subquery of batch ids or None for any text, phones or None for anybody's)
+# -> SELECT contact_id, mask
+Deeds = Callable[[Account, Sequence[Asked], Sql | None, Sequence[str] | None], Sql]
 
 _deeds: list[Deeds] = []
 _targets: list[Targets] = []

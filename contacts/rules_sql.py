@@ -30,6 +30,7 @@ from common.sql import Sql
 from contacts import rule_sources, rules_own
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
+from contacts.person import Person
 from contacts.rule_sources import Asked
 from contacts.rules import (
     DAY,
@@ -67,15 +68,23 @@ def fitting(*, account: Account, rule: Rule, moment: datetime) -> QuerySet[Conta
     return Contact.objects.filter(pk__in=RawSQL(found.text, found.params))
 
 
-def fitting_ids(*, account: Account, rule: Rule, moment: datetime) -> Sql:
-    """The same as a statement that gives ids alone, for counting."""
+def fitting_ids(
+    *, account: Account, rule: Rule, moment: datetime, only: Person | None = None
+) -> Sql:
+    """The same as a statement that gives ids alone, for counting.
+
+    With `only` no set holds more than this person's rows: whether one contact fits is answered
+    without asking about everybody.
+    """
     live, at = _live(account), _at(account, moment)
+    if only is not None:
+        live = live.filter(pk=only.contact.pk)
     plain, mixed = _split(rule, at)
     if plain is not None:
         live = live.filter(plain)
     if not mixed:
         return Sql(*_compiled(live.values("pk")))
-    return _Bits(account, at).statement(live, mixed)
+    return _Bits(account, at, only).statement(live, mixed)
 
 
 class _At(NamedTuple):
@@ -125,8 +134,9 @@ def _is_plain(rule: Rule) -> bool:
 class _Bits:
     """Gives each question a bit of a set, and puts the sets together."""
 
-    def __init__(self, account: Account, at: _At) -> None:
+    def __init__(self, account: Account, at: _At, only: Person | None = None) -> None:
         self._account = account
+        self._only = only
         self._at = at
         self._masks: dict[Rule, int] = {}
         self._sets: list[object] = [_OWN]
@@ -207,10 +217,11 @@ class _Bits:
             if isinstance(rule, InGroup)
         }
         whens = " ".join(f"WHEN {group} THEN {mask}" for group, mask in masks.items())
+        of_one = "" if self._only is None else " AND m.contact_id = %s"
         return Sql(
             f"SELECT m.contact_id, (CASE m.group_id {whens} END)::bigint "
-            "FROM contacts_groupmember m WHERE m.account_id = %s AND m.group_id = ANY(%s)",
-            [self._account.pk, list(masks)],
+            f"FROM contacts_groupmember m WHERE m.account_id = %s AND m.group_id = ANY(%s){of_one}",
+            [self._account.pk, list(masks), *([self._only.contact.pk] if self._only else [])],
         )
 
     def _texts(self, target: Target | None) -> Sql:
@@ -223,7 +234,8 @@ class _Bits:
         batches = None
         if target is not None:
             batches = rule_sources.targets().batches(account=self._account, target=target)
-        return rule_sources.deeds()(self._account, asked, batches)
+        phones = None if self._only is None else self._only.phones
+        return rule_sources.deeds()(self._account, asked, batches, phones)
 
 
 def _set_of(rule: Rule) -> object:

@@ -21,7 +21,7 @@ from common.phone import ERASED_MARK
 from contacts.choices import Consent, ConsentKind, ConsentSource, ImportStatus
 from contacts.field_types import FieldType, reader
 from contacts.fields import CUSTOM_PREFIX, LABELS, CustomReader
-from contacts.membership import members
+from contacts.membership import groups_fitting, members
 from contacts.models import (
     ConsentEvent,
     Contact,
@@ -145,9 +145,10 @@ def contacts_deleted(*, account: Account) -> QuerySet[Contact]:
     """Contacts that were deleted and can be restored, unordered (page them by key).
 
     Not those rows that never were a contact, or are nobody's any more: they only hold an opt-out,
-    and their deletion is as old as they are.
+    and their deletion is as old as they are. Nor those that were merged into another.
     """
-    return Contact.objects.filter(account=account, deleted_at__gt=F("created_at"))
+    gone = Contact.objects.filter(account=account, deleted_at__gt=F("created_at"))
+    return gone.filter(merged_into=None)
 
 
 def contact_by_phone(*, account: Account, phone: str) -> Contact | None:
@@ -332,8 +333,11 @@ def group_get(*, account: Account, group_id: int) -> Group:
 
 
 def groups_of(*, account: Account, contact: Contact) -> QuerySet[Group]:
-    """The static groups a contact is in, by name."""
-    return Group.objects.filter(account=account, members__contact=contact).order_by("name")
+    """The groups a live contact is in, static and smart, by name. Four queries."""
+    static = GroupMember.objects.filter(contact=contact).values("group_id")
+    smart = groups_fitting(account=account, contact=contact)
+    found = Group.objects.filter(Q(pk__in=static) | Q(pk__in=smart), account=account)
+    return found.order_by("name")
 
 
 def line_fact(*, account: Account, phone: str) -> LineFact | None:

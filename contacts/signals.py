@@ -12,3 +12,7 @@ phones_in_use = Signal()
 # transaction, or raises `contacts.errors.ErasureWaits`: the law asks for it, so nothing that fails
 # is passed over.
 person_erased = Signal()
+
+# Two contacts turned out to be one person; kwargs: account (Account), kept, gone (Contact). What
+# belongs to `gone` belongs to `kept` from now on; numbers stay what they were.
+contacts_merged = Signal()

@@ -10,10 +10,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from django.db.models import Model, QuerySet
+
+from common.phone import display
 from contacts.choices import ConsentKind, TimelineKind
 from contacts.models import ConsentEvent, Contact, ContactImport, GroupMember
+from contacts.person import Person, person_of
+
+R = TypeVar("R", bound=Model)
 
 _PLACE = re.compile(r"([a-z])(\d{1,18})")
 _ROLES = {ConsentKind.IN: "delivered", ConsentKind.OUT: "unsubscribed"}
@@ -55,13 +61,13 @@ class Entry:
 class Source(NamedTuple):
     """A table that knows something: its letter in places, what kinds, and how it is read.
 
-    `read(contact, kind, below, limit)` gives entries of the kind ("" for any) whose id is below
+    `read(person, kind, below, limit)` gives entries of the kind ("" for any) whose id is below
     (None for any), by falling id.
     """
 
     letter: str
     kinds: frozenset[str]
-    read: Callable[[Contact, str, int | None, int], list[Entry]]
+    read: Callable[[Person, str, int | None, int], list[Entry]]
 
 
 @dataclass(frozen=True)
@@ -80,18 +86,19 @@ def register_sources(*sources: Source) -> None:
 def contact_timeline(
     *, contact: Contact, kind: str = "", before: str = "", limit: int = 30
 ) -> Timeline:
-    """A page of what happened with a contact, newest first. A few queries, all by index.
+    """A page of what happened with a person, newest first. A few queries, all by index.
 
     Args:
-        contact: A contact.
+        contact: Who; also what happened under numbers that were merged into theirs.
         kind: Only this `TimelineKind`; anything else is no filter.
         before: The `older` of the page before; what makes no sense is the beginning.
         limit: Entries a page.
     """
     kind = kind if kind in TimelineKind.values else ""
     places = {letter: int(digits) for letter, digits in _PLACE.findall(before)}
+    person = person_of(contact)
     waiting = {
-        source.letter: deque(source.read(contact, kind, places.get(source.letter), limit + 1))
+        source.letter: deque(source.read(person, kind, places.get(source.letter), limit + 1))
         for source in _sources.values()
         if not kind or kind in source.kinds
     }
@@ -108,10 +115,27 @@ def contact_timeline(
     return Timeline(entries, older if more else "")
 
 
-def _consent(contact: Contact, kind: str, below: int | None, limit: int) -> list[Entry]:
-    events = ConsentEvent.objects.filter(account_id=contact.account_id, phone=contact.phone)
+def newest(person: Person, rows: QuerySet[R], below: int | None, limit: int) -> list[R]:
+    """The newest of a person's rows, by falling id: a query for each phone, each by its index.
+
+    Asked for all phones at once, the planner could go through everybody's rows by id.
+    """
     if below is not None:
-        events = events.filter(pk__lt=below)
+        rows = rows.filter(pk__lt=below)
+    rows = rows.filter(account_id=person.contact.account_id)
+    found = [
+        row for phone in person.phones for row in rows.filter(phone=phone).order_by("-id")[:limit]
+    ]
+    return sorted(found, key=lambda row: row.pk, reverse=True)[:limit]
+
+
+def number_of(person: Person, phone: str) -> str:
+    """The number in words where it is not the contact's own, else ""."""
+    return "" if phone == person.contact.phone else f"Number {display(phone)}"
+
+
+def _consent(person: Person, kind: str, below: int | None, limit: int) -> list[Entry]:
+    events = ConsentEvent.objects.select_related("actor")
     return [
         Entry(
             event.pk,
@@ -119,12 +143,12 @@ def _consent(contact: Contact, kind: str, below: int | None, limit: int) -> list
             event.at,
             event.get_kind_display(),
             text=event.wording,
-            detail=_by(event),
+            detail=" · ".join(filter(None, (_by(event), number_of(person, event.phone)))),
             role=_ROLES.get(ConsentKind(event.kind), "waiting"),
             message_id=event.message_id,
             import_id=event.import_id,
         )
-        for event in events.select_related("actor").order_by("-id")[:limit]
+        for event in newest(person, events, below, limit)
     ]
 
 
@@ -133,8 +157,8 @@ def _by(event: ConsentEvent) -> str:
     return f"{source}: {event.actor.display_name}" if event.actor else source
 
 
-def _groups(contact: Contact, kind: str, below: int | None, limit: int) -> list[Entry]:
-    rows = GroupMember.objects.filter(contact=contact).select_related("group")
+def _groups(person: Person, kind: str, below: int | None, limit: int) -> list[Entry]:
+    rows = GroupMember.objects.filter(contact=person.contact).select_related("group")
     if below is not None:
         rows = rows.filter(pk__lt=below)
     return [
@@ -149,11 +173,12 @@ def _groups(contact: Contact, kind: str, below: int | None, limit: int) -> list[
     ]
 
 
-def _row(contact: Contact, kind: str, below: int | None, limit: int) -> list[Entry]:
+def _row(person: Person, kind: str, below: int | None, limit: int) -> list[Entry]:
     """When the contact came and when it was changed last, and by which import where that is known.
 
     An import's people carry its moment, which it keeps as long as it can be undone.
     """
+    contact = person.contact
     moments = [(0, contact.created_at, "Added")]
     if contact.updated_at > contact.created_at:
         moments.insert(0, (1, contact.updated_at, "Changed last"))

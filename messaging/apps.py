@@ -16,12 +16,12 @@ class MessagingConfig(AppConfig):
 
         from accounts.signals import account_created
         from contacts.rule_sources import register_deeds
-        from contacts.signals import person_erased, phones_in_use
+        from contacts.signals import contacts_merged, person_erased, phones_in_use
         from contacts.timeline import register_sources
         from messaging.behaviour import deeds
         from messaging.erasing import person_forget
         from messaging.hours_rules import seed
-        from messaging.person import SOURCES
+        from messaging.person import SOURCES, texts_follow
         from messaging.selectors import phones_since
         from messaging.senders import sender_assign
 
@@ -38,6 +38,11 @@ class MessagingConfig(AppConfig):
             return phones_since(account=account, since=since)
 
         phones_in_use.connect(texted, weak=False, dispatch_uid="messaging.phones_since")
+
+        def follow(account: Any, kept: Any, gone: Any, **_: Any) -> None:
+            texts_follow(account=account, kept=kept, gone=gone)
+
+        contacts_merged.connect(follow, weak=False, dispatch_uid="messaging.texts_follow")
 
         def erase(account: Any, phone: str, alias: str, **_: Any) -> None:
             person_forget(account=account, phone=phone, alias=alias)

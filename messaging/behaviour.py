@@ -23,13 +23,19 @@ _DEEDS: Final = {
 }
 
 
-def deeds(account: Account, questions: Sequence[Asked], batches: Sql | None) -> Sql:
+def deeds(
+    account: Account,
+    questions: Sequence[Asked],
+    batches: Sql | None,
+    phones: Sequence[str] | None,
+) -> Sql:
     """One row (contact, bits) for every text of the account that says yes to any question.
 
     Args:
         account: Whose texts.
         questions: What is asked, each with its bit.
         batches: Only texts of these batches; None for any text. Both read by index.
+        phones: Only texts to and from these; None for anybody's.
     """
     whens = [_when(asked) for asked in questions]
     bits = " | ".join(
@@ -38,10 +44,13 @@ def deeds(account: Account, questions: Sequence[Asked], batches: Sql | None) -> 
     )
     params = [param for when in whens for param in when.params]
     among = f"AND m.batch_id IN ({batches.text})" if batches else ""
+    if phones is not None:
+        among += " AND m.phone = ANY(%s)"
+    theirs = [] if phones is None else [list(phones)]
     return Sql(
         f"SELECT m.contact_id, ({bits})::bigint FROM messaging_message m "
         f"WHERE m.account_id = %s {among} AND ({' OR '.join(when.text for when in whens)})",
-        [*params, account.pk, *(batches.params if batches else ()), *params],
+        [*params, account.pk, *(batches.params if batches else ()), *theirs, *params],
     )
 
 

@@ -37,6 +37,15 @@ class Contact(models.Model):
     region = models.CharField(max_length=2, blank=True)
     consent = models.CharField(max_length=10, choices=Consent.choices, default=Consent.UNKNOWN)
     consent_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="merged",
+        db_index=False,
+        help_text="Of a deleted contact: the one that is the same person.",
+    )
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -56,6 +65,11 @@ class Contact(models.Model):
                 fields=["account", "-id"],
                 name="contact_deleted",
                 condition=models.Q(deleted_at__gt=models.F("created_at")),
+            ),
+            models.Index(
+                fields=["merged_into"],
+                name="contact_merged",
+                condition=models.Q(merged_into__isnull=False),
             ),
             GinIndex(
                 SearchVector("first_name", "last_name", "phone", "email", config="simple"),

@@ -53,6 +53,7 @@ from contacts.services.smart import (
     rules_count,
 )
 from contacts.services.undoing import import_undo, import_undo_run, is_undoable, undo_sweep
+from contacts.services.uniting import contacts_unite
 from contacts.services.uploads import (
     import_create,
     import_preview,
@@ -70,6 +71,7 @@ __all__ = [
     "contact_restore",
     "contact_update",
     "contact_upsert",
+    "contacts_unite",
     "contacts_upsert_many",
     "custom_field_change",
     "custom_field_create",

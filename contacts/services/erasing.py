@@ -47,6 +47,8 @@ def person_erase(*, account: Account, actor: User, contact_id: int) -> None:
     they opted in and out, without words or number; the opt-out, as a keyed hash. Files that were
     made of lists before end by themselves (docs/consent.md).
 
+    Contacts that were merged into this one are the same person, and go with it.
+
     Args:
         account: The tenant.
         actor: The admin who does it.
@@ -66,6 +68,12 @@ def person_erase(*, account: Account, actor: User, contact_id: int) -> None:
     ).first()
     if contact is None or is_erased(contact.phone):
         raise NotFound
+    merged = Contact.objects.select_for_update(no_key=True).filter(merged_into=contact)
+    for one in (contact, *merged.order_by("phone")):
+        _erase(account, actor, one)
+
+
+def _erase(account: Account, actor: User, contact: Contact) -> None:
     phone, alias = contact.phone, erased_alias(contact.pk)
     person_erased.send(sender=person_erase, account=account, phone=phone, alias=alias)
     _consent_erase(account, phone, alias)

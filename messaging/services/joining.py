@@ -17,7 +17,12 @@ from common.errors import DomainError
 from contacts.errors import OptedOut, OptInInvalid
 from contacts.models import OptInForm, OptInKeyword
 from contacts.selectors import contact_by_phone
-from contacts.services import optin_accept, optin_ask, optin_keyword_save
+from contacts.services import (
+    erasing_held_off,
+    optin_accept,
+    optin_ask,
+    optin_keyword_save,
+)
 from messaging import joining
 from messaging.choices import BatchKind, Priority
 from messaging.errors import NoSender
@@ -87,6 +92,7 @@ def form_submit(*, form: OptInForm, phone: str, first_name: str) -> None:
     """
     try:
         with transaction.atomic():
+            erasing_held_off(account=form.account)
             if form.asks_yes:
                 _ask(form, phone, first_name)
             else:

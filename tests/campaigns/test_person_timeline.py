@@ -16,8 +16,10 @@ from campaigns.models import Blast
 from common.clock import now
 from contacts.choices import ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, Contact
+from contacts.selectors import groups_of
 from contacts.services import group_add, group_create
 from contacts.timeline import contact_timeline
+from inbox.services import conversation_start
 from messaging.choices import Direction, MessageState
 from messaging.models import Message
 from tests.campaigns.launched import finished, launched
@@ -179,6 +181,40 @@ def test_the_api_gives_it_page_by_page(
     assert first["results"][0]["message_id"] is not None
 
 
+def test_smart_groups_stand_beside_the_others(
+    browse: Callable[[User], Client],
+    account: Account,
+    other_account: Account,
+    alice: User,
+    ann: Contact,
+    story: Shown,
+    django_assert_num_queries: Any,
+) -> None:
+    clicked = {"did": "clicked", "days": 30}
+    Message.objects.filter(phone=ann.phone, batch__isnull=False).update(human_click_at=now())
+    for name, rules in (
+        ("Clickers", clicked),
+        ("No clickers", {"not": clicked}),
+        ("Anns", {"field": "first_name", "op": "is", "value": "Ann"}),
+    ):
+        group_create(account=account, actor=alice, name=name, rules=rules)
+    group_create(account=other_account, actor=alice, name="Theirs", rules={"not": clicked})
+
+    names = [group.name for group in groups_of(account=account, contact=ann)]
+    page = browse(alice).get(f"/contacts/{ann.pk}/").content.decode()
+
+    assert names == ["Anns", "Clickers", "Deliveries"]
+    assert "Clickers <span" in page
+    assert "No clickers" not in page
+    with django_assert_num_queries(4):
+        list(groups_of(account=account, contact=ann))
+    thread = conversation_start(account=account, contact=ann, our_number=OUR_NUMBER)
+    inbox = browse(alice).get(f"/inbox/{thread.pk}/").content.decode()
+    assert "Clickers <span" in inbox
+    form = browse(alice).get(f"/contacts/{ann.pk}/edit/")
+    assert [group.name for group in form.context["form"].initial["groups"]] == ["Deliveries"]
+
+
 def test_no_page_reads_what_is_others(
     browse: Callable[[User], Client],
     alice: User,
@@ -189,6 +225,8 @@ def test_no_page_reads_what_is_others(
     story: Shown,
 ) -> None:
     link = Link.objects.filter(batch_id=blast.batch_id).order_by("pk")[0]
+    rules = {"any": [{"did": "clicked", "days": 30}, {"did": "replied", "blast": blast.pk}]}
+    group_create(account=account, actor=alice, name="Warm", rules=rules)
     others = [f"+1303{n:07}" for n in range(OTHERS)]
     Message.objects.bulk_create(
         Message(account=other_account, phone=phone, our_number=OUR_NUMBER, state="delivered")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,9 @@ from campaigns.models import Blast, Campaign
 from contacts.choices import Consent, LineType
 from contacts.membership import rule_count
 from contacts.models import Contact, CustomField, Group, GroupMember
+from contacts.person import person_of
 from contacts.rules import parse
-from contacts.rules_sql import fitting
+from contacts.rules_sql import fitting, fitting_ids
 from contacts.services.smart import rules_read
 from messaging.choices import BatchKind, MessageState
 from messaging.models import Batch, Message, SenderNumber
@@ -374,6 +376,13 @@ def test_the_statement_finds_whom_plain_python_finds(town: Town, data: st.DataOb
 
     found = fitting(account=town.account, rule=rule, moment=MOMENT)
 
+    one = data.draw(st.sampled_from(town.people))
+    asked = fitting_ids(account=town.account, rule=rule, moment=MOMENT, only=person_of(one))
+    with connection.cursor() as cursor:
+        cursor.execute(asked.text, asked.params)
+        fits = {pk for (pk,) in cursor.fetchall()}
+
+    assert fits == expected & {one.pk}
     assert sorted(found.values_list("pk", flat=True)) == sorted(expected)
     assert rule_count(account=town.account, rule=rule, moment=MOMENT) == len(expected)
 

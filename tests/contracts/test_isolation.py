@@ -72,6 +72,7 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_delete": {"pk": "contact"},
     "contact_erase": {"pk": "contact"},
     "contact_restore": {"pk": "deleted"},
+    "contact_merge": {"pk": "contact"},
     "contact_opt_out": {"pk": "contact"},
     "contact_proof": {"pk": "contact"},
     "contact_proof_page": {"pk": "contact"},

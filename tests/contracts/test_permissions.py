@@ -109,6 +109,8 @@ ROLES = {
     "contact_delete": MARKETER,
     "contact_erase": ADMIN,
     "contact_restore": MARKETER,
+    "contact_merge": MARKETER,
+    "duplicate_list": VIEWER,
     "deleted_list": VIEWER,
     "contact_opt_out": MARKETER,
     "contact_proof": VIEWER,

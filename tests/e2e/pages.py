@@ -35,6 +35,8 @@ PAGES: dict[str, list[str]] = {
     "contact_edit": [""],
     "contact_erase": [""],
     "deleted_list": [""],
+    "duplicate_list": ["", "?by=name"],
+    "contact_merge": ["", "?q=a"],
     "contact_proof_page": [""],
     "group_list": [""],
     "group_detail": [""],

@@ -319,6 +319,7 @@ def _message_places(account: Account) -> Places:
         "contact_detail": people,
         "contact_edit": people[:1],
         "contact_erase": people[:1],
+        "contact_merge": people[:1],
         "contact_proof_page": people[:1],
     }
 
