@@ -13,6 +13,6 @@ phones_in_use = Signal()
 # is passed over.
 person_erased = Signal()
 
-# Two contacts turned out to be one person; kwargs: account (Account), kept, gone (Contact). What
-# belongs to `gone` belongs to `kept` from now on; numbers stay what they were.
+# Two contacts are one person (merged, or given another number); kwargs: account (Account), kept,
+# gone (Contact). What belongs to `gone` belongs to `kept` from now on; numbers stay what they were.
 contacts_merged = Signal()

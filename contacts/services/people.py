@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Account, User
 from accounts.services import audit_record
@@ -23,6 +24,7 @@ from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 from contacts.services.own_fields import fields_read
+from contacts.signals import contacts_merged
 
 ROWS_MAX = 1000
 _FIELDS = ("phone", "first_name", "last_name", "email", "timezone", "custom")
@@ -251,14 +253,21 @@ def contact_restore(*, account: Account, actor: User | None, contact_id: int) ->
 def _contact_move(
     account: Account, actor: User | None, contact: Contact, person: fields.Person
 ) -> Contact:
-    """Give a contact another phone: a contact of that phone takes over fields and groups."""
+    """Give a contact another phone: the row of that phone takes over fields and groups.
+
+    The old row remembers into whom it went, as a merged one does: it is the same person.
+    """
     taken = Contact.objects.filter(account=account, phone=person.phone, deleted_at=None).first()
     if taken:
         raise PhoneTaken(contact_id=taken.pk)
     groups = list(contact.group_members.values_list("group_id", flat=True))
     contact_delete(account=account, actor=actor, contact_id=contact.pk)
     values = {name: getattr(person, name) for name in _FIELDS}
-    return contact_upsert(account=account, actor=actor, group_ids=groups, **values)
+    moved = contact_upsert(account=account, actor=actor, group_ids=groups, **values)
+    theirs = Q(pk=contact.pk) | Q(merged_into=contact)
+    Contact.objects.filter(theirs, account=account).update(merged_into=moved)
+    contacts_merged.send(sender=contact_update, account=account, kept=moved, gone=contact)
+    return moved
 
 
 def _contact_lock(account: Account, contact_id: int) -> Contact:

@@ -16,6 +16,7 @@ from contacts.selectors import contacts_deleted, contacts_list, groups_of
 from contacts.services import (
     consent_grant,
     consent_revoke,
+    contact_update,
     contact_upsert,
     contacts_unite,
     group_create,
@@ -212,6 +213,28 @@ def test_the_merged_number_can_come_again_and_a_chain_of_merges_is_one_person(
     assert ErasedNumber.objects.count() == 2
     phones = Contact.objects.values_list("phone", flat=True)
     assert sorted(phones) == sorted([BEN, f"~{ann.pk}", f"~{work.pk}"])
+
+
+def test_whoever_changes_their_number_is_the_same_person(
+    account: Account, alice: User, add: Add
+) -> None:
+    ann = add(ANN, first_name="Ann")
+    text = Message.objects.create(
+        account=account, contact=ann, phone=ANN, our_number="+1", state="delivered", rank=4
+    )
+
+    moved = contact_update(account=account, actor=alice, contact_id=ann.pk, phone=WORK)
+
+    shown = contact_timeline(contact=moved, kind="sent").entries
+    assert [entry.message_id for entry in shown] == [text.pk]
+    assert contacts_deleted(account=account).count() == 0
+    text.refresh_from_db()
+    assert (text.contact_id, text.phone) == (moved.pk, ANN)
+    back = contact_update(account=account, actor=alice, contact_id=moved.pk, phone=ANN)
+    assert (back.pk, back.merged_into, back.full_name) == (ann.pk, None, "Ann")
+    person_erase(account=account, actor=alice, contact_id=back.pk)
+    assert not Message.objects.filter(phone=ANN).exists()
+    assert ErasedNumber.objects.count() == 2
 
 
 def test_by_the_pages(
