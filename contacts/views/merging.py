@@ -14,6 +14,7 @@ from common.errors import DomainError
 from common.text import typed
 from contacts import selectors, services
 from contacts.duplicates import REASONS, duplicates_list, duplicates_of
+from contacts.field_types import words
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.models import Contact
 from contacts.services.uniting import OWN_FIELDS
@@ -84,13 +85,7 @@ def _rows(account: Account, contact: Contact, other: Contact) -> list[tuple[str,
     rows = [
         (name, LABELS[name], getattr(contact, name), getattr(other, name)) for name in OWN_FIELDS
     ]
-    rows += [
-        (
-            CUSTOM_PREFIX + field.key,
-            field.label,
-            contact.custom.get(field.key, ""),
-            other.custom.get(field.key, ""),
-        )
-        for field in selectors.custom_fields(account=account)
-    ]
+    for key, own in selectors.field_types(account=account).items():
+        mine, theirs = (words(own.kind, str(one.custom.get(key, ""))) for one in (contact, other))
+        rows.append((CUSTOM_PREFIX + key, own.label, mine, theirs))
     return [row for row in rows if row[2] or row[3]]
