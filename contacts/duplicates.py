@@ -26,10 +26,10 @@ _KEYS: Final = {
 
 
 class Likely(NamedTuple):
-    """Contacts that share a `key`; `people` has the first few of `count`, the oldest first."""
+    """Contacts that share a `key`; `people` has the first few of `size`, the oldest first."""
 
     key: str
-    count: int
+    size: int
     people: list[Contact]
 
 
@@ -63,7 +63,7 @@ def duplicates_list(
         rows = cursor.fetchall()
     shown = rows[:limit]
     people = Contact.objects.filter(account=account).in_bulk([pk for row in shown for pk in row[2]])
-    page = [Likely(found, count, [people[pk] for pk in ids]) for found, count, ids in shown]
+    page = [Likely(found, size, [people[pk] for pk in ids]) for found, size, ids in shown]
     return page, page[-1].key if len(rows) > limit else ""
 
 
