@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_approval"),
-        ("contacts", "0012_field_types"),
+        ("contacts", "0013_line_facts"),
     ]
 
     operations = [

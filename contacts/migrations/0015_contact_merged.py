@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_approval"),
-        ("contacts", "0013_contact_deleted"),
+        ("contacts", "0014_contact_deleted"),
     ]
 
     operations = [
