@@ -220,7 +220,12 @@ def test_whoever_changes_their_number_is_the_same_person(
 ) -> None:
     ann = add(ANN, first_name="Ann")
     text = Message.objects.create(
-        account=account, contact=ann, phone=ANN, our_number="+1", state="delivered", rank=4
+        account=account,
+        contact=ann,
+        phone=ANN,
+        our_number="+1",
+        state="delivered",
+        segments=1,
     )
 
     moved = contact_update(account=account, actor=alice, contact_id=ann.pk, phone=WORK)
