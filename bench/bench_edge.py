@@ -51,6 +51,8 @@ DJANGO_SAMPLE: Final = 8_000
 CONNECTIONS: Final = 256
 ROUNDS: Final = 3
 OPEN_LOOP_S: Final = 15.0
+# Events that one commit of the edge stores under such a load.
+COMMIT: Final = 100
 EDGE: Final = "smsplatform.edge.app:app"
 
 
@@ -159,6 +161,12 @@ def _forget_events() -> None:
         cursor.execute("TRUNCATE messaging_carrierevent, messaging_carriereventqueue")
 
 
+def _queued() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(cardinality(event_ids)) FROM messaging_carriereventqueue")
+        return int(cursor.fetchone()[0])
+
+
 # ---- the figures --------------------------------------------------------------------------------
 
 
@@ -171,7 +179,7 @@ def _intake(requests: list[bytes]) -> tuple[Outcome, Outcome]:
     def stored() -> Outcome:
         _forget_events()
         outcome = load(PORT)
-        assert CarrierEvent.objects.count() == CarrierEventQueue.objects.count() == MESSAGES
+        assert CarrierEvent.objects.count() == _queued() == MESSAGES
         return outcome
 
     with serving("bench.edge_apps:verify_only") as other, serving(EDGE, port=PORT):
@@ -260,9 +268,16 @@ def _queue_delivered(carrier: CarrierAccount, first: int) -> None:
             " 'From', '+12025550100', 'MessageStatus', 'delivered', 'SmsStatus', 'delivered',"
             " 'MessageSid', 'SM' || lpad(id::text, 32, '0'), 'ApiVersion', '2010-04-01'),"
             " now(), '', '' FROM generate_series(%s::bigint, %s::bigint) AS id RETURNING id)"
-            " INSERT INTO messaging_carriereventqueue (event_id, kind) SELECT id, 'status'"
-            " FROM stored",
-            [carrier.pk, carrier.external_id, carrier.external_id, first, first + MESSAGES - 1],
+            " INSERT INTO messaging_carriereventqueue (event_ids, kind)"
+            " SELECT array_agg(id), 'status' FROM stored GROUP BY id / %s",
+            [
+                carrier.pk,
+                carrier.external_id,
+                carrier.external_id,
+                first,
+                first + MESSAGES - 1,
+                COMMIT,
+            ],
         )
 
 

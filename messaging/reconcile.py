@@ -272,10 +272,10 @@ def _queue(carrier_account: CarrierAccount, lost: list[tuple[int, int, Listed]])
         )
         for message_id, n, one in lost
     )
-    CarrierEventQueue.objects.bulk_create(
-        CarrierEventQueue(event_id=event.pk, kind=EventKind.STATUS) for event in events
-    )
     if events:
+        CarrierEventQueue.objects.create(
+            event_ids=[event.pk for event in events], kind=EventKind.STATUS
+        )
         enqueue("messaging.apply_events")
 
 

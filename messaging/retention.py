@@ -26,7 +26,7 @@ _SLICE: Final = 5_000
 _EVENTS_DELETE: Final = """
 DELETE FROM messaging_carrierevent e
 WHERE e.message_id = ANY(%s)
-    AND NOT EXISTS (SELECT FROM messaging_carriereventqueue q WHERE q.event_id = e.id)
+    AND e.id NOT IN (SELECT unnest(event_ids) FROM messaging_carriereventqueue)
 """
 
 # The carrier's raw body of an inbound text is the text.

@@ -1,6 +1,6 @@
 """The queue of carrier events: taking from it and setting aside what cannot be applied.
 
-Owns `CarrierEventQueue` and how an event ended. An event is taken by deleting its queue row inside
+Owns `CarrierEventQueue` and how an event ended. Events are taken by deleting their queue row inside
 the transaction that applies it: a crash puts it back, a commit ends it, and no event is ever found
 by "id above the last seen" (ids commit out of order).
 """
@@ -13,6 +13,25 @@ from messaging.models import CarrierEvent
 # An error as staff read it; the column's width.
 _ERROR_LENGTH = 300
 
+# Rows looked at first: a row holds what one commit of the edge stored, one event or two thousand.
+_LOOK = 64
+
+# Looked-at rows beyond the limit stay, locked until the transaction ends.
+_TAKE = """
+WITH looked AS MATERIALIZED (
+    SELECT id, cardinality(event_ids) AS size FROM messaging_carriereventqueue
+    WHERE kind {} 'status' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+), counted AS (
+    SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM looked
+)
+DELETE FROM messaging_carriereventqueue
+WHERE id = ANY (ARRAY(SELECT id FROM counted WHERE before < %s))
+RETURNING id, kind, event_ids
+"""
+_PUT_BACK_REST = """
+INSERT INTO messaging_carriereventqueue (id, kind, event_ids) VALUES (%s, %s, %s)
+"""
+
 
 class SetAside(Exception):
     """An event that must not take effect; the sentence is what staff are shown."""
@@ -24,49 +43,52 @@ def take(cursor: CursorWrapper, *, statuses: bool, limit: int) -> list[int]:
     Args:
         cursor: Of the applying transaction.
         statuses: Status callbacks; else everything else (texts, clicks), which overtakes them.
-        limit: The most to take.
+        limit: The most to take. What a row holds beyond it stays in that row.
 
     Locks: the queue rows, skipping those another worker is applying.
     """
-    cursor.execute(
-        f"""
-        DELETE FROM messaging_carriereventqueue
-        WHERE event_id = ANY (ARRAY(
-            SELECT event_id FROM messaging_carriereventqueue
-            WHERE kind {"=" if statuses else "<>"} 'status'
-            ORDER BY event_id LIMIT %s FOR UPDATE SKIP LOCKED))
-        RETURNING event_id
-        """,
-        [limit],
-    )
-    return sorted(event_id for (event_id,) in cursor.fetchall())
+    taken: list[int] = []
+    rows, look = 0, _LOOK
+    while len(taken) < limit:
+        cursor.execute(_TAKE.format("=" if statuses else "<>"), [look, limit - len(taken)])
+        found = sorted(cursor.fetchall())
+        if not found:
+            break
+        taken += [event_id for _, _, event_ids in found for event_id in event_ids]
+        rows += len(found)
+        look = 1 + (limit - len(taken)) * rows // len(taken)
+    if len(taken) > limit:
+        row, kind, _ = found[-1]
+        cursor.execute(_PUT_BACK_REST, [row, kind, taken[limit:]])
+    return sorted(taken[:limit])
 
 
-def put_back(cursor: CursorWrapper, events: list[int]) -> None:
-    """Return status callbacks that were taken to the queue, for a transaction of their own."""
+def put_back(cursor: CursorWrapper, events: list[int]) -> list[int]:
+    """Return status callbacks to the queue, each in a row of its own; returns those rows."""
     cursor.execute(
-        "INSERT INTO messaging_carriereventqueue (event_id, kind) "
-        "SELECT event_id, %s FROM unnest(%s) AS e(event_id)",
+        "INSERT INTO messaging_carriereventqueue (event_ids, kind) "
+        "SELECT ARRAY[event_id], %s FROM unnest(%s) AS e(event_id) RETURNING id",
         [EventKind.STATUS, events],
     )
+    return [row for (row,) in cursor.fetchall()]
 
 
-def take_these(cursor: CursorWrapper, events: list[int]) -> list[int]:
-    """Take those of `events` off the queue that nobody else has taken meanwhile, oldest first.
+def take_these(cursor: CursorWrapper, rows: list[int]) -> list[int]:
+    """Take the events of those of `rows` that nobody else has taken meanwhile, oldest first.
 
     Locks: the queue rows, skipping those another worker is applying.
     """
     cursor.execute(
         """
         DELETE FROM messaging_carriereventqueue
-        WHERE event_id = ANY (ARRAY(
-            SELECT event_id FROM messaging_carriereventqueue
-            WHERE event_id = ANY (%s) ORDER BY event_id FOR UPDATE SKIP LOCKED))
-        RETURNING event_id
+        WHERE id = ANY (ARRAY(
+            SELECT id FROM messaging_carriereventqueue
+            WHERE id = ANY (%s) ORDER BY id FOR UPDATE SKIP LOCKED))
+        RETURNING event_ids
         """,
-        [events],
+        [rows],
     )
-    return sorted(event_id for (event_id,) in cursor.fetchall())
+    return sorted(event_id for (event_ids,) in cursor.fetchall() for event_id in event_ids)
 
 
 def set_aside(*, event_id: int, error: str) -> None:

@@ -150,8 +150,8 @@ WITH judged AS MATERIALIZED (
     RETURNING m.id, m.batch_id, b.old_state, b.old_reason, m.state, m.reason, m.our_number,
         floor(extract(epoch FROM b.at) / 60)::bigint AS minute, b.is_news, m.segments, m.credits
 ), again AS (
-    INSERT INTO messaging_carriereventqueue (event_id, kind)
-    SELECT event_id, '{EventKind.STATUS.value}'
+    INSERT INTO messaging_carriereventqueue (event_ids, kind)
+    SELECT ARRAY[event_id], '{EventKind.STATUS.value}'
     FROM best b WHERE b.rank > b.old_rank AND NOT EXISTS (SELECT FROM moved WHERE id = b.message_id)
 )
 SELECT batch_id, old_state, old_reason, state, reason, our_number, minute, is_news,
@@ -199,24 +199,27 @@ def statuses_apply(*, limit: int = BATCH) -> int:
                     early = _apply_or_set_aside(cursor, events[0])
                 else:
                     early = _apply(cursor, events, chunks_locked=False) if events else []
-                if early:
-                    put_back(cursor, early)
+                queued = put_back(cursor, early) if early else []
             break
         except OperationalError:
             raise
         except DatabaseError as error:
             log.warning("a batch of %s status callbacks failed, taking fewer: %s", limit, error)
             limit = max(1, limit // 10)
-    if early:
-        _apply_early(early)
+    if queued:
+        _apply_early(queued)
     return len(events)
 
 
-def _apply_early(events: list[int]) -> None:
-    """Apply callbacks whose attempt nobody has recorded yet, under the locks of their chunks."""
+def _apply_early(rows: list[int]) -> None:
+    """Apply callbacks whose attempt nobody has recorded yet, under the locks of their chunks.
+
+    Args:
+        rows: Their rows in the queue, one each.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            taken = take_these(cursor, events)
+            taken = take_these(cursor, rows)
             cursor.execute(_LOCK_CHUNKS, {"events": _literal(taken)})
             if len(taken) == 1:
                 _apply_or_set_aside(cursor, taken[0], chunks_locked=True)
@@ -225,9 +228,9 @@ def _apply_early(events: list[int]) -> None:
     except OperationalError:
         raise
     except DatabaseError as error:
-        log.warning("%s early status callbacks failed, one by one now: %s", len(events), error)
-        for event_id in events:
-            _apply_early([event_id])
+        log.warning("%s early status callbacks failed, one by one now: %s", len(rows), error)
+        for row in rows:
+            _apply_early([row])
 
 
 def _apply_or_set_aside(

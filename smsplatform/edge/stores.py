@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from psycopg2.extensions import cursor as Cursor
 from redis.exceptions import RedisError
 
+from messaging.choices import EventKind
 from messaging.models import CarrierEvent, CarrierEventQueue
 from tracking.choices import Verdict
 from tracking.models import Click
@@ -65,7 +66,8 @@ _TEXT: Final = "string_to_array(%s, chr(31))"
 _TEXTS_3: Final = ", ".join([_TEXT] * 3)
 _TEXTS_8: Final = ", ".join([_TEXT] * 8)
 
-# The queue row goes with its event in one statement, so neither exists without the other.
+# The queue rows go with their events in one statement, so neither exists without the other: one
+# for all status callbacks, one for each of the others, which are applied one by one.
 _EVENTS_SQL = f"""
 WITH stored AS (
     INSERT INTO {CarrierEvent._meta.db_table} (
@@ -81,7 +83,9 @@ WITH stored AS (
     ORDER BY place
     RETURNING id, kind
 )
-INSERT INTO {CarrierEventQueue._meta.db_table} (event_id, kind) SELECT id, kind FROM stored
+INSERT INTO {CarrierEventQueue._meta.db_table} (event_ids, kind)
+SELECT array_agg(id), kind FROM stored
+GROUP BY kind, CASE kind WHEN '{EventKind.STATUS.value}' THEN 0 ELSE id END
 """
 
 _CLICKS_SQL = f"""

@@ -53,7 +53,7 @@ def test_a_status_is_stored_and_queued_before_the_answer(
     )
     assert (event.ended, event.error) == ("", "")
     queued = CarrierEventQueue.objects.get()
-    assert (queued.event_id, queued.kind) == (event.pk, "status")
+    assert (queued.event_ids, queued.kind) == ([event.pk], "status")
 
 
 def test_an_inbound_text_is_answered_with_an_empty_response(

@@ -157,7 +157,7 @@ def queue(carrier: CarrierAccount) -> Queue:
             reason=status.reason,
             payload=payload,
         )
-        CarrierEventQueue.objects.create(event_id=event.pk, kind=EventKind.STATUS)
+        CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.STATUS)
         return event
 
     return store

@@ -103,7 +103,7 @@ def test_replies_and_opt_outs_count_once_each(
             },
             received_at=LAUNCHED + timedelta(minutes=minutes),
         )
-        CarrierEventQueue.objects.create(event_id=event.pk, kind=EventKind.INBOUND)
+        CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.INBOUND)
         assert text_apply_next()
 
     assert kept(messages[0]) == {

@@ -370,7 +370,7 @@ def queue_click(carrier: CarrierAccount, message: Message, **more: str) -> Carri
             **more,
         },
     )
-    CarrierEventQueue.objects.create(event_id=event.pk, kind=EventKind.CLICK)
+    CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.CLICK)
     return event
 
 

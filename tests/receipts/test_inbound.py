@@ -71,7 +71,7 @@ def receive(carrier: CarrierAccount, sender: SenderNumber) -> Receive:
             },
             received_at=at or now(),
         )
-        CarrierEventQueue.objects.create(event_id=event.pk, kind=EventKind.INBOUND)
+        CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.INBOUND)
         assert text_apply_next() is True
         event.refresh_from_db()
         return event

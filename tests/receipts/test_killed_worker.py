@@ -28,11 +28,16 @@ def queue_many(batch_id: int, carrier: CarrierAccount, words: tuple[str, ...]) -
                 FROM messaging_message m JOIN messaging_attempt a ON a.message_id = m.id,
                     unnest(%s::text[]) WITH ORDINALITY AS w(word, place)
                 WHERE m.batch_id = %s ORDER BY w.place, random() RETURNING id)
-            INSERT INTO messaging_carriereventqueue (event_id, kind)
-            SELECT id, 'status' FROM stored
+            INSERT INTO messaging_carriereventqueue (event_ids, kind)
+            SELECT array_agg(id), 'status' FROM stored GROUP BY id / 700
             """,
             [carrier.pk, carrier.external_id, list(words), batch_id],
         )
+
+
+def queued() -> int:
+    """Events that wait."""
+    return sum(map(len, CarrierEventQueue.objects.values_list("event_ids", flat=True)))
 
 
 def test_killed_again_and_again_everything_is_applied_once(
@@ -44,15 +49,15 @@ def test_killed_again_and_again_everything_is_applied_once(
     assert batch_id is not None
     words = ("sent", "delivered", "sent") * (3 if long_form else 1)
     queue_many(batch_id, carrier, words)
-    assert CarrierEventQueue.objects.count() == len(words) * 9_999
+    assert queued() == len(words) * 9_999
 
     kills = 0
     limit = time.monotonic() + 120
     while CarrierEventQueue.objects.exists():
         assert time.monotonic() < limit
         stack.start("worker")
-        before = CarrierEventQueue.objects.count()
-        while CarrierEventQueue.objects.count() == before and before and kills < 3:
+        before = queued()
+        while queued() == before and before and kills < 3:
             time.sleep(0.005)
         if kills < 3:
             stack.kill("worker")

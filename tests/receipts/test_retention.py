@@ -132,7 +132,7 @@ def texted(carrier: CarrierAccount, sender: SenderNumber, days: int, sid: str = 
         },
         received_at=days_ago(days),
     )
-    CarrierEventQueue.objects.create(event_id=event.pk, kind=EventKind.INBOUND)
+    CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.INBOUND)
     assert text_apply_next()
 
 
