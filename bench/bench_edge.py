@@ -264,9 +264,10 @@ def _queue_delivered(carrier: CarrierAccount, first: int) -> None:
             " message_id, attempt_n, carrier_id, account_ref, word, state, code, reason, payload,"
             " received_at, ended, error)"
             " SELECT %s, 'status', id, 1, 'SM' || lpad(id::text, 32, '0'), %s, 'delivered',"
-            " 'delivered', '', '', jsonb_build_object('AccountSid', %s::text, 'To', '+14155550100',"
-            " 'From', '+12025550100', 'MessageStatus', 'delivered', 'SmsStatus', 'delivered',"
-            " 'MessageSid', 'SM' || lpad(id::text, 32, '0'), 'ApiVersion', '2010-04-01'),"
+            " 'delivered', '', '', format('AccountSid=%%s&ApiVersion=2010-04-01"
+            "&From=%%%%2B12025550100&To=%%%%2B14155550100&MessageSid=%%s&SmsSid=%%s&MessageStatus=delivered"
+            "&SmsStatus=delivered', %s, 'SM' || lpad(id::text, 32, '0'),"
+            " 'SM' || lpad(id::text, 32, '0')),"
             " now(), '', '' FROM generate_series(%s::bigint, %s::bigint) AS id RETURNING id)"
             " INSERT INTO messaging_carriereventqueue (event_ids, kind)"
             " SELECT array_agg(id), 'status' FROM stored GROUP BY id / %s",

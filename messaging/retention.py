@@ -17,8 +17,8 @@ from django.db.models import Q
 
 from accounts.models import Account
 from common.clock import now
-from messaging.choices import Direction
-from messaging.models import Batch, InboundMedia, Message, Retention
+from messaging.choices import Direction, EventKind
+from messaging.models import Batch, CarrierEvent, InboundMedia, Message, Retention
 
 _SLICE: Final = 5_000
 
@@ -30,13 +30,7 @@ WHERE e.message_id = ANY(%s)
 """
 
 # The carrier's raw body of an inbound text is the text.
-_EVENTS_SILENCE: Final = """
-UPDATE messaging_carrierevent
-SET payload = payload - ARRAY(
-    SELECT name FROM jsonb_object_keys(payload) AS name
-    WHERE name IN ('Body', 'ButtonText', 'ButtonPayload') OR name LIKE 'MediaUrl%%')
-WHERE message_id = ANY(%s) AND kind = 'inbound'
-"""
+_WORDS: Final = ("Body", "ButtonText", "ButtonPayload", "MediaUrl")
 
 
 @dataclass(frozen=True)
@@ -143,8 +137,12 @@ def _texts(message_ids: Sequence[int]) -> int:
     rows = Message.objects.filter(pk__in=message_ids)
     removed = rows.filter(~Q(body="") | Q(merge__isnull=False)).update(body="", merge=None)
     InboundMedia.objects.filter(message_id__in=message_ids).delete()
-    with connection.cursor() as cursor:
-        cursor.execute(_EVENTS_SILENCE, [list(message_ids)])
+    events = list(CarrierEvent.objects.filter(message_id__in=message_ids, kind=EventKind.INBOUND))
+    for event in events:
+        event.payload = {
+            name: value for name, value in event.payload.items() if not name.startswith(_WORDS)
+        }
+    CarrierEvent.objects.bulk_update(events, ["payload"], batch_size=500)
     return removed
 
 

@@ -10,6 +10,7 @@ from messaging.choices import (
     EventKind,
 )
 from messaging.models.carriers import CarrierAccount
+from messaging.payloads import PayloadField
 
 
 class CarrierEvent(models.Model):
@@ -39,7 +40,7 @@ class CarrierEvent(models.Model):
     )
     code = models.CharField(max_length=12, blank=True)
     reason = models.CharField(max_length=20, blank=True)
-    payload = models.JSONField()
+    payload = PayloadField()
     received_at = models.DateTimeField(default=now)
     ended = models.CharField(max_length=12, choices=EventEnd.choices, blank=True)
     error = models.CharField(max_length=300, blank=True)

@@ -75,7 +75,7 @@ WITH stored AS (
         code, reason, payload, received_at, ended, error)
     SELECT carrier_account_id, NULLIF(message_id, 0), NULLIF(attempt_n, 0), kind,
         coalesce(carrier_id, ''), coalesce(account_ref, ''), coalesce(word, ''),
-        coalesce(state, ''), coalesce(code, ''), coalesce(reason, ''), payload::jsonb,
+        coalesce(state, ''), coalesce(code, ''), coalesce(reason, ''), coalesce(payload, ''),
         statement_timestamp(), '', ''
     FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], {_TEXTS_8})
         WITH ORDINALITY AS r(carrier_account_id, message_id, attempt_n, kind, carrier_id,

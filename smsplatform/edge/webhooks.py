@@ -9,12 +9,12 @@ Answers: 404 unknown account or path, 405 not a POST, 413 body over 64 KB, 403 w
 503 PostgreSQL away (carriers repeat it where the URL's fragment says so), else 2xx.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from common.groupcommit import GroupCommit, Unavailable, Unstorable
+from messaging import payloads
 from messaging.choices import EventKind
 from messaging.gateways import twilio_webhooks
 from smsplatform.edge.cache import Cache, KnownAccount
@@ -169,20 +169,18 @@ class _Asked:
         )
 
     def payload(self) -> tuple[dict[str, Any], str]:
-        """What it says, and the same as JSON in ASCII.
+        """What it says, and as it is stored.
 
         Raises:
             Refused: it says that it is JSON and is none.
         """
         if self.pairs is not None:
-            return (
-                twilio_webhooks.payload_of(self.pairs),
-                twilio_webhooks.payload_json(self.pairs),
-            )
+            return payloads.form_stored(self._body, self.pairs)
         said = twilio_webhooks.payload_of_json(self._body)
         if said is None:
             raise Refused(_NOT_READABLE)
-        return said, json.dumps(said, separators=(",", ":"))
+        said = payloads.storable(said)
+        return said, payloads.payload_text(said)
 
 
 def target_text(scope: Scope) -> str:
@@ -213,9 +211,6 @@ def event_row(target: Target, asked: _Asked) -> EventRow:
         Refused: it cannot be read.
     """
     payload, stored = asked.payload()
-    if "\\u0000" in stored or "\\ud" in stored:
-        payload = storable(payload)
-        stored = json.dumps(payload, separators=(",", ":"))
     account_id, kind, message_id, attempt_n = target
     if kind != _STATUS:
         sid = str(payload.get("MessageSid") or "")[:64]
@@ -235,14 +230,3 @@ def event_row(target: Target, asked: _Asked) -> EventRow:
         reason,
         stored,
     )
-
-
-def storable(value: Any) -> Any:
-    """A payload without what PostgreSQL's jsonb refuses: NUL and half surrogate pairs."""
-    if isinstance(value, str):
-        return value.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [storable(item) for item in value]
-    if isinstance(value, dict):
-        return {storable(name): storable(item) for name, item in value.items()}
-    return value

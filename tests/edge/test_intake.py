@@ -1,8 +1,10 @@
 """Webhooks at the edge: who signed, what is stored, what is answered."""
 
 import time
+from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 
 from accounts.models import Account
 from common.crypto import encrypt
@@ -28,6 +30,13 @@ def status(carrier: CarrierAccount, word: str = "sent", **more: str) -> dict[str
     }
 
 
+def stored_payload() -> str:
+    """What stands in the column."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT payload FROM messaging_carrierevent")
+        return str(cursor.fetchone()[0])
+
+
 def nothing_stored() -> bool:
     return not CarrierEvent.objects.exists() and not CarrierEventQueue.objects.exists()
 
@@ -42,6 +51,7 @@ def test_a_status_is_stored_and_queued_before_the_answer(
     assert (reply.status, reply.body) == (204, "")
     event = CarrierEvent.objects.get()
     assert event.payload == form
+    assert stored_payload() == urlencode(form)
     assert (event.carrier_account_id, event.kind) == (carrier.pk, "status")
     assert (event.message_id, event.attempt_n) == (41, 1)
     assert (event.carrier_id, event.account_ref) == (SID, carrier.external_id)

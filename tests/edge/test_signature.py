@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from messaging.gateways.twilio_webhooks import form_pairs, payload_of, verify
+from messaging.payloads import form_stored, payload_read, storable
 
 TOKEN = "12345"
 # Twilio sends UTF-8; half surrogates cannot be sent at all.
@@ -122,3 +123,30 @@ def test_forms_are_read_as_they_were_written(form: list[tuple[str, str]]) -> Non
 )
 def test_broken_forms_are_read_somehow(body: bytes) -> None:
     assert all(isinstance(part, str) for pair in form_pairs(body) for part in pair)
+
+
+@given(form=forms)
+def test_what_is_stored_of_a_form_says_what_the_form_said(form: list[tuple[str, str]]) -> None:
+    body = urlencode(form).encode()
+
+    said, stored = form_stored(body, form_pairs(body))
+
+    assert payload_read(stored) == said == storable(payload_of(form_pairs(body)))
+
+
+@pytest.mark.parametrize(
+    ("body", "stored"),
+    [
+        (b"Body=Caf%C3%A9+%26+%F0%9F%8C%B7&To=%2B1415", None),
+        (b"", None),
+        (b"Body=a%00b%1f", '{"Body":"ab\\u001f"}'),
+        (b'{"Body"=x', '{"{\\"Body\\"":"x"}'),
+        (b"Body=Caf\xc3\xa9", '{"Body":"Caf\\u00e9"}'),
+        (b"Body=a\nb\x1f\0", '{"Body":"a\\nb\\u001f"}'),
+    ],
+)
+def test_a_form_is_stored_as_it_came_unless_it_is_odd(body: bytes, stored: str | None) -> None:
+    said, text = form_stored(body, form_pairs(body))
+
+    assert text == (body.decode() if stored is None else stored)
+    assert payload_read(text) == said
