@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden  # noqa
 from django.urls import path  # noqa: E402
 from twilio.request_validator import RequestValidator  # noqa: E402
 
+from common.garbage import collect_rarely  # noqa: E402
 from messaging.gateways import twilio_webhooks  # noqa: E402
 from messaging.models import Message  # noqa: E402
 from messaging.state import RANKS  # noqa: E402
@@ -60,6 +61,7 @@ async def redirect_only(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
+    collect_rarely()  # as the edge does
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})

@@ -65,6 +65,7 @@ class GroupCommit(Generic[Row]):
 
     Args:
         dsn: Arguments of `psycopg2.connect`.
+        prepare: Executed on every new connection, for `write` to build on.
         write: Executes one statement that stores the rows it is given.
         patience_s: The longest an asker waits.
         keep: How many rows to hold while PostgreSQL is away; with 0 they are the asker's to repeat.
@@ -75,6 +76,7 @@ class GroupCommit(Generic[Row]):
         self,
         *,
         dsn: dict[str, Any],
+        prepare: str = "",
         write: Callable[[Cursor, Sequence[Row]], None],
         patience_s: float,
         keep: int = 0,
@@ -82,6 +84,7 @@ class GroupCommit(Generic[Row]):
     ) -> None:
         self.counts = Counts()
         self._dsn = dsn
+        self._prepare = prepare
         self._write = write
         self._patience_s = patience_s
         self._keep = keep
@@ -164,6 +167,9 @@ class GroupCommit(Generic[Row]):
                 async with asyncio.timeout(CONNECT_WITHIN_S):
                     connection = psycopg2.connect(**self._dsn, **_LIVELINESS, async_=True)
                     await _settled(connection)
+                    if self._prepare:
+                        connection.cursor().execute(self._prepare)
+                        await _settled(connection)
                 self._connected()
                 while True:
                     self._wake.clear()

@@ -6,7 +6,6 @@ nor PostgreSQL is waited for. A request that hangs holds up its own window only,
 holds up nobody: its lane is put off and the next is served.
 """
 
-import gc
 import logging
 import sys
 import time
@@ -21,6 +20,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 
+from common.garbage import collect_rarely
 from common.jobs import enqueue
 from messaging import carrier_codes, rate
 from messaging.choices import BatchState
@@ -53,9 +53,6 @@ _UNRECORDED: Final = 3
 # requests lets it go on; Python's own 5 ms, a dozen times for each window, would be what is waited
 # for most.
 _SWITCH_S: Final = 0.0005
-# Objects made and not yet given back before Python looks for cycles. A window is some ten thousand
-# objects without any; looking through them every 700, as is usual, is a tenth of the work.
-_COLLECT_EVERY: Final = 100_000
 # A window of at most so many texts goes ahead of what is claimed but not yet started, which it
 # delays by milliseconds. None is passed for ever: while enough waits to start nothing is claimed.
 _SMALL: Final = 100
@@ -381,8 +378,7 @@ def _stop(batch_id: int, reason: str) -> None:
 def _tune_process() -> None:
     """Make this process one that sends: once, for its life."""
     sys.setswitchinterval(_SWITCH_S)
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
+    collect_rarely()
 
 
 @lru_cache(maxsize=1)

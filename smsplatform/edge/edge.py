@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 
+from common.garbage import collect_rarely
 from common.groupcommit import GroupCommit
 from messaging.media_links import PREFIX as PICTURES
 from smsplatform.edge.cache import (
@@ -29,7 +30,15 @@ from smsplatform.edge.cache import (
 from smsplatform.edge.http import Answer, Receive, Scope, Send
 from smsplatform.edge.media import Pictures
 from smsplatform.edge.redirects import HELD_HITS, PATIENCE_S, UNKNOWN, Redirects
-from smsplatform.edge.stores import ClickRow, EventRow, Hinter, write_clicks, write_events
+from smsplatform.edge.stores import (
+    PREPARE_CLICKS,
+    PREPARE_EVENTS,
+    ClickRow,
+    EventRow,
+    Hinter,
+    write_clicks,
+    write_events,
+)
 from smsplatform.edge.webhooks import PREFIX, Webhooks
 from tracking.codes import CODE_LENGTH
 
@@ -46,12 +55,14 @@ class Edge:
         dsn = database_dsn()
         self._events: GroupCommit[EventRow] = GroupCommit(
             dsn=dsn,
+            prepare=PREPARE_EVENTS,
             write=write_events,
             patience_s=EVENT_PATIENCE_S,
             flushed=self._hints[0].want,
         )
         self._clicks: GroupCommit[ClickRow] = GroupCommit(
             dsn=dsn,
+            prepare=PREPARE_CLICKS,
             write=write_clicks,
             patience_s=PATIENCE_S,
             keep=HELD_HITS,
@@ -151,4 +162,5 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 def _started() -> Edge:
     edge = Edge()
     edge.start()
+    collect_rarely()
     return edge

@@ -62,9 +62,21 @@ class ClickRow(NamedTuple):
 _SEPARATOR: Final = "\x1f"
 
 
-_TEXT: Final = "string_to_array(%s, chr(31))"
-_TEXTS_3: Final = ", ".join([_TEXT] * 3)
-_TEXTS_8: Final = ", ".join([_TEXT] * 8)
+def _prepared(name: str, statement: str, *, numbers: tuple[str, ...], texts: int) -> str:
+    """PREPARE of a statement; its `{columns}` are rows of some numbers and then some texts.
+
+    Planning anew cost as much as a sixth of storing (docs/performance.md).
+    """
+    arrays = [f"{kind}[]" for kind in numbers]
+    columns = [f"${place}" for place in range(1, len(numbers) + 1)]
+    columns += [f"string_to_array(${len(numbers) + n}, chr(31))" for n in range(1, texts + 1)]
+    kinds = ", ".join(arrays + ["text"] * texts)
+    return f"PREPARE {name} ({kinds}) AS " + statement.format(columns=", ".join(columns))
+
+
+def _execute(name: str, columns: Sequence[str]) -> str:
+    return f"EXECUTE {name} ({', '.join(['%s'] * len(columns))})"
+
 
 # The queue rows go with their events in one statement, so neither exists without the other: one
 # for all status callbacks, one for each of the others, which are applied one by one.
@@ -77,7 +89,7 @@ WITH stored AS (
         coalesce(carrier_id, ''), coalesce(account_ref, ''), coalesce(word, ''),
         coalesce(state, ''), coalesce(code, ''), coalesce(reason, ''), coalesce(payload, ''),
         statement_timestamp(), '', ''
-    FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], {_TEXTS_8})
+    FROM unnest({{columns}})
         WITH ORDINALITY AS r(carrier_account_id, message_id, attempt_n, kind, carrier_id,
             account_ref, word, state, code, reason, payload, place)
     ORDER BY place
@@ -94,19 +106,31 @@ INSERT INTO {Click._meta.db_table} (
     verdict, reasons, rules_version)
 SELECT account_id, link_id, recipient_no, to_timestamp(at_ms / 1000.0), browser_headers <> 0,
     method, coalesce(user_agent, ''), decode(ip_hash, 'hex'), '{Verdict.PENDING.value}', '[]', 0
-FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::smallint[], {_TEXTS_3})
+FROM unnest({{columns}})
     AS r(account_id, link_id, recipient_no, at_ms, browser_headers, method, user_agent, ip_hash)
 """
 
+PREPARE_EVENTS: Final = _prepared(
+    "store_events", _EVENTS_SQL, numbers=("bigint", "bigint", "smallint"), texts=8
+)
+PREPARE_CLICKS: Final = _prepared(
+    "store_clicks",
+    _CLICKS_SQL,
+    numbers=("bigint", "bigint", "integer", "bigint", "smallint"),
+    texts=3,
+)
+
 
 def write_events(cursor: Cursor, rows: Sequence[EventRow]) -> None:
-    """Store events and queue them, in the order they came."""
-    cursor.execute(_EVENTS_SQL, _columns(rows, numbers=3))
+    """Store events and queue them, in the order they came. Builds on PREPARE_EVENTS."""
+    columns = _columns(rows, numbers=3)
+    cursor.execute(_execute("store_events", columns), columns)
 
 
 def write_clicks(cursor: Cursor, rows: Sequence[ClickRow]) -> None:
-    """Store hits; the partial index on pending ones is their queue."""
-    cursor.execute(_CLICKS_SQL, _columns(rows, numbers=5))
+    """Store hits; the partial index on pending ones is their queue. Builds on PREPARE_CLICKS."""
+    columns = _columns(rows, numbers=5)
+    cursor.execute(_execute("store_clicks", columns), columns)
 
 
 def _columns(rows: Sequence[tuple[str, ...]], *, numbers: int) -> list[str]:

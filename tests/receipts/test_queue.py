@@ -7,7 +7,7 @@ from messaging.choices import EventEnd, EventKind, MessageState
 from messaging.models import CarrierAccount, CarrierEvent, CarrierEventQueue
 from messaging.receipts.queue import take
 from messaging.receipts.statuses import statuses_apply
-from smsplatform.edge.stores import EventRow, write_events
+from smsplatform.edge.stores import PREPARE_EVENTS, EventRow, write_events
 from tests.races import in_thread
 from tests.receipts.conftest import MakeBatch, Queue, recount, sid, tally
 
@@ -83,7 +83,9 @@ def test_a_commit_of_the_edge_is_one_row_of_statuses_and_a_row_for_each_text(
     ]
 
     with connection.cursor() as cursor:
+        cursor.cursor.execute(PREPARE_EVENTS)
         write_events(cursor.cursor, events)
+        cursor.execute("DEALLOCATE store_events")
 
     ids = dict(CarrierEvent.objects.values_list("carrier_id", "id"))
     queued = sorted(CarrierEventQueue.objects.values_list("event_ids", "kind"))
