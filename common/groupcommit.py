@@ -168,8 +168,9 @@ class GroupCommit(Generic[Row]):
                     connection = psycopg2.connect(**self._dsn, **_LIVELINESS, async_=True)
                     await _settled(connection)
                     if self._prepare:
-                        connection.cursor().execute(self._prepare)
-                        await _settled(connection)
+                        with connection.cursor() as cursor:
+                            cursor.execute(self._prepare)
+                            await _settled(connection)
                 self._connected()
                 while True:
                     self._wake.clear()

@@ -1,7 +1,8 @@
 """What the edge writes: carrier events with their queue rows, and hits on short links.
 
-Owns the two INSERT statements and the throttled hints that follow a commit. The rows' meaning is
-`messaging.receipts`'; nothing is applied here.
+Owns the two INSERT statements, prepared once a connection since planning was a sixth of them, and
+the throttled hints that follow a commit. The rows' meaning is `messaging.receipts`'; nothing is
+applied here.
 """
 
 import logging
@@ -25,22 +26,28 @@ log = logging.getLogger(__name__)
 HINT_EVERY_S: Final = 0.2
 
 
+class Said(NamedTuple):
+    """What many webhooks of a commit say alike, in the order of the statement's parameters."""
+
+    carrier_account_id: str
+    kind: str
+    account_ref: str
+    word: str = ""
+    state: str = ""
+    code: str = ""
+    reason: str = ""
+
+
 class EventRow(NamedTuple):
-    """A webhook about to be stored, in the order of the INSERT; "0" where it names no message.
+    """A webhook about to be stored; "0" where it names no message.
 
     Numbers are digits already: they travel as text.
     """
 
-    carrier_account_id: str
+    said: Said
     message_id: str
     attempt_n: str
-    kind: str
     carrier_id: str
-    account_ref: str
-    word: str
-    state: str
-    code: str
-    reason: str
     payload: str
 
 
@@ -60,39 +67,26 @@ class ClickRow(NamedTuple):
 # Texts travel as one parameter a column, cut apart by PostgreSQL: adapting a list costs twenty
 # times as much. This sign stands in no JSON and is taken out of everything else.
 _SEPARATOR: Final = "\x1f"
+_TEXTS_3: Final = ", ".join(f"string_to_array(${place}, chr(31))" for place in range(6, 9))
 
-
-def _prepared(name: str, statement: str, *, numbers: tuple[str, ...], texts: int) -> str:
-    """PREPARE of a statement; its `{columns}` are rows of some numbers and then some texts.
-
-    Planning anew cost as much as a sixth of storing (docs/performance.md).
-    """
-    arrays = [f"{kind}[]" for kind in numbers]
-    columns = [f"${place}" for place in range(1, len(numbers) + 1)]
-    columns += [f"string_to_array(${len(numbers) + n}, chr(31))" for n in range(1, texts + 1)]
-    kinds = ", ".join(arrays + ["text"] * texts)
-    return f"PREPARE {name} ({kinds}) AS " + statement.format(columns=", ".join(columns))
-
-
-def _execute(name: str, columns: Sequence[str]) -> str:
-    return f"EXECUTE {name} ({', '.join(['%s'] * len(columns))})"
-
-
+# What many rows say alike is sent once, as short columns of its own, and looked up there by place:
+# a column of a hundred rows costs more. Rows are stored in the order they came.
+_SAID: Final = ", ".join(
+    f"coalesce((SELECT string_to_array(${place}, chr(31)))[said], '')" for place in range(7, 13)
+)
 # The queue rows go with their events in one statement, so neither exists without the other: one
 # for all status callbacks, one for each of the others, which are applied one by one.
-_EVENTS_SQL = f"""
+PREPARE_EVENTS: Final = f"""
+PREPARE store_events (integer[], bigint[], smallint[], text, text, bigint[],
+    text, text, text, text, text, text) AS
 WITH stored AS (
     INSERT INTO {CarrierEvent._meta.db_table} (
-        carrier_account_id, message_id, attempt_n, kind, carrier_id, account_ref, word, state,
-        code, reason, payload, received_at, ended, error)
-    SELECT carrier_account_id, NULLIF(message_id, 0), NULLIF(attempt_n, 0), kind,
-        coalesce(carrier_id, ''), coalesce(account_ref, ''), coalesce(word, ''),
-        coalesce(state, ''), coalesce(code, ''), coalesce(reason, ''), coalesce(payload, ''),
-        statement_timestamp(), '', ''
-    FROM unnest({{columns}})
-        WITH ORDINALITY AS r(carrier_account_id, message_id, attempt_n, kind, carrier_id,
-            account_ref, word, state, code, reason, payload, place)
-    ORDER BY place
+        carrier_account_id, kind, account_ref, word, state, code, reason, message_id, attempt_n,
+        carrier_id, payload, received_at, ended, error)
+    SELECT $6[said], {_SAID}, NULLIF(message_id, 0), NULLIF(attempt_n, 0),
+        coalesce(carrier_id, ''), coalesce(payload, ''), statement_timestamp(), '', ''
+    FROM unnest($1, $2, $3, string_to_array($4, chr(31)), string_to_array($5, chr(31)))
+        AS r(said, message_id, attempt_n, carrier_id, payload)
     RETURNING id, kind
 )
 INSERT INTO {CarrierEventQueue._meta.db_table} (event_ids, kind)
@@ -100,42 +94,41 @@ SELECT array_agg(id), kind FROM stored
 GROUP BY kind, CASE kind WHEN '{EventKind.STATUS.value}' THEN 0 ELSE id END
 """
 
-_CLICKS_SQL = f"""
+PREPARE_CLICKS: Final = f"""
+PREPARE store_clicks (bigint[], bigint[], integer[], bigint[], smallint[], text, text, text) AS
 INSERT INTO {Click._meta.db_table} (
     account_id, link_id, recipient_no, at, browser_headers, method, user_agent, ip_hash,
     verdict, reasons, rules_version)
 SELECT account_id, link_id, recipient_no, to_timestamp(at_ms / 1000.0), browser_headers <> 0,
     method, coalesce(user_agent, ''), decode(ip_hash, 'hex'), '{Verdict.PENDING.value}', '[]', 0
-FROM unnest({{columns}})
+FROM unnest($1, $2, $3, $4, $5, {_TEXTS_3})
     AS r(account_id, link_id, recipient_no, at_ms, browser_headers, method, user_agent, ip_hash)
 """
-
-PREPARE_EVENTS: Final = _prepared(
-    "store_events", _EVENTS_SQL, numbers=("bigint", "bigint", "smallint"), texts=8
-)
-PREPARE_CLICKS: Final = _prepared(
-    "store_clicks",
-    _CLICKS_SQL,
-    numbers=("bigint", "bigint", "integer", "bigint", "smallint"),
-    texts=3,
-)
 
 
 def write_events(cursor: Cursor, rows: Sequence[EventRow]) -> None:
     """Store events and queue them, in the order they came. Builds on PREPARE_EVENTS."""
-    columns = _columns(rows, numbers=3)
-    cursor.execute(_execute("store_events", columns), columns)
+    said, *others = zip(*rows, strict=True)
+    places: dict[Said, str] = {}
+    column = [places.setdefault(one, str(len(places) + 1)) for one in said]
+    parameters = [
+        *_columns([column, *others], numbers=3),
+        *_columns(list(zip(*places, strict=True)), numbers=1),
+    ]
+    _execute(cursor, "store_events", parameters)
 
 
 def write_clicks(cursor: Cursor, rows: Sequence[ClickRow]) -> None:
     """Store hits; the partial index on pending ones is their queue. Builds on PREPARE_CLICKS."""
-    columns = _columns(rows, numbers=5)
-    cursor.execute(_execute("store_clicks", columns), columns)
+    _execute(cursor, "store_clicks", _columns(list(zip(*rows, strict=True)), numbers=5))
 
 
-def _columns(rows: Sequence[tuple[str, ...]], *, numbers: int) -> list[str]:
+def _execute(cursor: Cursor, name: str, parameters: Sequence[str]) -> None:
+    cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(parameters))})", parameters)
+
+
+def _columns(columns: Sequence[Sequence[str]], *, numbers: int) -> list[str]:
     """One parameter a column: the first `numbers` as array literals, the others as texts."""
-    columns = list(zip(*rows, strict=True))
     return [
         *("{" + ",".join(column) + "}" for column in columns[:numbers]),
         *map(_joined, columns[numbers:]),

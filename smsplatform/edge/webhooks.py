@@ -27,7 +27,7 @@ from smsplatform.edge.http import (
     read_body,
     text,
 )
-from smsplatform.edge.stores import EventRow
+from smsplatform.edge.stores import EventRow, Said
 
 PREFIX: Final = "/webhooks/twilio/"
 
@@ -215,18 +215,7 @@ def event_row(target: Target, asked: _Asked) -> EventRow:
     if kind != _STATUS:
         sid = str(payload.get("MessageSid") or "")[:64]
         account_ref = str(payload.get("AccountSid") or "")[:64]
-        return EventRow(str(account_id), "0", "0", kind, sid, account_ref, "", "", "", "", stored)
+        return EventRow(Said(str(account_id), kind, account_ref), "0", "0", sid, stored)
     sid, account_ref, word, state, code, reason = twilio_webhooks.parse_status(payload)
-    return EventRow(
-        str(account_id),
-        message_id,
-        attempt_n,
-        kind,
-        sid[:64],
-        account_ref[:64],
-        word[:24],
-        state,
-        code[:12],
-        reason,
-        stored,
-    )
+    said = Said(str(account_id), kind, account_ref[:64], word[:24], state, code[:12], reason)
+    return EventRow(said, message_id, attempt_n, sid[:64], stored)

@@ -7,7 +7,7 @@ from messaging.choices import EventEnd, EventKind, MessageState
 from messaging.models import CarrierAccount, CarrierEvent, CarrierEventQueue
 from messaging.receipts.queue import take
 from messaging.receipts.statuses import statuses_apply
-from smsplatform.edge.stores import PREPARE_EVENTS, EventRow, write_events
+from smsplatform.edge.stores import PREPARE_EVENTS, EventRow, Said, write_events
 from tests.races import in_thread
 from tests.receipts.conftest import MakeBatch, Queue, recount, sid, tally
 
@@ -78,7 +78,7 @@ def test_a_commit_of_the_edge_is_one_row_of_statuses_and_a_row_for_each_text(
 ) -> None:
     kinds = ["status", "inbound", "status", "inbound", "click", "status"]
     events = [
-        EventRow(str(carrier.pk), "0", "0", kind, f"SM{n}", "", "", "", "", "", "{}")
+        EventRow(Said(str(carrier.pk), kind, f"AC{n % 2}"), "0", "0", f"SM{n}", "{}")
         for n, kind in enumerate(kinds)
     ]
 
@@ -87,6 +87,9 @@ def test_a_commit_of_the_edge_is_one_row_of_statuses_and_a_row_for_each_text(
         write_events(cursor.cursor, events)
         cursor.execute("DEALLOCATE store_events")
 
+    assert list(
+        CarrierEvent.objects.order_by("id").values_list("carrier_id", "kind", "account_ref")
+    ) == [(f"SM{n}", kind, f"AC{n % 2}") for n, kind in enumerate(kinds)]
     ids = dict(CarrierEvent.objects.values_list("carrier_id", "id"))
     queued = sorted(CarrierEventQueue.objects.values_list("event_ids", "kind"))
     assert queued == [
