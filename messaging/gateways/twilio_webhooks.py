@@ -166,21 +166,25 @@ def parse_status(payload: Mapping[str, Any]) -> StatusEvent:
     """A status callback. https://www.twilio.com/docs/messaging/guides/track-outbound-message-status"""
     word = _text(payload, "MessageStatus", "SmsStatus")
     code = _text(payload, "ErrorCode")
-    state = STATES.get(word, "")
+    state, reason = _meaning(word, code)
     return StatusEvent(
         _text(payload, "MessageSid", "SmsSid"),
         _text(payload, "AccountSid"),
         word,
         state,
         code,
-        _reason(word, code) if state in _BAD else "",
+        reason,
     )
 
 
-def _reason(word: str, code: str) -> str:
-    if word == "canceled":
-        return Reason.CANCELED.value
-    return carrier_codes.reason(code).value
+@lru_cache(maxsize=1024)
+def _meaning(word: str, code: str) -> tuple[str, str]:
+    """The state and reason of a word; an unknown word has neither."""
+    state = STATES.get(word, "")
+    if state not in _BAD:
+        return state, ""
+    reason = Reason.CANCELED if word == "canceled" else carrier_codes.reason(code)
+    return state, reason.value
 
 
 def parse_inbound(payload: Mapping[str, Any]) -> InboundText:
