@@ -5,6 +5,7 @@ totals remain equal to a recount; what still waits is skipped by the gate when i
 because the alias is opted out.
 """
 
+from itertools import chain
 from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
@@ -113,6 +114,7 @@ def _wait_for_those_on_the_way(texts: QuerySet[Message]) -> None:
 def _events_forget(message_ids: list[int]) -> None:
     """What the carrier posted about these texts; of what is not applied yet, the raw form only."""
     events = CarrierEvent.objects.filter(message_id__in=message_ids)
-    queued = CarrierEventQueue.objects.filter(event_id=OuterRef("pk"))
-    events.filter(~Exists(queued)).delete()
+    ids = list(events.values_list("pk", flat=True))
+    rows = CarrierEventQueue.objects.filter(event_ids__overlap=ids)
+    events.exclude(pk__in=set(chain(*rows.values_list("event_ids", flat=True)))).delete()
     events.update(payload={})
