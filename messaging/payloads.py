@@ -26,8 +26,12 @@ def form_stored(body: bytes, pairs: Sequence[tuple[str, str]]) -> tuple[Payload,
 
 
 def payload_text(payload: Payload) -> str:
-    """A payload as JSON, as it is stored where it came as no form."""
-    return json.dumps(payload, separators=(",", ":"))
+    """A payload as JSON, as it is stored where it came as no form.
+
+    Raises:
+        ValueError: it holds what JSON has no word for (NaN, Infinity).
+    """
+    return json.dumps(payload, separators=(",", ":"), allow_nan=False)
 
 
 def payload_read(text: str) -> Payload:

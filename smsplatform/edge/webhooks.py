@@ -179,8 +179,11 @@ class _Asked:
         said = twilio_webhooks.payload_of_json(self._body)
         if said is None:
             raise Refused(_NOT_READABLE)
-        said = payloads.storable(said)
-        return said, payloads.payload_text(said)
+        try:
+            said = payloads.storable(said)
+            return said, payloads.payload_text(said)
+        except (ValueError, RecursionError) as error:
+            raise Refused(_NOT_READABLE) from error
 
 
 def target_text(scope: Scope) -> str:
