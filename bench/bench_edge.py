@@ -29,6 +29,7 @@ from bench.figures import Figure, report  # noqa: E402
 from bench.load import Outcome, closed_loop, open_loop  # noqa: E402
 from bench.serving import serving  # noqa: E402
 from common.crypto import encrypt  # noqa: E402
+from messaging.activity import activity_rewrite  # noqa: E402
 from messaging.choices import BatchKind, BatchState  # noqa: E402
 from messaging.models import (  # noqa: E402
     Batch,
@@ -132,6 +133,7 @@ def _blast(sender: SenderNumber) -> int:
             [sender.carrier_account_id, batch.pk],
         )
     assert ids == list(range(ids[0], ids[0] + MESSAGES))
+    activity_rewrite([batch.pk])
     return ids[0]
 
 
