@@ -63,7 +63,7 @@ class CarrierEventQueue(models.Model):
 
     Drained by DELETE ... SKIP LOCKED in the applying transaction (`receipts/queue.py`). `kind` lets
     a STOP overtake a hundred thousand status callbacks. A row per commit costs the edge and the
-    worker a fortieth of what a row per event does (docs/adr/NNNN).
+    worker a fortieth of what a row per event does (docs/adr/0026).
     """
 
     event_ids = ArrayField(models.BigIntegerField())
