@@ -62,8 +62,8 @@ class CarrierEventQueue(models.Model):
     """Events not applied yet, of one kind: status callbacks of one commit in one row, others alone.
 
     Drained by DELETE ... SKIP LOCKED in the applying transaction (`receipts/queue.py`). `kind` lets
-    a STOP overtake a hundred thousand status callbacks. A row per commit costs the edge and the
-    worker a fortieth of what a row per event does (docs/adr/0026).
+    a STOP overtake a hundred thousand status callbacks. A row per commit is less to write and to
+    delete than one per event (docs/adr/0026).
     """
 
     event_ids = ArrayField(models.BigIntegerField())
