@@ -1,8 +1,8 @@
 """How often Python looks for cycles of objects, in processes whose work makes none.
 
 Looking every 700 objects, as is usual, goes through everything that is under way again and again,
-and now and then through all of Django: a tenth of sending, half of the edge's own work at a
-webhook, and the pauses that a webhook's p99 is made of (docs/performance.md).
+and now and then through all of Django: a tenth of sending, much of the edge's own work at a
+webhook (docs/performance.md).
 """
 
 import gc
