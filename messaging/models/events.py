@@ -63,7 +63,7 @@ class CarrierEventQueue(models.Model):
 
     Drained by DELETE ... SKIP LOCKED in the applying transaction (`receipts/queue.py`). `kind` lets
     a STOP overtake a hundred thousand status callbacks. A row per commit is less to write and to
-    delete than one per event (docs/adr/0026).
+    delete than one per event (docs/adr/0027).
     """
 
     event_ids = ArrayField(models.BigIntegerField())

@@ -6,7 +6,7 @@ from messaging.payloads import PayloadField
 
 
 class Migration(migrations.Migration):
-    dependencies = [("messaging", "0016_queue_by_commit")]
+    dependencies = [("messaging", "0017_queue_by_commit")]
 
     operations = [
         migrations.AlterField(model_name="carrierevent", name="payload", field=PayloadField()),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("messaging", "0015_line_lookups")]
+    dependencies = [("messaging", "0016_pictures")]
 
     operations = [
         migrations.AddField(
