@@ -15,6 +15,8 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from accounts.choices import AccountStatus, Role
 from accounts.models import Account, Membership, User
@@ -24,6 +26,12 @@ from messaging import hours_rules
 from messaging.models import CarrierAccount, SenderNumber
 from smsplatform.local.places import LOCAL
 from tests.stack import FAST, Stack
+
+# How long a draw or an example takes says what else the machine does, nothing of what is tested.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 _STACK = pytest.StashKey[Stack]()
 _LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
