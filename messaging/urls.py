@@ -1,14 +1,12 @@
-"""Dashboard addresses of the message log, and of look-ups of line types."""
+"""Dashboard addresses of the message log."""
 
 from django.urls import path
 
-from messaging.views import log, lookups, media
+from messaging.views import log, media
 
 urlpatterns = [
     path("", log.message_log, name="message_log"),
     path("log.csv", log.message_export, name="message_export"),
-    path("line-types/", lookups.lookup_create, name="lookup_create"),
-    path("line-types/<int:pk>/", lookups.lookup_detail, name="lookup_detail"),
     path("group", log.message_group, name="message_group"),
     path("media/", media.media_add, name="media_add"),
     path("media/<int:pk>", media.media_show, name="media_show"),

@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("campaigns.urls")),
     path("inbox/", include("inbox.urls")),
     path("contacts/", include("contacts.urls")),
+    path("contacts/", include("messaging.contacts_urls")),
     path("links/", include("tracking.urls")),
     path("messages/", include("messaging.urls")),
     path("exports/", include("exports.urls")),

@@ -229,6 +229,8 @@ def test_a_number_is_tried(alices: Client, account: Account):
     def tried(query: str) -> Any:
         return alices.get(f"/settings/hours/?{query}").context["tried"]
 
+    page = alices.get("/settings/hours/?phone=512 555 0101").content.decode()
+    assert "12:00 in Chicago" in page
     texan = tried("phone=512 555 0101")
     assert (texan.region, texan.zones, texan.zones_from) == (
         "Texas",

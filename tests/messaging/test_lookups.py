@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 MOBILE, LANDLINE, INVALID = "+14155550100", "+14155550151", "+14155550158"
 LOST, LIMITED, LIMITED_TWICE, UNAVAILABLE = (f"+141555501{n}" for n in (70, 75, 76, 74))
-URL = "/messages/line-types/"
+URL = "/contacts/line-types/"
 
 Start = Callable[..., LookupRun]
 
