@@ -91,6 +91,10 @@
     else if (status === 404) window.toast("This is no longer there. Reload the page.", "error");
     else window.toast("The server could not answer. Nothing was lost; try again.", "error");
   });
+  // What was uploaded can be chosen again after it was taken out.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt.matches("input[type=file]")) event.detail.elt.value = "";
+  });
   document.addEventListener("htmx:sendError", () => {
     window.toast("No connection to the server. What you typed is still here.", "error");
   });
