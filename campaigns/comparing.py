@@ -5,6 +5,7 @@ Pure, over rows of `campaigns.selectors`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from django.urls import reverse
@@ -12,10 +13,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from campaigns.opening import period_opens
+from campaigns.reports import opened
 from campaigns.selectors import BlastRow, sum_of
 from common.charts import Chart, Role, Series
 from common.templatetags.ui import num, percent
-from messaging.selectors import Figures
+from messaging.opening import Opens
+from messaging.selectors import Figures, NumberFigures
 from messaging.selectors.figures import Rate
 
 # Fewer people than this and a rate is chance: such a blast is drawn, but not called best or worst.
@@ -47,17 +51,36 @@ class ByUser:
     user: User | None
     blasts: int
     figures: Figures
+    opens: Opens
 
 
-def by_user(rows: Sequence[BlastRow]) -> list[ByUser]:
-    """Blasts summed by who sent them, most people texted first. No query."""
+@dataclass(frozen=True)
+class ByNumber:
+    """What went from one number in a period, and where the lists behind it open."""
+
+    figures: NumberFigures
+    opens: Opens
+
+
+def by_number(figures: Sequence[NumberFigures], since: date, until: date) -> list[ByNumber]:
+    """Figures of numbers with their lists, in the order given. No query."""
+    return [ByNumber(one, period_opens(since, until, number=one.phone)) for one in figures]
+
+
+def by_user(rows: Sequence[BlastRow], since: date, until: date) -> list[ByUser]:
+    """Blasts of a period summed by who sent them, most people texted first. No query."""
     theirs: dict[int | None, list[BlastRow]] = {}
     for row in rows:
         if row.figures is not None:
             theirs.setdefault(row.blast.sent_by_id, []).append(row)
     summed = [
-        ByUser(own[0].blast.sent_by, len(own), figures)
-        for own in theirs.values()
+        ByUser(
+            own[0].blast.sent_by,
+            len(own),
+            figures,
+            period_opens(since, until, user_id=user_id, by_user=True),
+        )
+        for user_id, own in theirs.items()
         if (figures := sum_of(own)) is not None
     ]
     return sorted(summed, key=lambda one: -one.figures.audience)
@@ -107,16 +130,16 @@ def _sentence(rows: Sequence[BlastRow], name: str) -> str:
     )
 
 
-def answer(rows: Sequence[BlastRow], figures: Figures | None) -> SafeString:
+def answer(rows: Sequence[BlastRow], figures: Figures | None, opens: Opens) -> SafeString:
     """Did the campaign work, and which blast worked best?"""
     if figures is None:
         return SafeString("")
     words = format_html(
-        "<strong>{}</strong> {} reached <strong>{}</strong> of <strong>{}</strong> people ({}).",
+        "<strong>{} {}</strong> reached {} of {} people ({}).",
         num(len(rows)),
         "blast" if len(rows) == 1 else "blasts",
-        num(figures.delivered),
-        num(figures.delivery_rate[1]),
+        opened(figures.delivered, opens["delivered"]),
+        opened(figures.delivery_rate[1], opens["asked"]),
         percent(figures.delivery_rate[2]),
     )
     speaking = [row for row in rows if _rate(row, "click_rate")[1] >= _SPEAKS]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from common.templatetags.ui import num
+from messaging.opening import Opens
 
 # What the map may show, and the words of its buttons and sentence.
 SHOWS: Final[Mapping[str, tuple[str, str]]] = {
@@ -22,11 +23,15 @@ _LEVELS: Final = 4
 
 @dataclass(frozen=True)
 class Cell:
-    """One hour of the week; `level` 0 (nothing) to 4 (at least three quarters of the most)."""
+    """One hour of the week; `level` 0 (nothing) to 4 (at least three quarters of the most).
+
+    `href` is the list of its people.
+    """
 
     hour: int
     people: int
     level: int
+    href: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,9 @@ class HeatMap:
     days: list[Day]
 
 
-def heat_map(counts: Mapping[str, Mapping[tuple[int, int], int]], show: str) -> HeatMap:
+def heat_map(
+    counts: Mapping[str, Mapping[tuple[int, int], int]], show: str, opens: Opens
+) -> HeatMap:
     """The map of what `show` names, one of `SHOWS`; anything else shows clicks."""
     show = show if show in SHOWS else next(iter(SHOWS))
     people = counts[show]
@@ -54,14 +61,25 @@ def heat_map(counts: Mapping[str, Mapping[tuple[int, int], int]], show: str) -> 
     if most <= 0:
         return HeatMap(show, f"No {SHOWS[show][1]} in this time.", [])
     days = [
-        Day(name, [_cell(hour, people.get((weekday, hour), 0), most) for hour in range(24)])
+        Day(
+            name,
+            [
+                _cell(
+                    hour,
+                    people.get((weekday, hour), 0),
+                    most,
+                    opens.in_hour(show, weekday, hour),
+                )
+                for hour in range(24)
+            ],
+        )
         for weekday, name in enumerate(day_name, 1)
     ]
     return HeatMap(show, _sentence(people, most, SHOWS[show][1]), days)
 
 
-def _cell(hour: int, people: int, most: int) -> Cell:
-    return Cell(hour, people, -(-people * _LEVELS // most) if people > 0 else 0)
+def _cell(hour: int, people: int, most: int, href: str) -> Cell:
+    return Cell(hour, people, -(-people * _LEVELS // most) if people > 0 else 0, href)
 
 
 def _sentence(people: Mapping[tuple[int, int], int], most: int, words: str) -> str:

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from common.templatetags.ui import num, percent
 from messaging.choices import MessageState
 from messaging.listing import STATES
+from messaging.opening import Opens
 from messaging.reasons import Words, failed_words, skipped_words
 from messaging.selectors import Figures
 from messaging.selectors.figures import Rate
@@ -44,26 +45,27 @@ _USUAL_NEEDS: Final = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One bar of the funnel; `ratio` of the widest bar."""
+    """One bar of the funnel; `ratio` of the widest bar, `href` the list behind it."""
 
     label: str
     count: int
     ratio: float
     role: str
     icon: str
-    show: str
+    href: str
 
 
 @dataclass(frozen=True)
 class RateCard:
-    """One of the five figures. `show` names the list of people behind it."""
+    """One of the four rates; `href` and `whole_href` are the lists behind its two counts."""
 
     key: str
     label: str
     rate: Rate
     definition: str
     role: str
-    show: str
+    href: str
+    whole_href: str
     note: str = ""
     missing: str = "none yet"
 
@@ -78,10 +80,10 @@ class ReasonRow:
     words: Words
 
 
-def funnel(figures: Figures) -> list[Step]:
+def funnel(figures: Figures, opens: Opens) -> list[Step]:
     """From the list to those who replied; each bar against the whole audience."""
     steps = (
-        ("in the list", figures.audience, "waiting", "users", "all"),
+        ("in the list", figures.audience, "waiting", "users", "audience"),
         ("accepted", figures.accepted, "waiting", "send", "accepted"),
         ("delivered", figures.delivered, "delivered", "circle-check", "delivered"),
         ("clicked", figures.clicked, "clicked", "pointer", "clicked"),
@@ -89,13 +91,14 @@ def funnel(figures: Figures) -> list[Step]:
     )
     whole = max(figures.audience, 1)
     return [
-        Step(label, count, count / whole, role, icon, show)
-        for label, count, role, icon, show in steps
+        Step(label, count, count / whole, role, icon, opens[figure])
+        for label, count, role, icon, figure in steps
     ]
 
 
 def rate_cards(
     figures: Figures,
+    opens: Opens,
     *,
     earlier: Sequence[Figures] = (),
     all_hits: bool = False,
@@ -105,6 +108,7 @@ def rate_cards(
 
     Args:
         figures: What is reported on.
+        opens: Where the lists behind them open.
         earlier: Other blasts of the account, for what is usual.
         all_hits: Count robots' hits as clicks too.
         has_link: Whether there was anything to click.
@@ -113,7 +117,15 @@ def rate_cards(
     if not has_link:
         click = (0, 0, None)
     cards = (
-        ("delivery", "Delivery", figures.delivery_rate, DELIVERY, "delivered", "delivered"),
+        (
+            "delivery",
+            "Delivery",
+            figures.delivery_rate,
+            DELIVERY,
+            "delivered",
+            "delivered",
+            "asked",
+        ),
         (
             "click",
             "Click, robots too" if all_hits else "Click",
@@ -121,8 +133,17 @@ def rate_cards(
             CLICK_ALL if all_hits else CLICK,
             "clicked",
             "hit" if all_hits else "clicked",
+            "linked",
         ),
-        ("response", "Response", figures.response_rate, RESPONSE, "replied", "replied"),
+        (
+            "response",
+            "Response",
+            figures.response_rate,
+            RESPONSE,
+            "replied",
+            "replied",
+            "delivered",
+        ),
         (
             "unsubscribe",
             "Unsubscribed",
@@ -130,15 +151,22 @@ def rate_cards(
             UNSUBSCRIBE,
             "unsubscribed",
             "opted_out",
+            "delivered",
         ),
     )
     return [
         RateCard(
-            *card,
-            note=_usual([getattr(one, f"{card[0]}_rate") for one in earlier]),
-            missing="no link in the text" if card[0] == "click" and not has_link else "none yet",
+            key,
+            label,
+            rate,
+            definition,
+            role,
+            href=opens[part],
+            whole_href=opens[whole],
+            note=_usual([getattr(one, f"{key}_rate") for one in earlier]),
+            missing="no link in the text" if key == "click" and not has_link else "none yet",
         )
-        for card in cards
+        for key, label, rate, definition, role, part, whole in cards
     ]
 
 
@@ -158,47 +186,56 @@ def segments_each(figures: Figures) -> str:
     return f"{figures.segments / figures.accepted:.1f} segments each"
 
 
-def answer(figures: Figures, *, is_running: bool, is_paused: bool = False) -> SafeString:
+def answer(
+    figures: Figures, opens: Opens, *, is_running: bool, is_paused: bool = False
+) -> SafeString:
     """Did it work? In one or two sentences."""
     asked = figures.accepted + figures.refused
     if is_paused:
         return format_html(
-            "Paused: <strong>{}</strong> of <strong>{}</strong> are with the carrier,"
-            " <strong>{}</strong> still wait. Nothing more goes out until you resume.",
-            num(asked + figures.unknown),
-            num(figures.audience - figures.skipped),
-            num(figures.pending),
+            "Paused: {} of {} are with the carrier, {} still wait."
+            " Nothing more goes out until you resume.",
+            opened(asked + figures.unknown, opens["handed"]),
+            opened(figures.audience - figures.skipped, opens["meant"]),
+            opened(figures.pending, opens["pending"]),
         )
     if is_running:
         return format_html(
-            "Going out now: <strong>{}</strong> of <strong>{}</strong> are with the carrier,"
-            " <strong>{}</strong> delivered so far.",
-            num(asked + figures.unknown),
-            num(figures.audience - figures.skipped),
-            num(figures.delivered),
+            "Going out now: {} of {} are with the carrier, {} delivered so far.",
+            opened(asked + figures.unknown, opens["handed"]),
+            opened(figures.audience - figures.skipped, opens["meant"]),
+            opened(figures.delivered, opens["delivered"]),
         )
     if not asked and not figures.unknown:
         return format_html(
-            "Nobody was texted: all <strong>{}</strong> in the list were left out. The reasons are"
-            " below.",
-            num(figures.audience),
+            "Nobody was texted: all {} in the list were left out. The reasons are below.",
+            opened(figures.audience, opens["audience"]),
         )
     first = format_html(
-        "<strong>{}</strong> of <strong>{}</strong> people got it ({}).",
-        num(figures.delivered),
-        num(asked),
+        "{} of {} people got it ({}).",
+        opened(figures.delivered, opens["delivered"]),
+        opened(asked, opens["asked"]),
         percent(figures.delivery_rate[2]),
     )
-    return format_html("{} {}", first, _after(figures))
+    return format_html("{} {}", first, _after(figures, opens))
 
 
-def _after(figures: Figures) -> SafeString:
+def opened(count: int, href: str) -> SafeString:
+    """A figure within a sentence, which opens the list behind it."""
+    return format_html('<a href="{}"><strong>{}</strong></a>', href, num(count))
+
+
+def _after(figures: Figures, opens: Opens) -> SafeString:
     did = [
-        (figures.clicked, "tapped the link"),
-        (figures.replied, "replied"),
-        (figures.opted_out, "left"),
+        (figures.clicked, "clicked", "tapped the link"),
+        (figures.replied, "replied", "replied"),
+        (figures.opted_out, "opted_out", "left"),
     ]
-    done = [format_html("<strong>{}</strong> {}", num(count), word) for count, word in did if count]
+    done = [
+        format_html("{} {}", opened(count, opens[figure]), word)
+        for count, figure, word in did
+        if count
+    ]
     if not done:
         return format_html("{}", "Nobody has tapped a link, replied or left so far.")
     if len(done) == 1:
@@ -253,14 +290,14 @@ class PeriodCard:
 
 
 def period_cards(
-    figures: Figures | None, earlier: Figures | None, *, has_link: bool = True
+    figures: Figures | None, earlier: Figures | None, opens: Opens, *, has_link: bool = True
 ) -> list[PeriodCard]:
     """The four rates of a period against the one before; empty without a blast."""
     if figures is None:
         return []
-    before = {card.key: card.rate[2] for card in rate_cards(earlier)} if earlier else {}
+    before = {card.key: card.rate[2] for card in rate_cards(earlier, opens)} if earlier else {}
     cards = []
-    for card in rate_cards(figures, has_link=has_link):
+    for card in rate_cards(figures, opens, has_link=has_link):
         then, ratio = before.get(card.key), card.rate[2]
         change = (ratio - then) * 100 if ratio is not None and then is not None else None
         cards.append(PeriodCard(card, change))

@@ -14,10 +14,12 @@ from django.db.models import Count, Max, Q, QuerySet
 from accounts.models import Account
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign, SavedText
+from campaigns.opening import blast_opens, campaign_opens
 from contacts.models import Contact
 from messaging.advice import Advice, advise
 from messaging.choices import BatchKind, BatchState
 from messaging.models import Batch, BatchCost, Message, SenderNumber
+from messaging.opening import Opens
 from messaging.rendering import compile_body
 from messaging.selectors import (
     Cost,
@@ -55,6 +57,11 @@ class BlastRow:
     figures: Figures | None
 
     @property
+    def opens(self) -> Opens:
+        """Where the lists behind its figures open."""
+        return blast_opens(self.blast)
+
+    @property
     def has_link(self) -> bool:
         """Whether the text that went out holds a link."""
         batch = self.blast.batch
@@ -74,6 +81,11 @@ class CampaignRow:
         """Blasts that went out, oldest first."""
         rows = [row for row in self.blasts if row.blast.batch is not None]
         return sorted(rows, key=lambda row: _launched_at(row.blast))
+
+    @property
+    def opens(self) -> Opens:
+        """Where the lists behind the sums open."""
+        return campaign_opens(self.campaign)
 
     @property
     def has_link(self) -> bool:

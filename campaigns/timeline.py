@@ -14,6 +14,7 @@ from common.charts import Chart, Role, Series
 from common.clock import now
 from common.templatetags.ui import num
 from common.templatetags.ui import zone as zone_name
+from messaging.opening import Opens
 from messaging.selectors import Activity
 from messaging.selectors.activity import MINUTES_LAST, Unit
 
@@ -125,7 +126,7 @@ def _rough(span: timedelta) -> str:
     return _ROUGHLY[-1][1]
 
 
-def by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: str) -> Chart:
+def by_day(slots: Sequence[Activity], dates: Sequence[date], opens: Opens, *, zone: str) -> Chart:
     """Deliveries by day, days without any as zero."""
     at = {slot.at.date(): slot for slot in slots}
     values = [at[day].delivered if day in at else 0 for day in dates]
@@ -136,7 +137,7 @@ def by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: str) -> Ch
         if values[best]
         else "",
         x=[_day(day) for day in dates],
-        series=[Series("delivered", "delivered", values)],
+        series=[Series("delivered", "delivered", values, _lists(opens, "delivered", dates))],
         unit="texts",
         x_name="Day",
         zone=zone_name(zone),
@@ -145,7 +146,9 @@ def by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: str) -> Ch
     )
 
 
-def reactions_by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: str) -> Chart:
+def reactions_by_day(
+    slots: Sequence[Activity], dates: Sequence[date], opens: Opens, *, zone: str
+) -> Chart:
     """First clicks and first replies by day, days without any as zero."""
     at = {slot.at.date(): slot for slot in slots}
     clicked = [at[day].clicked if day in at else 0 for day in dates]
@@ -154,13 +157,20 @@ def reactions_by_day(slots: Sequence[Activity], dates: Sequence[date], *, zone: 
         kind="bar",
         sentence=f"{num(sum(clicked))} clicked and {num(sum(replied))} replied to these blasts.",
         x=[_day(day) for day in dates],
-        series=[Series("clicked", "clicked", clicked), Series("replied", "replied", replied)],
+        series=[
+            Series("clicked", "clicked", clicked, _lists(opens, "clicked", dates)),
+            Series("replied", "replied", replied, _lists(opens, "replied", dates)),
+        ],
         unit="people",
         x_name="Day",
         zone=zone_name(zone),
         none_yet="Nobody clicked or replied in this time.",
         height_px=220,
     )
+
+
+def _lists(opens: Opens, what: str, dates: Sequence[date]) -> list[str]:
+    return [opens.on_day(what, day.isoformat()) for day in dates]
 
 
 def _day(day: date) -> str:

@@ -16,11 +16,23 @@ Role = Literal["delivered", "clicked", "replied", "unsubscribed", "failed", "wai
 
 @dataclass(frozen=True)
 class Series:
-    """One measured thing: `values` stand in the order of the chart's `x`; None is a gap."""
+    """One measured thing: `values` stand in the order of the chart's `x`; None is a gap.
+
+    `hrefs`, where given, are the lists behind the values, in the same order.
+    """
 
     name: str
     role: Role
     values: Sequence[float | None]
+    hrefs: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of the table, and where it leads; nowhere where that is empty."""
+
+    value: float | None
+    href: str
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class Row:
     """A line of the table behind the chart."""
 
     label: str
-    values: list[float | None]
+    cells: list[Cell]
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Chart:
         zone: Name of the time zone that `x` is told in; empty where `x` is no time.
         none_yet: Shown instead while every value is 0 or missing.
         y_max: Top of the value axis, to keep small multiples on one scale.
-        hrefs: Where a click on each place leads.
+        hrefs: Where a click on each place leads; a series may lead elsewhere.
         times: For `line`: the moments of `x`, in the zone told; drawn at their true distance.
     """
 
@@ -71,9 +83,13 @@ class Chart:
     def rows(self) -> list[Row]:
         """The table behind: one row for each place on the x axis."""
         return [
-            Row(label, [one.values[index] for one in self.series])
+            Row(label, [Cell(one.values[index], self._href(one, index)) for one in self.series])
             for index, label in enumerate(self.x)
         ]
+
+    def _href(self, series: Series, index: int) -> str:
+        hrefs = series.hrefs or self.hrefs
+        return hrefs[index] if hrefs and series.values[index] is not None else ""
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -83,11 +99,15 @@ class Chart:
             "x": list(self.x),
             "unit": self.unit,
             "yMax": self.y_max,
-            "hrefs": list(self.hrefs),
             # Wall-clock times: the browser is to show the account's zone, not its own.
             "times": [time.replace(tzinfo=None).isoformat() for time in self.times],
             "series": [
-                {"name": one.name, "role": one.role, "values": list(one.values)}
+                {
+                    "name": one.name,
+                    "role": one.role,
+                    "values": list(one.values),
+                    "hrefs": list(one.hrefs or self.hrefs),
+                }
                 for one in self.series
             ],
         }

@@ -1,16 +1,30 @@
 """Keyset paging: the same cost on the first and the thousandth page.
 
-Owns `Page` for dashboard lists and `KeysetPagination` for the API, both newest first by id.
+Owns `Page` for dashboard lists and `KeysetPagination` for the API, both newest first by a key: the
+id, or up to two columns that have an index together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import F, Field, Model, QuerySet
+from django.db.models.fields.tuple_lookups import (
+    Tuple,
+    TupleGreaterThan,
+    TupleGreaterThanOrEqual,
+    TupleLessThan,
+    TupleLessThanOrEqual,
+)
+from django.utils.timezone import is_naive
 from rest_framework.pagination import CursorPagination
 
 M = TypeVar("M", bound=Model)
+
+# More than fit into a whole number of the database.
+_MOST_DIGITS: Final = 19
 
 
 class KeysetPagination(CursorPagination):
@@ -36,35 +50,39 @@ class Page(Generic[M]):
     """
 
     rows: Sequence[M]
-    older: int | None
-    newer: int | None
+    older: str | None
+    newer: str | None
     is_cut: bool = False
 
 
-def keyset_page(queryset: QuerySet[M], params: Any, *, size: int = 50, key: str = "pk") -> Page[M]:
+def keyset_page(
+    queryset: QuerySet[M], params: Any, *, size: int = 50, key: Sequence[str] = ("pk",)
+) -> Page[M]:
     """The page of `queryset` that `?before=<key>` or `?after=<key>` asks for. One query.
 
     Args:
         queryset: Unordered; paged by descending key.
-        params: Query parameters (`request.GET`); anything but digits is ignored.
+        params: Query parameters (`request.GET`); what is no key is ignored.
         size: Rows a page.
-        key: A unique whole number of each row that has an index together with what the queryset
-            is filtered by; else a page reads every row that lies before it.
+        key: One or two columns that together are unique, the last of them a whole number, and have
+            an index together with what the queryset is filtered by; else a page reads every row
+            that lies before it.
     """
-    before, after = (_int(params.get(name)) for name in ("before", "after"))
+    before, after = (_read(queryset, key, params.get(name)) for name in ("before", "after"))
     if after is not None:
-        rows = list(queryset.filter(**{f"{key}__gt": after}).order_by(key)[: size + 1])
+        ahead = beyond(queryset, key, ">", after).order_by(*key)
+        rows = list(ahead[: size + 1])
         more, rows = len(rows) > size, rows[:size][::-1]
-        newer = getattr(rows[0], key) if more else None
-        return Page(rows, getattr(rows[-1], key) if rows else None, newer)
+        newer = _told(_key_of(rows[0], key)) if more else None
+        return Page(rows, _told(_key_of(rows[-1], key)) if rows else None, newer)
     if before is not None:
-        queryset = queryset.filter(**{f"{key}__lt": before})
-    rows = list(queryset.order_by(f"-{key}")[: size + 1])
+        queryset = beyond(queryset, key, "<", before)
+    rows = list(queryset.order_by(*(f"-{name}" for name in key))[: size + 1])
     more, rows = len(rows) > size, rows[:size]
     return Page(
         rows,
-        getattr(rows[-1], key) if more else None,
-        getattr(rows[0], key) if rows and before is not None else None,
+        _told(_key_of(rows[-1], key)) if more else None,
+        _told(_key_of(rows[0], key)) if rows and before is not None else None,
     )
 
 
@@ -75,7 +93,7 @@ def bounded_page(
     among: QuerySet[M] | None,
     most: int,
     size: int = 50,
-    key: str = "pk",
+    key: Sequence[str] = ("pk",),
 ) -> Page[M]:
     """A page of what no index finds: a `keyset_page` that reads at most `most` rows. Two queries.
 
@@ -93,23 +111,89 @@ def bounded_page(
     """
     if among is None:
         return keyset_page(wanted, params, size=size, key=key)
-    before, after = (_int(params.get(name)) for name in ("before", "after"))
-    if after is not None:
-        ahead = among.filter(**{f"{key}__gt": after}).order_by(key)
-    else:
-        ahead = among if before is None else among.filter(**{f"{key}__lt": before})
-        ahead = ahead.order_by(f"-{key}")
-    end = ahead.values_list(key, flat=True)[most - 1 : most].first()
+    before, after = (_read(among, key, params.get(name)) for name in ("before", "after"))
+    is_back = after is not None
+    start = after if is_back else before
+    end = look_end(among, key, start=start, is_ascending=is_back, most=most)
     if end is None:
         return keyset_page(wanted, params, size=size, key=key)
-    side = "lte" if after is not None else "gte"
-    page = keyset_page(wanted.filter(**{f"{key}__{side}": end}), params, size=size, key=key)
+    looked_at = beyond(wanted, key, "<=" if is_back else ">=", end)
+    page = keyset_page(looked_at, params, size=size, key=key)
     if after is None and page.older is None:
-        return replace(page, older=end, is_cut=True)
+        return replace(page, older=_told(end), is_cut=True)
     if after is not None and page.newer is None:
-        return replace(page, older=page.older or after + 1, newer=end, is_cut=True)
+        *first, last = after
+        return replace(
+            page, older=page.older or _told((*first, last + 1)), newer=_told(end), is_cut=True
+        )
     return page
 
 
-def _int(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+def look_end(
+    among: QuerySet[M],
+    key: Sequence[str],
+    *,
+    start: Sequence[Any] | None,
+    is_ascending: bool,
+    most: int,
+) -> Sequence[Any] | None:
+    """The key of the last of the `most` rows that one look behind `start` reads. One query.
+
+    Returns:
+        None where there are fewer, so that all of them may be read.
+    """
+    if start is not None:
+        among = beyond(among, key, ">" if is_ascending else "<", start)
+    order = key if is_ascending else [f"-{name}" for name in key]
+    return among.order_by(*order).values_list(*key)[most - 1 : most].first()
+
+
+_SIDES: Final[Mapping[str, tuple[str, Callable[..., Any]]]] = {
+    "<": ("lt", TupleLessThan),
+    "<=": ("lte", TupleLessThanOrEqual),
+    ">": ("gt", TupleGreaterThan),
+    ">=": ("gte", TupleGreaterThanOrEqual),
+}
+
+
+def beyond(
+    queryset: QuerySet[M], key: Sequence[str], side: str, value: Sequence[Any]
+) -> QuerySet[M]:
+    """The rows on one side (`<`, `<=`, `>`, `>=`) of a key."""
+    lookup, of_pair = _SIDES[side]
+    if len(key) == 1:
+        return queryset.filter(**{f"{key[0]}__{lookup}": value[0]})
+    return queryset.filter(of_pair(Tuple(*map(F, key)), tuple(value)))
+
+
+def _key_of(row: Model, key: Sequence[str]) -> Sequence[Any]:
+    return [getattr(row, name) for name in key]
+
+
+def _told(value: Sequence[Any]) -> str:
+    return "_".join(map(str, value))
+
+
+def _read(queryset: QuerySet[M], key: Sequence[str], text: str | None) -> Sequence[Any] | None:
+    """The key that an address names; None for what is none."""
+    parts = (text or "").split("_")
+    if len(parts) != len(key) or not (parts[-1].isascii() and parts[-1].isdigit()):
+        return None
+    if any(part.isdigit() and len(part) >= _MOST_DIGITS for part in parts):
+        return None
+    try:
+        found = [
+            _field(queryset, name).to_python(part) for name, part in zip(key, parts, strict=True)
+        ]
+    except ValidationError:
+        return None
+    if any(isinstance(one, datetime) and is_naive(one) for one in found):
+        return None
+    return found
+
+
+def _field(queryset: QuerySet[M], name: str) -> "Field[Any, Any]":
+    meta = queryset.model._meta
+    found = meta.pk if name == "pk" else meta.get_field(name)
+    assert isinstance(found, Field)
+    return found

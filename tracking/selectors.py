@@ -8,7 +8,7 @@ are messaging's.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
@@ -109,6 +109,8 @@ class Moment:
     robots: int
 
 
+# Newest first, with the index of a link's hits.
+HITS_KEY: Final = ("at", "id")
 HOURS_SHOWN = 48
 DAYS_SHOWN = 120
 
@@ -174,17 +176,34 @@ def link_verdicts(*, link: Link) -> list[tuple[str, int]]:
     return [(row["verdict"], row["hits"]) for row in rows.order_by("-hits")]
 
 
-def link_clickers(*, account: Account, link_id: int) -> tuple[int | None, QuerySet[Any]]:
-    """Who clicked a link of the account: its batch, and the numbers of its recipients. One query.
+def link_batch(*, account: Account, link_id: int) -> int | None:
+    """The batch whose text holds a link of the account; None where it has no such link. One query.
 
-    Robots' hits are left out. The batch is None where the account has no such link. The numbers
-    are meant as a subquery; nothing of them is loaded.
+    A link of no batch has none either.
     """
-    batch_id = Link.objects.filter(account=account, pk=link_id).values_list("batch_id", flat=True)
-    clicks = Click.objects.filter(link_id=link_id, verdict=Verdict.HUMAN)
-    return batch_id.first(), clicks.values("recipient_no")
+    return (
+        Link.objects.filter(account=account, pk=link_id).values_list("batch_id", flat=True).first()
+    )
 
 
-def link_hits(*, link: Link) -> QuerySet[Click]:
-    """Hits on the link, newest first."""
-    return Click.objects.filter(link=link).order_by("-at")
+def link_clickers(*, link_id: int, robots: bool = False) -> QuerySet[Any]:
+    """The numbers of the recipients who clicked a link, as a subquery; nothing is loaded.
+
+    Args:
+        link_id: Of the account that asks: `link_batch` says so.
+        robots: Count robots' hits too.
+    """
+    clicks = Click.objects.filter(link_id=link_id).exclude(verdict=Verdict.PENDING)
+    return (clicks if robots else clicks.filter(verdict=Verdict.HUMAN)).values("recipient_no")
+
+
+# Every verdict but that none has been given yet: what the kept counts of a link count.
+JUDGED: Final = "judged"
+
+
+def link_hits(*, link: Link, verdict: str = "") -> QuerySet[Click]:
+    """Hits on the link, unordered (paged by `HITS_KEY`); of one verdict or all `JUDGED` ones."""
+    hits = Click.objects.filter(link=link)
+    if verdict == JUDGED:
+        return hits.exclude(verdict=Verdict.PENDING)
+    return hits.filter(verdict=verdict) if verdict else hits

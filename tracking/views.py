@@ -10,7 +10,7 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.charts import Chart, Series
 from common.errors import DomainError
-from common.pagination import keyset_page
+from common.pagination import bounded_page, keyset_page
 from common.text import typed
 from exports.answering import export_answer
 from tracking import selectors, services
@@ -20,7 +20,8 @@ from tracking.models import Link
 from tracking.verdicts import reasons_told
 
 PAGE_SIZE = 50
-HITS_SHOWN = 50
+# So many hits a page of them looks at where only some are asked for (docs/adr/0016).
+LOOKED_AT_MOST = 50_000
 
 
 @requires(Role.VIEWER)
@@ -38,24 +39,40 @@ def link_list(request: AccountRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 @require_GET
 def link_report(request: AccountRequest, pk: int) -> HttpResponse:
-    """One link: total, unique and human clicks, over time, by blast, and the newest hits."""
+    """One link: total, unique and human clicks, over time, by blast, and its hits.
+
+    `hits` in the URL: a verdict, or `judged` for all that were given one.
+    """
     link = owned(Link.objects.all(), request.account, pk=pk)
     verdict_names = dict(Verdict.choices)
+    asked = request.GET.get("hits", "")
+    verdict = asked if asked in (*Verdict.values, selectors.JUDGED) else ""
+    page = bounded_page(
+        selectors.link_hits(link=link, verdict=verdict),
+        request.GET,
+        among=selectors.link_hits(link=link) if verdict else None,
+        most=LOOKED_AT_MOST,
+        size=PAGE_SIZE,
+        key=selectors.HITS_KEY,
+    )
     context = {
         "link": link,
         # The log shows who clicked, to be searched, exported and made a group of.
         "clickers_url": f"{reverse('message_log')}?link={link.pk}" if link.batch_id else "",
-        "robots_words": f"{link.clicks_total - link.clicks_human:,} by robots or unsure",
+        "hit_url": f"{reverse('message_log')}?link={link.pk}&clicked=hit" if link.batch_id else "",
         "list_words": f"of {link.recipients:,} in the list",
+        "robots_words": f"{link.clicks_total - link.clicks_human:,} by robots or unsure",
         "over_time": _over_time(link, request.account.timezone),
         "verdicts": [
             (verdict, verdict_names.get(verdict, verdict), hits)
             for verdict, hits in selectors.link_verdicts(link=link)
         ],
         "same_destination": selectors.links_same_destination(link=link),
-        "hits": [
-            (hit, reasons_told(hit.reasons)) for hit in selectors.link_hits(link=link)[:HITS_SHOWN]
-        ],
+        "page": page,
+        "looked_at": LOOKED_AT_MOST,
+        "verdict": verdict,
+        "verdict_name": verdict_names.get(verdict, ""),
+        "hits": [(hit, reasons_told(hit.reasons)) for hit in page.rows],
     }
     return render(request, "tracking/report.html", context)
 

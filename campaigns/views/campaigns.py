@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import comparing, planned, reports, selectors, services
+from campaigns import checking, comparing, planned, reports, selectors, services
 from campaigns.forms import CampaignCopyForm, CampaignForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
@@ -145,15 +145,19 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         "people_url": reverse("campaign_people", args=[campaign.pk]),
         "launched": row.launched,
         "unsent": [one for one in row.blasts if one.blast.batch is None],
-        "cards": reports.rate_cards(row.figures, all_hits=all_hits, has_link=row.has_link)
+        "cards": reports.rate_cards(
+            row.figures, row.opens, all_hits=all_hits, has_link=row.has_link
+        )
         if row.figures
         else [],
+        "checked": checking.records_checked(row.launched),
+        "costs_url": f"{reverse('cost_report')}?by=campaign",
         "segments_each": reports.segments_each(row.figures) if row.figures else "",
         "credits_definition": reports.CREDITS,
         "costs": costs_of(one.blast.batch_id for one in row.launched if one.blast.batch_id),
         "all_hits": all_hits,
         "reserved": sum(_reserved(one.blast) for one in row.launched),
-        "answer": comparing.answer(row.launched, row.figures),
+        "answer": comparing.answer(row.launched, row.figures, row.opens),
         "multiples": comparing.small_multiples(row.launched),
     }
     return render(request, "campaigns/campaign_report.html", context)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET
 
@@ -12,9 +13,11 @@ from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
 from campaigns import comparing, heatmap, reports, selectors, timeline
+from campaigns.opening import period_opens
 from common.clock import now
 from common.templatetags.ui import num
 from contacts.selectors import contacts_count
+from messaging.opening import Opens
 from messaging.selectors import (
     Figures,
     activity_by_hour,
@@ -47,44 +50,54 @@ def overview(request: AccountRequest) -> HttpResponse:
         )
     )
     figures, earlier = selectors.sum_of(current), selectors.sum_of(before)
+    opens = period_opens(since.date(), today.date())
     context = {
         "days": days,
         "periods": PERIODS,
         "rows": current[:_RECENT],
         "blast_count": len(current),
-        "by_user": comparing.by_user(current),
+        "by_user": comparing.by_user(current, since.date(), today.date()),
         "figures": figures,
+        "opens": opens,
+        "costs_url": reverse("cost_report"),
         "earlier": earlier,
         "credits_left": f"{num(request.account.credit_balance)} left",
         "credits_before": f"{num(earlier.credits)} in the {days} days before" if earlier else "",
         "cards": reports.period_cards(
-            figures, earlier, has_link=any(row.has_link for row in current)
+            figures, earlier, opens, has_link=any(row.has_link for row in current)
         ),
         "hand": _needs_a_hand(request.account, figures, current),
         "first_steps": _first_steps(request.account) if not current and not before else None,
-        **_charts(request.account, current, since, days),
-        **_breakdowns(request.account, current, request.GET.get("hours", "")),
+        **_charts(request.account, current, since, days, opens),
+        "by_number": comparing.by_number(
+            figures_by_number(_batch_ids(current)), since.date(), today.date()
+        ),
+        **_heat(request.account, current, request.GET.get("hours", ""), opens),
     }
     return render(request, "campaigns/overview.html", context)
 
 
 def _charts(
-    account: Account, rows: list[selectors.BlastRow], since: datetime, days: int
+    account: Account, rows: list[selectors.BlastRow], since: datetime, days: int, opens: Opens
 ) -> dict[str, Any]:
-    ids = [row.blast.batch_id for row in rows if row.blast.batch_id]
-    slots = activity_over_time(ids, zone=account.timezone, unit="day")
+    slots = activity_over_time(_batch_ids(rows), zone=account.timezone, unit="day")
     dates = [since.date() + timedelta(days=count) for count in range(days)]
     return {
-        "by_day": timeline.by_day(slots, dates, zone=account.timezone),
-        "reactions": timeline.reactions_by_day(slots, dates, zone=account.timezone),
+        "by_day": timeline.by_day(slots, dates, opens, zone=account.timezone),
+        "reactions": timeline.reactions_by_day(slots, dates, opens, zone=account.timezone),
     }
 
 
-def _breakdowns(account: Account, rows: list[selectors.BlastRow], show: str) -> dict[str, Any]:
-    ids = [row.blast.batch_id for row in rows if row.blast.batch_id]
+def _batch_ids(rows: list[selectors.BlastRow]) -> list[int]:
+    return [row.blast.batch_id for row in rows if row.blast.batch_id]
+
+
+def _heat(
+    account: Account, rows: list[selectors.BlastRow], show: str, opens: Opens
+) -> dict[str, Any]:
+    counts = activity_by_hour(_batch_ids(rows), zone=account.timezone)
     return {
-        "by_number": figures_by_number(ids),
-        "heat": heatmap.heat_map(activity_by_hour(ids, zone=account.timezone), show),
+        "heat": heatmap.heat_map(counts, show, opens),
         "heat_shows": [(name, label) for name, (label, _) in heatmap.SHOWS.items()],
     }
 

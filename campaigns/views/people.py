@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,21 +18,19 @@ from accounts.models import Account
 from campaigns import people as lists
 from campaigns import selectors
 from campaigns.models import Blast, Campaign
-from campaigns.people import ReasonCounts
 from common.errors import DomainError
-from common.pagination import Page, bounded_page, keyset_page
+from common.pagination import bounded_page
 from common.templatetags.ui import group_told, num
 from exports.answering import export_answer
 from messaging.listing import ANSWERS, listing_read
-from messaging.models import Message
 from messaging.selectors import (
     Figures,
     batch_figures,
     figures_sum,
-    messages_counted,
-    messages_list,
+    messages_listed,
     reason_counts,
 )
+from messaging.selectors.counting import ReasonCounts, found_of, messages_found
 from messaging.selectors.messages import LOOKED_AT_MOST
 from messaging.services import messages_group
 
@@ -101,12 +98,16 @@ def people_context(
         counts: ReasonCounts = reason_counts(source.batches)
     else:
         figures, counts = kept
-    rows = messages_list(account=account, batches=source.batches, chosen=chosen)
-    found = lists.known_count(figures, counts, chosen)
+    listed = messages_listed(account=account, batches=source.batches, chosen=chosen)
     most = settings.EXPORT_STREAM_ROWS
-    if found is None and not is_part:
-        is_large = figures.audience > LOOKED_AT_MOST
-        found = None if is_large else messages_counted(rows, most=most)
+    found: int | None = None
+    if not is_part:
+        is_whole = set(listed.batches or ()) == set(source.batches)
+        found = (
+            found_of(listed, chosen, figures, counts, most=most)
+            if is_whole
+            else messages_found(listed, chosen, most=most)
+        )
     return {
         "source": source,
         "chosen": chosen,
@@ -118,32 +119,18 @@ def people_context(
         "found": found,
         "most": most,
         "chosen_words": chosen.words,
-        "page": _page(account, source, rows.select_related("batch"), params, bool(chosen)),
+        "page": bounded_page(
+            listed.rows.select_related("batch"),
+            params,
+            among=listed.among,
+            most=LOOKED_AT_MOST,
+            size=PAGE_SIZE,
+            key=listed.key,
+        ),
         "looked_at": LOOKED_AT_MOST,
         "count_words": _count_words(found, most),
         "group_name": lists.group_name(source.name, chosen),
     }
-
-
-def _page(
-    account: Account,
-    source: Source,
-    wanted: QuerySet[Message],
-    params: Mapping[str, str],
-    is_filtered: bool,
-) -> Page[Message]:
-    """One page; a blast's people by their numbers in it, which have an index."""
-    if len(source.batches) != 1:
-        return keyset_page(wanted, params, size=PAGE_SIZE)
-    everybody = messages_list(account=account, batches=source.batches)
-    return bounded_page(
-        wanted,
-        params,
-        among=everybody if is_filtered else None,
-        most=LOOKED_AT_MOST,
-        size=PAGE_SIZE,
-        key="recipient_no",
-    )
 
 
 def _count_words(found: int | None, most: int) -> str:

@@ -10,6 +10,7 @@ from accounts.models import Account
 from campaigns import costing, reports, selectors
 from campaigns.composing import shown
 from campaigns.models import Blast
+from campaigns.opening import blast_opens
 from campaigns.timeline import over_time, unit_for
 from campaigns.views.people import blast_people, people_context
 from common.clock import now
@@ -88,6 +89,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
     all_hits = params.get("clicks") == "all"
     unit = unit_for(batch.launched_at)
     report_url = reverse("blast_report", args=[blast.pk])
+    opens = blast_opens(blast)
     return {
         "blast": blast,
         "batch": batch,
@@ -100,11 +102,12 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         "figures": figures,
         "kept": (figures, counts),
         "answer": reports.answer(
-            figures, is_running=phase == "running", is_paused=phase == "paused"
+            figures, opens, is_running=phase == "running", is_paused=phase == "paused"
         ),
-        "steps": reports.funnel(figures),
+        "steps": reports.funnel(figures, opens),
         "cards": reports.rate_cards(
             figures,
+            opens,
             earlier=_earlier(account, batch),
             all_hits=all_hits,
             has_link=bool(compile_body(batch.body).links),
@@ -116,6 +119,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         "segments_each": reports.segments_each(figures),
         "all_hits": all_hits,
         "report_url": report_url,
+        "opens": opens,
         "clicks_url": report_url if all_hits else f"{report_url}?clicks=all",
         "clicks_words": "people only" if all_hits else "count every hit",
         "skipped": reports.skipped_rows(counts),

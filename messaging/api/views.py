@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.forms import IntegerField
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
@@ -12,14 +13,20 @@ from rest_framework.response import Response
 from accounts.access import calling_account, calling_user
 from accounts.choices import Scope
 from common.errors import Invalid
-from common.pagination import KeysetPagination
 from common.phone import PhoneError, normalise
 from contacts.selectors import contact_by_phone
+from messaging.api.paging import MessagePagination
 from messaging.api.serializers import MessageSendSerializer, MessageSerializer
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
 from messaging.models import Message, SenderNumber
 from messaging.selectors import messages_list
 from messaging.services import message_send
+
+
+class IdFilter(filters.NumberFilter):
+    """A row's id."""
+
+    field_class = IntegerField
 
 
 class MessageFilter(filters.FilterSet):
@@ -29,19 +36,11 @@ class MessageFilter(filters.FilterSet):
     reason = filters.ChoiceFilter(choices=Reason.choices)
     direction = filters.ChoiceFilter(choices=Direction.choices)
     phone = filters.CharFilter()
-    batch = filters.NumberFilter(field_name="batch_id")
+    batch = IdFilter(field_name="batch_id", min_value=1, max_value=2**63 - 1)
 
     class Meta:
         model = Message
         fields: list[str] = []
-
-
-class MessagePagination(KeysetPagination):
-    """Newest first; the messages of one batch by its own numbers, which have an index."""
-
-    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
-        """The same order either way: a batch numbers its messages as it makes them."""
-        return ("-recipient_no",) if request.query_params.get("batch") else ("-id",)
 
 
 class MessageViewSet(
@@ -59,6 +58,24 @@ class MessageViewSet(
         """Only the key's account."""
         rows = messages_list(account=calling_account(self.request))
         return rows.select_related("batch").prefetch_related("inbound_media")
+
+    def looked_through(self) -> tuple[QuerySet[Message] | None, tuple[str]]:
+        """What the messages asked for are among, and the key that finds it (`paging`).
+
+        Nothing has to be looked through where an index knows all that is asked for: all messages,
+        those of one batch, or those of one phone.
+        """
+        among = self.get_queryset()
+        form = MessageFilter(self.request.query_params, queryset=among).form
+        form.is_valid()  # or the list would have been refused before its pages
+        asked = form.cleaned_data
+        phone, batch = asked["phone"], asked["batch"]
+        if phone:
+            among = among.filter(phone=phone)
+        elif batch:
+            among = among.filter(batch_id=batch)
+        looked_for = any(asked[name] for name in ("state", "reason", "direction"))
+        return among if looked_for else None, ("recipient_no",) if batch and not phone else ("id",)
 
     @extend_schema(
         request=MessageSendSerializer,

@@ -20,6 +20,7 @@ from messaging.selectors.messages import (
     has_newcomers,
     messages_counted,
     messages_list,
+    messages_listed,
     phones_since,
 )
 from messaging.selectors.prices import prices_list, prices_now
@@ -56,6 +57,7 @@ __all__ = [
     "message_timeline",
     "messages_counted",
     "messages_list",
+    "messages_listed",
     "phones_since",
     "prices_list",
     "prices_now",

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from messaging.choices import Happened
 from messaging.models import BatchActivity
 from messaging.selectors.figures import Rate, rate
+from tracking.selectors import batches_with_links
 
 _HOURS_SQL = """
 SELECT extract(isodow FROM slot_at AT TIME ZONE %(zone)s)::int,
@@ -56,6 +57,7 @@ class NumberFigures:
         phone: The account's number.
         asked: Texts the carrier took or refused.
         delivered: Arrived.
+        delivered_linked: Arrived with a link in the text; who got no link cannot click.
         clicked: Recipients with a click of a person.
         replied: Recipients who replied other than with opt-out words.
         opted_out: Recipients who left.
@@ -64,6 +66,7 @@ class NumberFigures:
     phone: str
     asked: int
     delivered: int
+    delivered_linked: int
     clicked: int
     replied: int
     opted_out: int
@@ -75,8 +78,8 @@ class NumberFigures:
 
     @property
     def click_rate(self) -> Rate:
-        """Clicked of delivered, with a link in the text or without."""
-        return rate(self.clicked, self.delivered)
+        """Recipients with a click of a person, of delivered with a link."""
+        return rate(self.clicked, self.delivered_linked)
 
     @property
     def response_rate(self) -> Rate:
@@ -90,18 +93,26 @@ class NumberFigures:
 
 
 def figures_by_number(batch_ids: Sequence[int]) -> list[NumberFigures]:
-    """What became of several batches by the number they went from, most texts first. One query."""
+    """What became of several batches by the number they went from, most texts first.
+
+    Two queries.
+    """
     rows = BatchActivity.objects.filter(batch_id__in=batch_ids).exclude(people=0)
+    linked = Q(batch_id__in=batches_with_links(batch_ids=batch_ids))
+    sums = rows.order_by().values_list("our_number", "what")
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for phone, what, people in (
-        rows.order_by().values_list("our_number", "what").annotate(people_sum=Sum("people"))
+    for phone, what, people, with_link in sums.annotate(
+        all_people=Sum("people"), linked_people=Sum("people", filter=linked, default=0)
     ):
         counts[phone][what] = people
+        if what == Happened.DELIVERED:
+            counts[phone]["linked"] = with_link
     found = [
         NumberFigures(
             phone=phone,
             asked=count[Happened.ACCEPTED] + count[Happened.REFUSED],
             delivered=count[Happened.DELIVERED],
+            delivered_linked=count["linked"],
             clicked=count[Happened.CLICKED],
             replied=count[Happened.REPLIED],
             opted_out=count[Happened.OPTED_OUT],

@@ -7,20 +7,25 @@ page says so (docs/adr/0016-bounded-looks.md).
 """
 
 import re
-from collections.abc import Collection
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
 
 from accounts.models import Account
 from contacts.choices import Consent
 from contacts.models import Contact
 from contacts.selectors import contacts_list
-from messaging.choices import Direction, MessageState
-from messaging.listing import EVERYTHING, STATES, ListFilter
-from messaging.models import Message
-from tracking.selectors import link_clickers
+from messaging.choices import BatchKind, Direction, MessageState
+from messaging.listing import EVERYTHING, NOBODY, STATES, ListFilter
+from messaging.models import Batch, Message
+from tracking.selectors import batches_with_links, link_batch, link_clickers, links_list
+
+M = TypeVar("M", bound=Model)
 
 # The column that answers each question about a person, by the answer.
 _ASKED = {
@@ -31,6 +36,12 @@ _ASKED = {
     ("replied", "no"): Q(replied_at__isnull=True),
     ("left", "yes"): Q(opted_out_at__isnull=False),
     ("left", "no"): Q(opted_out_at__isnull=True),
+}
+# When what a list may ask the day or hour of happened, and to whom it did.
+_HAPPENED = {
+    "delivered": ("final_at", Q(state=MessageState.DELIVERED)),
+    "clicked": ("human_click_at", Q()),
+    "replied": ("replied_at", Q()),
 }
 # A quarter of a second for words of a text, which is what a page may take.
 LOOKED_AT_MOST = 50_000
@@ -61,44 +72,160 @@ def has_newcomers(*, account: Account, people: QuerySet[Contact]) -> bool:
     return Contact.objects.filter(~Exists(texted), account=account, pk__in=newest).exists()
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A list of messages, and how to find its pages.
+
+    Attributes:
+        rows: The messages, unordered, with contact and author loaded.
+        among: What has to be looked through to find them; None where an index finds them all.
+        key: By which it is paged (`common.pagination`): has an index over `among`.
+        batches: The batches they are all of, where the list is confined to some.
+    """
+
+    rows: QuerySet[Message]
+    among: QuerySet[Message] | None
+    key: Sequence[str]
+    batches: list[int] | None
+
+
 def messages_list(
     *, account: Account, batches: Collection[int] | None = None, chosen: ListFilter = EVERYTHING
 ) -> QuerySet[Message]:
-    """Messages of the account, unordered (page them by key), with contact and author loaded.
+    """Messages of the account, unordered, with contact and author loaded.
 
-    At most two queries of its own, for a search and for a link.
+    As of `messages_listed`, for who reads all of them.
+    """
+    return messages_listed(account=account, batches=batches, chosen=chosen).rows
+
+
+def messages_listed(
+    *, account: Account, batches: Collection[int] | None = None, chosen: ListFilter = EVERYTHING
+) -> Listed:
+    """Messages of the account that a filter asks for. At most four queries of its own.
+
+    What is asked of batches (their blasts' period, who sent them) is asked of them and not of their
+    messages, which are then found by their numbers, however old.
 
     Args:
         account: Whose messages.
-        batches: Only recipients of these batches.
+        batches: Only recipients of these batches, which are the account's.
         chosen: What they have in common.
     """
-    rows = Message.objects.filter(account=account).select_related("contact", "created_by")
+    confined = _batches(account, batches, chosen)
+    if confined is None:
+        among, looked_for = Message.objects.filter(account=account), chosen
+        rows = _sent(among, account, chosen)
+    else:
+        # Not by account too: the planner would join two indexes and sort what it finds.
+        among = rows = Message.objects.filter(batch_id__in=confined)
+        looked_for = chosen.of_messages
+    for condition in _conditions(account, chosen):
+        rows = rows.filter(condition)
+    return Listed(
+        rows=_in_hour(rows, account, chosen).select_related("contact", "created_by"),
+        among=among if looked_for else None,
+        key=("pk",) if confined is None else ("batch_id", "recipient_no"),
+        batches=confined,
+    )
+
+
+def _batches(
+    account: Account, batches: Collection[int] | None, chosen: ListFilter
+) -> list[int] | None:
+    """The batches that the list is confined to, newest first; None for none in particular."""
+    if chosen.link is not None:
+        of_link = link_batch(account=account, link_id=chosen.link)
+        batches = [pk for pk in (of_link,) if pk and (batches is None or pk in batches)]
+    if batches is None and chosen.kind != BatchKind.BLAST:
+        return None
+    if batches is not None and chosen == chosen.of_messages:
+        return sorted(batches, reverse=True)
+    rows = Batch.objects.filter(account=account)
     if batches is not None:
-        rows = rows.filter(batch_id__in=list(batches))
+        rows = rows.filter(pk__in=list(batches))
+    if chosen.kind:
+        rows = rows.filter(kind=chosen.kind)
+    rows = _asked_within(rows, account, chosen, "launched_at")
+    if chosen.by:
+        rows = rows.filter(created_by_id=None if chosen.by == NOBODY else int(chosen.by))
+    ids = list(rows.order_by("-pk").values_list("pk", flat=True))
+    if chosen.linked:
+        linked = batches_with_links(batch_ids=ids)
+        ids = [pk for pk in ids if pk in linked]
+    return ids
+
+
+def _sent(rows: QuerySet[Message], account: Account, chosen: ListFilter) -> QuerySet[Message]:
+    """How and by whom they were sent, where no batch was asked for."""
+    rows = _asked_within(rows, account, chosen, "created_at")
+    if chosen.kind:
+        rows = rows.filter(batch__kind=chosen.kind)
+    if chosen.by == NOBODY:
+        rows = rows.filter(direction=Direction.OUT, batch__created_by=None)
+    elif chosen.by:
+        rows = rows.filter(created_by_id=int(chosen.by))
+    if chosen.linked:
+        rows = rows.filter(batch_id__in=links_list(account=account).values("batch_id"))
+    return rows
+
+
+def _asked_within(
+    rows: QuerySet[M], account: Account, chosen: ListFilter, column: str
+) -> QuerySet[M]:
+    """Those of the chosen days, which begin and end by the account's clock."""
+    if chosen.since:
+        rows = rows.filter(**{f"{column}__gte": _midnight(account, chosen.since)})
+    if chosen.until:
+        rows = rows.filter(**{f"{column}__lt": _midnight(account, chosen.until, days=1)})
+    return rows
+
+
+def _midnight(account: Account, day: date | str, *, days: int = 0) -> datetime:
+    """The beginning of a day, or of one some days later, by the account's clock."""
+    on = date.fromisoformat(day) if isinstance(day, str) else day
+    return datetime.combine(on + timedelta(days=days), time.min, tzinfo=ZoneInfo(account.timezone))
+
+
+def _conditions(account: Account, chosen: ListFilter) -> Iterator[Q]:
+    """What is asked of each message, whatever its batch."""
     if chosen.show:
-        rows = rows.filter(state__in=STATES[chosen.show])
+        yield Q(state__in=STATES[chosen.show])
     for name in ("state", "reason", "direction"):
         if value := getattr(chosen, name):
-            rows = rows.filter(**{name: value})
+            yield Q(**{name: value})
     for name in ("clicked", "replied", "left"):
         if answer := getattr(chosen, name):
-            rows = rows.filter(_ASKED[name, answer])
+            yield _ASKED[name, answer]
+    if chosen.number:
+        yield Q(our_number=chosen.number)
+    if chosen.moment_day:
+        what, day = chosen.moment_day
+        column, condition = _HAPPENED[what]
+        start, end = _midnight(account, day), _midnight(account, day, days=1)
+        yield condition & Q(**{f"{column}__gte": start, f"{column}__lt": end})
     if chosen.link is not None:
-        rows = rows.filter(_clicked(account, chosen.link))
+        clickers = link_clickers(link_id=chosen.link, robots=chosen.clicked == "hit")
+        yield Q(recipient_no__in=clickers)
     if chosen.search:
-        rows = rows.filter(_found(account, chosen.search))
-    return rows
+        yield _found(account, chosen.search)
+
+
+def _in_hour(rows: QuerySet[Message], account: Account, chosen: ListFilter) -> QuerySet[Message]:
+    """Those to whom it happened in the chosen hour of the week, by the account's clock."""
+    if chosen.moment_hour is None:
+        return rows
+    what, weekday, hour = chosen.moment_hour
+    column, condition = _HAPPENED[what]
+    zone = ZoneInfo(account.timezone)
+    return rows.alias(
+        _weekday=ExtractIsoWeekDay(column, tzinfo=zone), _hour=ExtractHour(column, tzinfo=zone)
+    ).filter(condition, _weekday=weekday, _hour=hour)
 
 
 def messages_counted(rows: QuerySet[Message], *, most: int) -> int:
     """How many rows, at most `most` + 1, which then means "more". One query."""
     return rows.select_related(None).order_by()[: most + 1].count()
-
-
-def _clicked(account: Account, link_id: int) -> Q:
-    batch_id, recipients = link_clickers(account=account, link_id=link_id)
-    return Q(batch_id=batch_id, recipient_no__in=recipients) if batch_id else Q(pk__in=[])
 
 
 def _found(account: Account, search: str) -> Q:

@@ -1,5 +1,8 @@
 """The message log (every text of the account) and the timeline of one message."""
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -8,15 +11,18 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
+from accounts.models import Account
+from accounts.selectors import team_list
 from common.errors import DomainError
 from common.pagination import bounded_page
 from common.templatetags.ui import group_told
 from exports.answering import export_answer
 from messaging import selectors
-from messaging.choices import Direction, MessageState, Reason
+from messaging.choices import BatchKind, Direction, MessageState, Reason
 from messaging.confirmations import confirmed_by_carrier
-from messaging.listing import ANSWERS, listing_read
-from messaging.models import Message
+from messaging.listing import ANSWERS, NOBODY, ListFilter, listing_read
+from messaging.models import Message, SenderNumber
+from messaging.selectors.counting import messages_found
 from messaging.selectors.messages import LOOKED_AT_MOST
 from messaging.services import messages_group
 
@@ -28,28 +34,46 @@ PAGE_SIZE = 50
 def message_log(request: AccountRequest) -> HttpResponse:
     """Every message, newest first; what the address filters by is `messaging.listing`'s."""
     chosen = listing_read(request.GET)
-    rows = selectors.messages_list(account=request.account, chosen=chosen)
+    listed = selectors.messages_listed(account=request.account, chosen=chosen)
     page = bounded_page(
-        rows.select_related("batch").prefetch_related("inbound_media"),
+        listed.rows.select_related("batch").prefetch_related("inbound_media"),
         request.GET,
-        among=selectors.messages_list(account=request.account) if chosen else None,
+        among=listed.among,
         most=LOOKED_AT_MOST,
         size=PAGE_SIZE,
+        key=listed.key,
     )
+    most = settings.EXPORT_STREAM_ROWS
     context = {
         "looked_at": LOOKED_AT_MOST,
         "page": page,
+        "found": messages_found(listed, chosen, most=most),
+        "most": most,
         "confirmed": {m.pk for m in page.rows if confirmed_by_carrier(m, m.batch)},
         "chosen": chosen,
         "group_name": ", ".join(chosen.words)[:80],
+        **_choices(request.account, chosen),
+    }
+    return render(request, "messaging/log.html", context)
+
+
+def _choices(account: Account, chosen: ListFilter) -> dict[str, Any]:
+    """What the filters offer. Two queries."""
+    numbers = SenderNumber.objects.filter(account=account).order_by("-is_default", "pk")
+    team = list(team_list(account))
+    return {
         "states": MessageState.choices,
         "reasons": Reason.choices,
         "directions": Direction.choices,
+        "kinds": BatchKind.choices,
+        "numbers": list(dict.fromkeys(numbers.values_list("phone", flat=True))),
+        "team": team,
+        "nobody": NOBODY,
+        "has_left": chosen.by.isdigit() and int(chosen.by) not in {one.user_id for one in team},
         "questions": [
             (name, getattr(chosen, name), answers.items()) for name, answers in ANSWERS.items()
         ],
     }
-    return render(request, "messaging/log.html", context)
 
 
 @requires(Role.VIEWER)

@@ -128,7 +128,7 @@
       forget();
       new ResizeObserver(() => chart.resize()).observe(element);
       chart.on("click", (event) => {
-        const href = spec.hrefs?.[event.dataIndex];
+        const href = spec.series[event.seriesIndex]?.hrefs[event.dataIndex];
         if (href) window.location.assign(href);
       });
     }

@@ -10,10 +10,13 @@ from accounts.models import Account, User
 from campaigns.heatmap import heat_map
 from campaigns.models import Blast
 from messaging.choices import Happened
+from messaging.listing import ListFilter
 from messaging.models import BatchActivity
+from messaging.opening import Opens
 from messaging.selectors import activity_by_hour, figures_by_number
 from tests.campaigns.launched import finished, launched
 
+LOG = Opens("/messages/", ListFilter(kind="blast"))
 # Monday 23:30 in New York.
 AT = datetime(2026, 5, 5, 3, 30, tzinfo=UTC)
 
@@ -62,15 +65,16 @@ def test_hours_are_those_of_the_accounts_zone(batch_id: int) -> None:
 def test_the_map_says_when_most_happened() -> None:
     counts = {"clicked": {(1, 23): 3, (2, 0): 10}, "replied": {}, "delivered": {(7, 9): 1}}
 
-    clicks = heat_map(counts, "clicked")
+    clicks = heat_map(counts, "clicked", LOG)
 
     assert clicks.sentence == "Most clicks came on Tuesdays from 00:00 to 01:00: 10 of 13."
     assert [day.name for day in clicks.days][::6] == ["Monday", "Sunday"]
     assert [(cell.people, cell.level) for cell in clicks.days[0].cells[22:]] == [(0, 0), (3, 2)]
+    assert clicks.days[1].cells[0].href == "/messages/?kind=blast&hour=clicked-2-00"
     assert (clicks.days[1].cells[0].people, clicks.days[1].cells[0].level) == (10, 4)
-    assert heat_map(counts, "nonsense") == clicks
-    assert heat_map(counts, "replied").sentence == "No replies in this time."
-    assert heat_map(counts, "delivered").days[6].cells[9].level == 4
+    assert heat_map(counts, "nonsense", LOG) == clicks
+    assert heat_map(counts, "replied", LOG).sentence == "No replies in this time."
+    assert heat_map(counts, "delivered", LOG).days[6].cells[9].level == 4
 
 
 def test_figures_by_number(batch_id: int) -> None:

@@ -9,9 +9,11 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import Account, User
+from campaigns import services
 from campaigns.models import Blast
 from messaging.choices import MessageState
 from messaging.models import Message
+from tests.campaigns.conftest import api_client
 from tests.campaigns.launched import finished, launched
 from tracking.models import Link
 
@@ -74,8 +76,15 @@ def test_no_report_scans_messages_or_asks_many_queries(
         "/messages/?clicked=yes&replied=no",
         f"/messages/?link={link.pk}",
         "/messages/?q=Ann",
+        "/messages/?kind=blast&from=2026-01-01&show=delivered&linked=yes",
+        f"/messages/?kind=blast&by={alice.pk}&hour=clicked-3-11",
+        "/messages/?kind=api&by=nobody&number=%2B15550100199",
+        "/messages/?from=2026-01-01&to=2026-01-31&left=yes&day=replied-2026-01-02",
+        f"/messages/?link={link.pk}&clicked=hit",
+        "/messages/log.csv?kind=blast&number=%2B15550100199",
         f"/messages/{message.pk}/",
         f"/links/{link.pk}/",
+        f"/links/{link.pk}/?hits=human",
     ):
         queries = _queries(client, url)
 
@@ -86,6 +95,50 @@ def test_no_report_scans_messages_or_asks_many_queries(
 def test_a_scan_would_be_found(blast: Blast) -> None:
     assert _scans(("SELECT max(body) FROM messaging_message", None))
     assert not _scans(("SELECT max(body) FROM messaging_message WHERE id = %s", (1,)))
+
+
+def test_people_of_batches_are_found_by_their_numbers_and_never_sorted(
+    browse: Callable[[User], Client], account: Account, alice: User, blast: Blast
+) -> None:
+    again = services.blast_duplicate(account=account, actor=alice, blast=blast)
+    launched(account, alice, again)
+    client = browse(alice)
+    people = f"/campaigns/{blast.campaign_id}/people?clicked=no"
+    log = "/messages/?kind=blast&state=delivered"
+    [after] = re.findall(r'href="[?][^"]*before=(\d+_\d+)', client.get(people).content.decode())
+    for url in (people, f"{people}&before={after}", f"{people}&after={after}", log):
+        pages = [
+            one for one in _queries(client, url) if "recipient_no" in one[0].split("ORDER")[-1]
+        ]
+
+        assert pages, url
+        for page in pages:
+            plan = _plan(page)
+            assert "using message_recipient_unique on messaging_message" in plan, plan
+            assert "Sort" not in plan, plan
+
+
+def test_the_api_looks_at_so_many_messages_at_a_time(
+    account: Account, alice: User, blast: Blast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messaging.api.paging.LOOKED_AT_MOST", 200)
+    client = api_client(account, alice, ["read"])
+    wanted = Message.objects.filter(batch=blast.batch, state="undelivered").order_by("-pk")
+
+    for path in ("state=undelivered", f"state=undelivered&batch={blast.batch_id}"):
+        url: str | None = f"/api/v1/messages/?{path}"
+        found: list[int] = []
+        pages, back = 0, None
+        while url:
+            assert [query for query in _queries(client, url) if _scans(query)] == []
+            page = client.get(url).json()
+            found += [one["id"] for one in page["results"]]
+            url, back, pages = page["next"], page["previous"] or back, pages + 1
+        assert found == list(wanted.values_list("pk", flat=True))
+        # 506 messages of the blast, 200 at a time.
+        assert pages == 3
+        assert back is not None
+        assert client.get(back).json()["next"] is not None
 
 
 def _queries(client: Client, url: str) -> list[Query]:
@@ -104,10 +157,14 @@ def _queries(client: Client, url: str) -> list[Query]:
 
 def _scans(query: Query) -> bool:
     """Whether PostgreSQL would read all messages to answer."""
-    sql, params = query
+    sql, _ = query
     if "messaging_message" not in sql or not sql.lstrip().startswith(("SELECT", "WITH")):
         return False
+    return re.search(r"Seq Scan on messaging_message\b", _plan(query)) is not None
+
+
+def _plan(query: Query) -> str:
+    sql, params = query
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {sql}", params)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-    return re.search(r"Seq Scan on messaging_message\b", plan) is not None
+        return "\n".join(line for (line,) in cursor.fetchall())
