@@ -187,7 +187,7 @@ def test_pages_go_by_key_at_a_steady_cost(
         for no in range(1, 121)
     )
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         first = _log(browser)
 
     assert first.count("data-href=") == 50
