@@ -32,7 +32,7 @@ _PLACES = (
     (
         "Campaigns",
         "campaign_list",
-        ("/campaigns/", "/blasts/", "/templates/", "/costs/"),
+        ("/campaigns/", "/blasts/", "/templates/"),
         "speakerphone",
         True,
     ),
@@ -40,7 +40,7 @@ _PLACES = (
     ("Contacts", "contact_list", ("/contacts/",), "users", True),
     ("Links", "link_list", ("/links/",), "link", False),
     ("Messages", "message_log", ("/messages/",), "list-details", False),
-    ("Settings", "settings", ("/settings/",), "settings", False),
+    ("Settings", "settings", ("/settings/", "/costs/", "/exports/"), "settings", False),
 )
 
 
