@@ -1,5 +1,6 @@
 """Why the campaigns app refuses something. Each is a fact with a sentence for a person."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from common.errors import Conflict, Invalid, NotAllowed
@@ -72,10 +73,14 @@ class ApprovalVoid(Conflict):
     """What was approved is not what would be sent."""
 
     code = "approval_void"
-    message = (
-        "The blast, its people or its cost changed after it was asked or approved, so the approval"
-        " no longer holds. Ask for it again; the draft is kept."
-    )
+
+    def __init__(self, changed: Sequence[str]) -> None:
+        """Take what changed, as noun phrases: "its text"."""
+        self.changed = list(changed)
+        super().__init__(
+            "Since it was asked or approved something changed, so the approval no longer holds:"
+            f" {', '.join(changed)}. Ask for it again; the draft is kept."
+        )
 
 
 class ApprovalGone(Conflict):

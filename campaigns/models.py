@@ -321,8 +321,17 @@ class Approval(models.Model):
         null=True, blank=True, help_text="When it was refused or voided."
     )
     answer = models.CharField(max_length=500, blank=True)
-    digest = models.CharField(max_length=64, help_text="Of text, groups, numbers, time to give up.")
-    people = models.PositiveIntegerField(help_text="In its groups, at most.")
+    void_why = models.CharField(max_length=300, blank=True, help_text="What changed since.")
+    parts = models.JSONField(
+        default=dict, help_text="Digests of text, groups, numbers, time to give up, by name."
+    )
+    people = models.PositiveIntegerField(help_text="In its groups.")
+    members = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="Digest of who they are (`messaging.selectors.audience_digest`).",
+    )
     credits = models.BigIntegerField(help_text="What it comes to, at most.")
 
     class Meta:
@@ -336,7 +345,3 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.blast} ({self.get_state_display()})"
-
-    def covers(self, digest: str, people: int, credits: int) -> bool:
-        """Whether what would be sent is no more than what this is about."""
-        return self.digest == digest and people <= self.people and credits <= self.credits

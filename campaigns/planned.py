@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Account
-from campaigns.choices import BlastState, SeriesState
+from accounts.models import Account, User
+from campaigns.choices import ApprovalState, BlastState, SeriesState
 from campaigns.models import Approval, Blast, Campaign, Series
 from campaigns.planning import Plan
 from campaigns.selectors import BlastRow, blast_rows, blasts_list
@@ -132,6 +132,23 @@ def approval_latest(*, blast: Blast) -> Approval | None:
         .order_by("-pk")
         .first()
     )
+
+
+def approvals_waiting(*, account: Account, user: User | None = None) -> QuerySet[Approval]:
+    """Requests that nobody has answered, unordered (page them by key).
+
+    Args:
+        account: The tenant.
+        user: Only those that this person may decide: of blasts they neither wrote nor asked for.
+    """
+    waiting = Approval.objects.filter(
+        account=account,
+        state=ApprovalState.REQUESTED,
+        blast__state__in=(BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING),
+    ).select_related("blast", "blast__campaign", "requested_by")
+    if user is not None:
+        waiting = waiting.exclude(Q(requested_by=user) | Q(blast__created_by=user))
+    return waiting
 
 
 def draft_people(

@@ -37,6 +37,7 @@ urlpatterns = [
     path("campaigns/calendar/move", calendar.blast_move, name="blast_move"),
     path("campaigns/calendar/crowded", calendar.blast_crowds, name="blast_crowds"),
     path("campaigns/<int:pk>/again", campaigns.campaign_again, name="campaign_again"),
+    path("campaigns/approvals", approvals.approval_list, name="approval_list"),
     path("blasts/<int:pk>/approval", approvals.blast_approval, name="blast_approval"),
     path("blasts/<int:pk>/series", series.blast_series, name="blast_series"),
     path("blasts/new", composer.blast_create, name="blast_create"),

@@ -57,7 +57,7 @@ def people(
     Raises:
         EmptyAudience: the queryset is provably empty.
     """
-    everybody = _everybody(account, audience, is_sorted=True)
+    everybody = everybody_from(account, audience, is_sorted=True)
     values = _values(account, template)
     merge, reason = _merge(values), _reason(account, sender, template, link_length, values)
     return Sql(
@@ -89,7 +89,7 @@ def people_by_shape(
     Raises:
         EmptyAudience: the queryset is provably empty.
     """
-    everybody = _everybody(account, audience, is_sorted=False)
+    everybody = everybody_from(account, audience, is_sorted=False)
     by_name = _values(account, template)
     reason = _reason(account, sender, template, None, by_name)
     values = list(by_name.values())
@@ -111,8 +111,12 @@ def people_by_shape(
     )
 
 
-def _everybody(account: Account, audience: QuerySet[Contact], *, is_sorted: bool) -> Sql:
-    """The audience as `c`, each once, beside a possible opt-out as `o`."""
+def everybody_from(account: Account, audience: QuerySet[Contact], *, is_sorted: bool) -> Sql:
+    """What stands after FROM: the audience as `c`, each once, beside a possible opt-out as `o`.
+
+    Raises:
+        EmptyAudience: the queryset is provably empty.
+    """
     try:
         chosen, params = audience.values(*_READ).query.sql_with_params()
     except EmptyResultSet as empty:

@@ -1,4 +1,4 @@
-"""What the frame around every page needs: the account, the role, the places and the inbox count."""
+"""What the frame around every page needs: the account, the role, the places, what waits there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from accounts.access import role_includes
 from accounts.choices import Role
 from accounts.models import Membership, User
 from accounts.selectors import user_may_send
+from campaigns import planned
 from inbox import selectors as inbox_selectors
 
 
@@ -24,6 +25,7 @@ class Place:
     active: bool
     on_phone: bool
     count: int = 0
+    counts: str = ""
 
 
 # label, URL name, path prefixes that belong to it, icon, in the phone's bar itself (not under More)
@@ -45,11 +47,13 @@ _PLACES = (
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Template variables of the frame; at most three queries beyond the membership's."""
+    """Template variables of the frame; at most four queries beyond the membership's."""
     membership = getattr(request, "membership", None)
     if not membership:
         return {}
     unread = inbox_selectors.conversations_unread(account=membership.account)
+    to_approve = _to_approve(membership)
+    counted = {"inbox": (unread, "unread"), "campaign_list": (to_approve, "to approve")}
     nav = [
         Place(
             label=label,
@@ -57,7 +61,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             icon=icon,
             active=request.path.startswith(prefixes) if prefixes else request.path == "/",
             on_phone=on_phone,
-            count=unread if name == "inbox" else 0,
+            count=counted.get(name, (0, ""))[0],
+            counts=counted.get(name, (0, ""))[1],
         )
         for label, name, prefixes, icon, on_phone in _PLACES
     ]
@@ -69,9 +74,18 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "can_admin": role_includes(membership.role, Role.ADMIN),
         "email_confirmed": SimpleLazyObject(lambda: user_may_send(membership.user)),
         "inbox_unread": unread,
+        "to_approve": to_approve,
         "nav": nav,
         "nav_more_active": any(place.active and not place.on_phone for place in nav),
     }
+
+
+def _to_approve(membership: Membership) -> int:
+    """Blasts that wait for this person's approval; no query where the account asks for none."""
+    account = membership.account
+    if not (account.requires_approval and role_includes(membership.role, Role.MARKETER)):
+        return 0
+    return planned.approvals_waiting(account=account, user=membership.user).count()
 
 
 def _address(name: str) -> str:

@@ -230,6 +230,7 @@ class ApprovalSerializer(serializers.ModelSerializer):
             "decided_by",
             "decided_at",
             "answer",
+            "void_why",
         ]
         read_only_fields = fields
 

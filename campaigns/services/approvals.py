@@ -53,14 +53,15 @@ def approval_request(*, account: Account, actor: User, blast: Blast, note: str =
         if blast.updated_at != found.updated_at:
             raise Conflict
         for earlier in Approval.objects.filter(blast=blast, state__in=Approval.OPEN):
-            freezing.approval_void(earlier, actor=actor)
+            freezing.approval_void(earlier, actor=actor, changed=[])
         approval = Approval.objects.create(
             account=account,
             blast=blast,
             requested_by=actor,
             note=note[:NOTE_LIMIT],
-            digest=told.digest,
+            parts=told.parts,
             people=told.people,
+            members=told.members or "",
             credits=told.credits,
         )
         _audit(approval, actor, "approval.requested")
@@ -90,7 +91,7 @@ def approval_decide(
     if actor.pk in (found.requested_by_id, found.blast.created_by_id):
         raise ApprovalOwn
     estimate = require_sendable(account, found.blast) if is_approved else None
-    is_void = False
+    changed: list[str] = []
     with transaction.atomic():
         blast = locked(account, found.blast)
         approval = Approval.objects.select_for_update().get(pk=found.pk)
@@ -98,9 +99,9 @@ def approval_decide(
             raise ApprovalGone
         if estimate is not None:
             told = freezing.frozen(account, blast, estimate)
-            is_void = not approval.covers(told.digest, told.people, told.credits)
-        if is_void:
-            freezing.approval_void(approval, actor=actor)
+            changed = freezing.changes(approval, told)
+        if changed:
+            freezing.approval_void(approval, actor=actor, changed=changed)
         else:
             approval.state = ApprovalState.APPROVED if is_approved else ApprovalState.REJECTED
             approval.decided_by, approval.answer = actor, answer[:NOTE_LIMIT]
@@ -108,8 +109,8 @@ def approval_decide(
             approval.decided_at = now()
             approval.save()
             _audit(approval, actor, f"approval.{approval.state}")
-    if is_void:
-        raise ApprovalVoid
+    if changed:
+        raise ApprovalVoid(changed)
     if approval.requested_by is not None:
         _mail(approval, "told", [approval.requested_by.email])
     return approval
@@ -146,7 +147,7 @@ def _mail(approval: Approval, template: str, addresses: list[str]) -> None:
 
 
 def _audit(approval: Approval, actor: User, action: str) -> None:
-    data = {"people": approval.people, "credits": approval.credits, "digest": approval.digest[:12]}
+    data = {"people": approval.people, "credits": approval.credits, "members": approval.members}
     note = approval.answer if approval.decided_by_id else approval.note
     audit_record(
         account=approval.account,

@@ -17,6 +17,7 @@ from accounts.selectors import user_may_send
 from accounts.services import audit_record
 from campaigns.choices import BlastState, SeriesState
 from campaigns.errors import (
+    ApprovalVoid,
     AudienceMissing,
     BlastGone,
     BlastNotEditable,
@@ -31,7 +32,7 @@ from campaigns.errors import (
 from campaigns.models import Blast, Campaign, Series
 from campaigns.planning import Plan
 from campaigns.services.blasts import locked
-from campaigns.services.freezing import refusal
+from campaigns.services.freezing import approval_open, approval_void, launch_refusal, refusal
 from campaigns.services.texts import approval_require
 from common.clock import now
 from common.errors import Conflict, DomainError, NotFound
@@ -221,8 +222,12 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
                         else None
                     ),
                 )
+                if (others := launch_refusal(blast.account, blast, blast.batch)) is not None:
+                    raise others
         except DomainError as error:
+            blast.batch = None
             blast.state, blast.state_reason = BlastState.FAILED, error.message[:300]
+            _void(blast, error)
         else:
             blast.state, blast.state_reason = BlastState.LAUNCHED, ""
         blast.updated_at = now()
@@ -333,6 +338,13 @@ def _unapproved(blast: Blast) -> DomainError | None:
         return refusal(blast.account, blast, require_sendable(blast.account, blast))
     except DomainError as error:
         return error
+
+
+def _void(blast: Blast, error: DomainError) -> None:
+    """Void the approval of a blast whose people were others by the time that they were taken."""
+    approval = approval_open(blast)
+    if isinstance(error, ApprovalVoid) and approval is not None:
+        approval_void(approval, actor=None, changed=error.changed)
 
 
 def _budgets(campaign: Campaign) -> list[Budget]:

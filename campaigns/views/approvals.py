@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
@@ -12,6 +12,17 @@ from campaigns.composing import compose
 from campaigns.errors import ApprovalGone
 from campaigns.models import Blast
 from common.errors import DomainError
+from common.pagination import keyset_page
+
+
+@requires(Role.MARKETER)
+@require_GET
+def approval_list(request: AccountRequest) -> HttpResponse:
+    """Every request that waits for an answer: one's own too, which somebody else has to give."""
+    page = keyset_page(planned.approvals_waiting(account=request.account), request.GET)
+    rows = [(one, services.may_decide(one, request.user)) for one in page.rows]
+    context = {"page": page, "rows": rows, "yours": sum(may for _, may in rows)}
+    return render(request, "campaigns/approvals.html", context)
 
 
 @requires(Role.MARKETER)

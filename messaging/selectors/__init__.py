@@ -7,6 +7,7 @@ from messaging.selectors.breakdowns import (
     figures_by_number,
 )
 from messaging.selectors.costs import Cost, costs_by, costs_of, message_cost, retried_credits
+from messaging.selectors.digests import audience_digest, batch_digest
 from messaging.selectors.figures import (
     Figures,
     batch_figures,
@@ -41,6 +42,8 @@ __all__ = [
     "Step",
     "activity_by_hour",
     "activity_over_time",
+    "audience_digest",
+    "batch_digest",
     "batch_figures",
     "batch_names",
     "batch_waits_until",

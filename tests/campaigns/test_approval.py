@@ -16,10 +16,12 @@ from campaigns.choices import ApprovalState, BlastState
 from campaigns.errors import ApprovalGone, ApprovalMissing, ApprovalOwn, ApprovalVoid
 from campaigns.models import Approval, Blast
 from campaigns.recurring import Rule
+from campaigns.services import launching
 from common.clock import now
+from contacts.choices import ConsentSource
 from contacts.models import Contact, Group, GroupMember
-from contacts.services import group_create, group_rules_set
-from messaging.models import Batch
+from contacts.services import consent_revoke, group_create, group_rules_set
+from messaging.models import Batch, Message
 from tests.campaigns.conftest import api_client
 
 pytestmark = pytest.mark.django_db
@@ -99,9 +101,17 @@ def test_who_wrote_or_asked_is_no_second_person(
         decide(asked, bob if asked.requested_by != bob else alice)
 
 
-@pytest.mark.parametrize("change", ["body", "groups", "numbers", "time"])
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ("body", "text"),
+        ("groups", "groups"),
+        ("numbers", "numbers"),
+        ("time", "time to give up"),
+    ],
+)
 def test_any_change_voids_it(
-    account: Account, alice: User, bob: User, draft: Blast, asked: Approval, change: str
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval, change: str, part: str
 ) -> None:
     decide(asked, bob)
     other = Group.objects.create(account=account, name="Other")
@@ -123,31 +133,113 @@ def test_any_change_voids_it(
     services.blast_update(account=account, actor=alice, blast=draft, **changes[change])
 
     asked.refresh_from_db()
-    assert asked.state == ApprovalState.VOID
+    assert (asked.state, asked.void_why) == (
+        ApprovalState.VOID,
+        f"What changed since: its {part}.",
+    )
     assert AuditEvent.objects.filter(action="approval.void").count() == 1
     draft.refresh_from_db()
     with pytest.raises(ApprovalMissing):
         send(account, alice, draft)
 
 
-def test_more_people_than_approved_are_not_texted_and_fewer_are(
+def leave(name: str) -> None:
+    GroupMember.objects.filter(contact__first_name=name).delete()
+
+
+def swap(account: Account, group: Group) -> None:
+    """Zoe takes Ann's place."""
+    leave("Ann")
+    join(account, group)
+
+
+CHANGES: list[tuple[Callable[[Account, Group], object], str]] = [
+    (join, "its people (7 now, 6 then), its cost (6 credits now, 5 then)"),
+    (lambda _account, _group: leave("Ann"), "its people (5 now, 6 then)"),
+    (swap, "its people (as many, but not the same ones)"),
+    (
+        lambda _account, _group: Contact.objects.filter(first_name="Ann").update(
+            phone="+12025551888"
+        ),
+        "its people (as many, but not the same ones)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), CHANGES)
+def test_other_people_than_approved_are_not_texted(
+    account: Account,
+    alice: User,
+    bob: User,
+    draft: Blast,
+    group: Group,
+    asked: Approval,
+    change: Callable[[Account, Group], object],
+    words: str,
+) -> None:
+    decide(asked, bob)
+    send(account, alice, draft)
+    change(account, group)
+
+    assert launch(draft).state == BlastState.FAILED
+
+    asked.refresh_from_db()
+    assert asked.state == ApprovalState.VOID
+    assert asked.void_why == f"What changed since: {words}."
+    assert f"no longer holds: {words}." in draft.state_reason
+    assert Batch.objects.count() == 0
+    assert AuditEvent.objects.get(action="approval.void").data["why"] == asked.void_why
+
+
+def test_the_same_people_are_covered_whatever_happens_to_their_rows(
     account: Account, alice: User, bob: User, draft: Blast, group: Group, asked: Approval
 ) -> None:
     decide(asked, bob)
-    GroupMember.objects.filter(contact__first_name="Ann").delete()
     send(account, alice, draft)
-    join(account, group)
-    assert launch(draft).state == BlastState.LAUNCHED
-
-    again = services.blast_duplicate(account=account, actor=alice, blast=draft)
-    decide(services.approval_request(account=account, actor=alice, blast=again), bob)
-    send(account, alice, again)
-    GroupMember.objects.create(
-        account=account, group=group, contact=Contact.objects.get(first_name="Ann")
+    ann = Contact.objects.get(first_name="Ann")
+    GroupMember.objects.filter(contact=ann).delete()
+    Contact.objects.filter(pk=ann.pk).delete()
+    again = Contact.objects.create(account=account, phone=ann.phone, first_name="Ann")
+    GroupMember.objects.create(account=account, group=group, contact=again)
+    consent_revoke(
+        account=account,
+        phone=Contact.objects.get(first_name="Eve").phone,
+        source=ConsentSource.KEYWORD,
     )
-    assert launch(again).state == BlastState.FAILED
-    assert again.state_reason.startswith("The blast, its people or its cost changed")
-    assert Batch.objects.count() == 1
+
+    assert launch(draft).state == BlastState.LAUNCHED
+    assert draft.batch is not None
+    assert Message.objects.filter(batch=draft.batch, reason="opted_out").count() == 2
+
+
+def test_who_joins_while_it_is_launched_is_found_in_the_batch(
+    account: Account,
+    alice: User,
+    bob: User,
+    draft: Blast,
+    group: Group,
+    asked: Approval,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decide(asked, bob)
+    send(account, alice, draft)
+    looked = launching.refusal
+
+    def look(*args: Any) -> Any:
+        """The look before the launch, after which Zoe takes Ann's place."""
+        found = looked(*args)
+        swap(account, group)
+        return found
+
+    monkeypatch.setattr(launching, "refusal", look)
+
+    assert launch(draft).state == BlastState.FAILED
+    asked.refresh_from_db()
+    assert asked.state == ApprovalState.VOID
+    assert "as many, but not the same ones" in asked.void_why
+    assert (Batch.objects.count(), Message.objects.count()) == (0, 0)
+    account.refresh_from_db()
+    assert (account.credit_held, draft.batch) == (0, None)
 
 
 def test_what_changed_since_it_was_asked_cannot_be_approved(
@@ -155,11 +247,15 @@ def test_what_changed_since_it_was_asked_cannot_be_approved(
 ) -> None:
     join(account, group)
 
-    with pytest.raises(ApprovalVoid):
+    with pytest.raises(ApprovalVoid) as refusal:
         decide(asked, bob)
 
     asked.refresh_from_db()
     assert asked.state == ApprovalState.VOID
+    assert refusal.value.changed == [
+        "its people (7 now, 6 then)",
+        "its cost (6 credits now, 5 then)",
+    ]
 
 
 def test_refused_stays_a_draft_and_small_blasts_need_nobody(
@@ -232,6 +328,41 @@ def test_the_pages_ask_and_decide(
     assert Approval.objects.get().state == ApprovalState.APPROVED
     edit = browse(alice).get(reverse("blast_edit", args=[draft.pk])).content.decode()
     assert "any change to text, people or numbers asks again" in edit
+
+
+def test_what_waits_is_listed_and_counted_for_whoever_may_decide(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval, browse: Browse
+) -> None:
+    mine, theirs = (browse(user).get(reverse("approval_list")) for user in (alice, bob))
+
+    told = theirs.content.decode()
+    assert "<strong>1</strong> blast waits for your approval" in told
+    for words in ("Last call", "see https://shop.example/sale", "For Friday, please", "Alice"):
+        assert words in told
+    assert (theirs.context["to_approve"], mine.context["to_approve"]) == (1, 0)
+    assert "Nothing waits for you" in mine.content.decode()
+    overview = browse(bob).get("/").content.decode()
+    assert "1 blast waits for your approval." in overview
+    assert 'aria-label="1 to approve"' in overview
+
+    decide(asked, bob)
+    after = browse(bob).get(reverse("approval_list"))
+    assert (after.context["rows"], after.context["to_approve"]) == ([], 0)
+
+
+def test_what_waits_elsewhere_or_was_canceled_is_not_listed(
+    account: Account,
+    other_account: Account,
+    charlie: User,
+    bob: User,
+    alice: User,
+    asked: Approval,
+    browse: Browse,
+) -> None:
+    assert browse(charlie).get(reverse("approval_list")).context["rows"] == []
+
+    services.blast_cancel(account=account, actor=alice, blast=asked.blast)
+    assert browse(bob).get(reverse("approval_list")).context["rows"] == []
 
 
 def test_the_api_asks_decides_and_refuses(

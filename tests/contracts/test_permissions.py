@@ -63,6 +63,7 @@ ROLES = {
     "blast_move": MARKETER,
     "blast_crowds": VIEWER,
     "blast_series": MARKETER,
+    "approval_list": MARKETER,
     "blast_approval": MARKETER,
     "blast_report": VIEWER,
     "batch_report": VIEWER,

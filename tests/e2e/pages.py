@@ -20,6 +20,7 @@ PAGES: dict[str, list[str]] = {
     "campaign_edit": [""],
     "campaign_again": [""],
     "blast_calendar": ["", "?month=2026-02", "?week=2026-02-03"],
+    "approval_list": [""],
     "blast_approval": [""],
     "blast_create": [""],
     "text_list": ["", "?folder=nowhere"],
