@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
@@ -17,15 +16,13 @@ from campaigns.models import Blast, Campaign, SavedText
 from campaigns.opening import blast_opens, campaign_opens
 from contacts.models import Contact
 from messaging.advice import Advice, advise
-from messaging.choices import BatchKind, BatchState
-from messaging.models import Batch, BatchCost, Message, SenderNumber
+from messaging.choices import BatchState
+from messaging.models import Batch, Message, SenderNumber
 from messaging.opening import Opens
 from messaging.rendering import compile_body
 from messaging.selectors import (
-    Cost,
     Figures,
     batch_figures,
-    costs_by,
     figures_sum,
     has_newcomers,
 )
@@ -142,34 +139,6 @@ def sum_of(rows: Sequence[BlastRow]) -> Figures | None:
     """The figures of several blasts together; None where none was launched."""
     known = [row.figures for row in rows if row.figures is not None]
     return figures_sum(known) if known else None
-
-
-_COST_KEYS = {
-    "": [],
-    "blast": ["batch__blast", "batch__name"],
-    "campaign": ["batch__blast__campaign", "batch__blast__campaign__name"],
-    "user": ["batch__created_by", "batch__created_by__name", "batch__created_by__email"],
-    "number": ["our_number"],
-}
-
-
-def carrier_costs(
-    *, account: Account, since: datetime, by: str = ""
-) -> list[tuple[tuple[Any, ...], Cost]]:
-    """What blasts launched since then cost at the carrier, the dearest first. One query.
-
-    Args:
-        account: The tenant.
-        since: Aware.
-        by: "blast", "campaign", "user" or "number"; "" for all of it together.
-
-    Returns:
-        (id and name, or the number; cost), one for each currency.
-    """
-    costs = BatchCost.objects.filter(
-        batch__account=account, batch__kind=BatchKind.BLAST, batch__launched_at__gte=since
-    )
-    return costs_by(costs, _COST_KEYS[by])
 
 
 def blasts_list(*, account: Account) -> QuerySet[Blast]:

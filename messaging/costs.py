@@ -1,11 +1,13 @@
 """What texts really cost: the carrier's price and its count of segments, told by its list later.
 
 Owns both columns of `Attempt`, `BatchCost`, and the correction of credits to the carrier's count.
-Reading the list is `messaging.reconcile`'s. A carrier sets prices hours after a text has gone, so
-whatever is still without one is asked about again, at ever longer intervals.
+Reading the list is `messaging.reconcile`'s, of one-to-one texts `messaging.single_costs`'. A
+carrier sets prices hours after a text has gone, so whatever is still without one is asked about
+again, at ever longer intervals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -16,23 +18,33 @@ from accounts.models import CreditEntry
 from accounts.services import credits_adjust
 from messaging.choices import Outcome
 from messaging.gateways.base import Listed
-from messaging.models import Attempt, Batch, SenderNumber
+from messaging.models import Attempt, Batch, BatchCost, SenderNumber
 
 _AT_ONCE: Final = 2000
+# What we counted: an attempt that was tried again keeps what its message counted until then.
+_SEGMENTS: Final = "coalesce(a.segments, m.segments)"
+_CREDITS: Final = "coalesce(a.credits, m.credits)"
 
 
-def costs_keep(*, batch: Batch, sender: SenderNumber, listed: Mapping[str, Listed]) -> None:
-    """Store what the carrier says of a batch's texts from one number, and sum it up.
+def costs_keep(
+    *,
+    batch_ids: Sequence[int],
+    sender: SenderNumber,
+    listed: Mapping[str, Listed],
+    asked_at: datetime,
+) -> None:
+    """Store what the carrier says of batches' texts from one number, and sum it up for each.
 
     Args:
-        batch: The batch.
-        sender: One of its numbers.
+        batch_ids: Batches of one account.
+        sender: A number of theirs.
         listed: The carrier's list by its id. What is not in it keeps what is known.
+        asked_at: When the carrier was asked.
 
     Side effects: one UPDATE for each two thousand texts of which it says something new.
     """
     rows = Attempt.objects.filter(
-        message__batch=batch,
+        message__batch__in=batch_ids,
         message__our_number=sender.phone,
         carrier_account=sender.carrier_account,
         carrier_id__isnull=False,
@@ -49,7 +61,7 @@ def costs_keep(*, batch: Batch, sender: SenderNumber, listed: Mapping[str, Liste
     currency = next((one.currency for one in listed.values() if one.cost_micros is not None), "")
     for some in _chunks(news):
         _write(some)
-    _sum(batch, sender, currency)
+    _sum(batch_ids, sender, currency, asked_at)
 
 
 def _chunks(news: list[Any]) -> list[list[Any]]:
@@ -69,29 +81,34 @@ def _write(news: list[tuple[int, int | None, int | None]]) -> None:
         )
 
 
-def _sum(batch: Batch, sender: SenderNumber, currency: str) -> None:
+def _sum(batch_ids: Sequence[int], sender: SenderNumber, currency: str, asked_at: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO messaging_batchcost AS c (batch_id, our_number, currency, texts, priced,
-                                                  segments, our_segments, micros)
-            SELECT %(batch)s, %(number)s, %(currency)s, count(*), count(a.cost_micros),
+            f"""
+            INSERT INTO messaging_batchcost AS c (batch_id, our_number, currency, asked_at, texts,
+                priced, segments, our_segments, micros, credits, retried_credits)
+            SELECT m.batch_id, %(number)s, %(currency)s, %(at)s, count(*), count(a.cost_micros),
                    coalesce(sum(a.carrier_segments), 0),
-                   coalesce(sum(coalesce(a.segments, m.segments))
-                            FILTER (WHERE a.carrier_segments IS NOT NULL), 0),
-                   coalesce(sum(a.cost_micros), 0)
+                   coalesce(sum({_SEGMENTS}) FILTER (WHERE a.carrier_segments IS NOT NULL), 0),
+                   coalesce(sum(a.cost_micros), 0),
+                   coalesce(sum({_CREDITS}), 0),
+                   coalesce(sum({_CREDITS}) FILTER (WHERE a.retried_at IS NOT NULL), 0)
             FROM messaging_message m JOIN messaging_attempt a ON a.message_id = m.id
-            WHERE m.batch_id = %(batch)s AND m.our_number = %(number)s AND a.outcome = %(accepted)s
-            HAVING count(*) > 0
+            WHERE m.batch_id = ANY(%(batches)s) AND m.our_number = %(number)s
+              AND a.outcome = %(accepted)s
+            GROUP BY m.batch_id
             ON CONFLICT (batch_id, our_number) DO UPDATE SET
                 currency = coalesce(nullif(excluded.currency, ''), c.currency),
+                asked_at = excluded.asked_at,
                 texts = excluded.texts, priced = excluded.priced, segments = excluded.segments,
-                our_segments = excluded.our_segments, micros = excluded.micros
+                our_segments = excluded.our_segments, micros = excluded.micros,
+                credits = excluded.credits, retried_credits = excluded.retried_credits
             """,
             {
-                "batch": batch.pk,
+                "batches": list(batch_ids),
                 "number": sender.phone,
                 "currency": currency,
+                "at": asked_at,
                 "accepted": Outcome.ACCEPTED,
             },
         )
@@ -113,7 +130,8 @@ def credits_follow(batch_id: int) -> int:
     )
     if batch.settled_at is None or not batch.credits_reserved:
         return 0
-    differs = _difference(batch)
+    by_number = _differences(batch)
+    differs = sum(by_number.values())
     credits = differs - batch.credits_adjusted
     if credits < 0:
         # What the platform bore was never paid, so it is not given back.
@@ -131,26 +149,32 @@ def credits_follow(batch_id: int) -> int:
         )
         batch.credits_adjusted = differs
         batch.save(update_fields=["credits_adjusted"])
+        for number, credits_of in by_number.items():
+            BatchCost.objects.filter(batch=batch, our_number=number).update(
+                adjusted_credits=credits_of
+            )
     return credits
 
 
-def _difference(batch: Batch) -> int:
-    """Credits that the carrier's segments cost beyond ours, at each text's own price.
+def _differences(batch: Batch) -> dict[str, int]:
+    """Credits by which the carrier's segments cost more than ours, by our number.
 
-    Which is what it was charged for each of its segments: the number may be erased by now.
+    At each text's own price, which is what it was charged for each of its segments: the number it
+    went to may be erased by now.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT coalesce(sum((t.carriers - t.ours) * (t.credits / t.ours)), 0)
+            f"""
+            SELECT t.our_number, coalesce(sum((t.carriers - t.ours) * (t.credits / t.ours)), 0)
             FROM (
-                SELECT a.carrier_segments AS carriers, coalesce(a.segments, m.segments) AS ours,
-                       coalesce(a.credits, m.credits) AS credits
+                SELECT m.our_number, a.carrier_segments AS carriers, {_SEGMENTS} AS ours,
+                       {_CREDITS} AS credits
                 FROM messaging_message m JOIN messaging_attempt a ON a.message_id = m.id
                 WHERE m.batch_id = %s AND a.outcome = %s AND a.carrier_segments > 0
             ) t
             WHERE t.credits > 0 AND t.ours > 0
+            GROUP BY 1
             """,
             [batch.pk, Outcome.ACCEPTED],
         )
-        return int(cursor.fetchone()[0])
+        return {number: int(credits) for number, credits in cursor.fetchall()}

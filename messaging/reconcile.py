@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 
 from django.conf import settings
@@ -23,11 +23,11 @@ from django.db.models import F, Q
 from common.clock import now
 from common.jobs import enqueue
 from messaging import carrier_codes
+from messaging.carrier_list import KEEPS_ITS_WORD, SKEW, CarrierAway, listed
 from messaging.choices import BatchKind, EventKind, MessageState, Outcome
 from messaging.costs import costs_keep, credits_follow
-from messaging.gateways.base import Answer, Endpoint, Gateway, Listed
+from messaging.gateways.base import Listed
 from messaging.gateways.events import InboundText
-from messaging.gateways.transport import Transport
 from messaging.models import (
     Attempt,
     Batch,
@@ -41,24 +41,15 @@ from messaging.models import (
 )
 from messaging.receipts.inbound import inbound_file
 from messaging.receipts.queue import SetAside
-from messaging.sending.batches import gateway
+from messaging.single_costs import singles_cost
 from messaging.state import is_final
 
 log = logging.getLogger(__name__)
 
 _OPEN: Final = (MessageState.ACCEPTED, MessageState.SENT)
-# After four days no carrier changes its word.
-_FOR: Final = timedelta(days=4)
-# A carrier's clock is not ours, and it tells whole seconds.
-_SKEW: Final = timedelta(seconds=30)
 _BATCHES_AT_ONCE: Final = 5
-_PAGES_MOST: Final = 2_000
 _DIFFERENCES_KEPT: Final = 200
 _LOCK: Final = 0x5EC0
-
-
-class CarrierAway(Exception):
-    """The carrier's list could not be read to its end; nothing is concluded from half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +85,7 @@ def reconcile_due() -> int:
         try:
             for sender in _senders_due():
                 _quietly(partial(inbound_catch_up, sender=sender))
+                _quietly(partial(singles_cost, sender=sender))
             batches = _batches_due()
             for batch in batches:
                 _quietly(partial(batch_reconcile, batch=batch))
@@ -116,15 +108,16 @@ def _batches_due() -> list[Batch]:
     is_open = Q(
         pk__in=BatchTally.objects.filter(state__in=_OPEN, messages__gt=0).values("batch_id")
     )
-    # Prices come hours after the texts.
-    is_open |= Q(pk__in=BatchCost.objects.filter(priced__lt=F("texts")).values("batch_id"))
+    # Prices come hours after the texts. Those of one-to-one texts are asked for by number.
+    unpriced = BatchCost.objects.filter(priced__lt=F("texts"), batch__kind=BatchKind.BLAST)
+    is_open |= Q(pk__in=unpriced.values("batch_id"))
     is_due = Q(reconciled_at__isnull=True, launched_at__lt=at - after) | (
         is_open
         & Q(reconciled_at__lt=at - after)
         # Asked after one hour, two, four, eight ...
         & Q(reconciled_at__lt=F("launched_at") + (at - F("launched_at")) / 2)
     )
-    recent = Batch.objects.filter(launched_at__gt=at - _FOR).filter(
+    recent = Batch.objects.filter(launched_at__gt=at - KEEPS_ITS_WORD).filter(
         is_due & (is_open | Q(kind=BatchKind.BLAST))
     )
     return list(recent.order_by("launched_at")[:_BATCHES_AT_ONCE])
@@ -174,18 +167,18 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
 def _number_reconcile(batch: Batch, sender: SenderNumber, checked_at: datetime) -> list[Difference]:
     """What disagrees of a batch's messages from one number; queues what no callback told."""
     carrier_account = sender.carrier_account
-    since = batch.launched_at - _SKEW
-    listed = {
+    since = batch.launched_at - SKEW
+    theirs = {
         one.carrier_id: one
-        for one in _listed(carrier_account, our_number=sender.phone, since=since)
+        for one in listed(carrier_account, our_number=sender.phone, since=since)
         if one.is_outbound
     }
-    costs_keep(batch=batch, sender=sender, listed=listed)
+    costs_keep(batch_ids=[batch.pk], sender=sender, listed=theirs, asked_at=checked_at)
     differences: list[Difference] = []
     lost: list[tuple[int, int, Listed]] = []
-    settled_before = checked_at - timedelta(seconds=carrier_account.list_delay_s) - _SKEW
+    settled_before = checked_at - timedelta(seconds=carrier_account.list_delay_s) - SKEW
     for message_id, n, carrier_id, state, accepted_at in _attempts(batch, sender):
-        found = listed.pop(carrier_id, None)
+        found = theirs.pop(carrier_id, None)
         if found is None:
             if accepted_at is None or accepted_at < settled_before:
                 differences.append(Difference("missing", carrier_id, message_id, state, ""))
@@ -197,7 +190,7 @@ def _number_reconcile(batch: Batch, sender: SenderNumber, checked_at: datetime) 
                     )
             else:
                 lost.append((message_id, n, found))
-    differences += _doubled(batch, carrier_account, listed)
+    differences += _doubled(batch, carrier_account, theirs)
     _queue(carrier_account, lost)
     return differences
 
@@ -240,7 +233,7 @@ def _doubled(
     people = batch.messages.filter(phone__in=list(strange)).exclude(
         state__in=[MessageState.UNKNOWN, MessageState.PENDING]
     )
-    until = (batch.finished_at or now()) + _SKEW
+    until = (batch.finished_at or now()) + SKEW
     return [
         Difference("doubled", strange[phone].carrier_id, message_id, state, strange[phone].state)
         for message_id, phone, state in people.values_list("id", "phone", "state")
@@ -298,10 +291,12 @@ def inbound_catch_up(*, sender: SenderNumber) -> int:
     carrier_account = sender.carrier_account
     checked_at = now()
     overlap = timedelta(seconds=carrier_account.list_delay_s) + timedelta(hours=1)
-    since = max((sender.inbound_checked_at or sender.created_at) - overlap, checked_at - _FOR)
+    since = max(
+        (sender.inbound_checked_at or sender.created_at) - overlap, checked_at - KEEPS_ITS_WORD
+    )
     filed = 0
     # Oldest first: a STOP and a later START must end as the person left it.
-    for one in reversed(list(_listed(carrier_account, to=sender.phone, since=since))):
+    for one in reversed(list(listed(carrier_account, to=sender.phone, since=since))):
         if not one.is_outbound:
             filed += _file(carrier_account, one)
     SenderNumber.objects.filter(pk=sender.pk).update(inbound_checked_at=checked_at)
@@ -323,52 +318,3 @@ def _file(carrier_account: CarrierAccount, one: Listed) -> bool:
         log.info("inbound text %s is not filed: %s", one.carrier_id, reason)
         return False
     return filed is not None
-
-
-# ---- the carrier's list -------------------------------------------------------------------------
-
-
-def _listed(
-    carrier_account: CarrierAccount, *, since: datetime, our_number: str = "", to: str = ""
-) -> Iterator[Listed]:
-    """What the carrier lists from one of our numbers, or to one, back to `since`; newest first.
-
-    Raises:
-        CarrierAway: a page could not be read.
-    """
-    asked = _gateway(carrier_account)
-    url = asked.list_url(to=to) if to else asked.list_from_url(our_number=our_number)
-    for _ in range(_PAGES_MOST):
-        page = asked.list_page(_get(asked, url))
-        if page is None:
-            raise CarrierAway(f"{carrier_account} does not answer with a list")
-        for one in page.messages:
-            if one.created_at < since:
-                return
-            yield one
-        if not page.next_url:
-            return
-        url = page.next_url
-    raise CarrierAway(f"{carrier_account} lists more than {_PAGES_MOST} pages")
-
-
-def _gateway(carrier_account: CarrierAccount) -> Gateway:
-    return gateway(
-        carrier_account.pk,
-        carrier_account.gateway,
-        carrier_account.external_id,
-        bytes(carrier_account.secret_encrypted),
-        carrier_account.api_base_url,
-    )
-
-
-def _get(asked: Gateway, url: str) -> Answer:
-    answers: list[Answer] = []
-    request = (0, Endpoint("GET", url, asked.reading.headers), b"")
-    _transport().run([request], lambda _, answer, *__: answers.append(answer))
-    return answers[0]
-
-
-@lru_cache(maxsize=1)
-def _transport() -> Transport:
-    return Transport(concurrency=4, timeout_s=settings.CARRIER_REQUEST_TIMEOUT_S)

@@ -17,6 +17,7 @@ from common.csvout import csv_lines
 from common.phone import display
 from messaging.choices import BatchKind
 from messaging.models import Batch, Message
+from messaging.selectors.costs import costs_by_batch
 
 _TO: Final[Mapping[str, str]] = {
     BatchKind.REPLY: "Reply to",
@@ -50,12 +51,14 @@ class Line:
         send: What the send did to the credits; None where credits came in, and of one movement.
         batch: The send, where it is still known.
         text: The send's only text, of sends to one person.
+        cost: What the carrier asked for it, "" until it has said so; only beside a send.
     """
 
     entry: CreditEntry
     send: SendCredits | None = None
     batch: Batch | None = None
     text: Message | None = None
+    cost: str = ""
 
     @property
     def title(self) -> str:
@@ -81,11 +84,16 @@ class Line:
 
 
 def statement_lines(*, account: Account, entries: Sequence[CreditEntry]) -> list[Line]:
-    """The lines of one page of `accounts.selectors.credit_lines`. At most four queries."""
+    """The lines of one page of `accounts.selectors.credit_lines`. At most five queries."""
     ids = [entry.batch_id for entry in entries if entry.batch_id is not None]
     sends = credits_by_send(account=account, batch_ids=ids)
+    costs = costs_by_batch(ids)
     lines = movement_lines(account=account, entries=entries)
-    return [replace(line, send=sends.get(line.entry.batch_id or 0)) for line in lines]
+    return [
+        replace(line, send=sends.get(batch_id), cost=costs.get(batch_id, ""))
+        for line in lines
+        for batch_id in [line.entry.batch_id or 0]
+    ]
 
 
 def movement_lines(*, account: Account, entries: Sequence[CreditEntry]) -> list[Line]:

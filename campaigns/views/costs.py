@@ -1,4 +1,4 @@
-"""What blasts cost at the carrier: by blast, campaign, person or number."""
+"""What texts cost at the carrier: by blast, campaign, person or number."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
-from campaigns import selectors
+from campaigns.cost_rows import cost_rows, cost_totals
 from common.clock import now
 from common.phone import display
 
@@ -35,9 +35,7 @@ def cost_report(request: AccountRequest) -> HttpResponse:
         "by_word": BY[by],
         "days": days,
         "periods": PERIODS,
-        "totals": [
-            cost for _, cost in selectors.carrier_costs(account=request.account, since=since)
-        ],
+        "totals": cost_totals(account=request.account, since=since, by=by),
         "rows": _rows(request.account, by, since),
     }
     return render(request, "campaigns/costs.html", context)
@@ -45,15 +43,18 @@ def cost_report(request: AccountRequest) -> HttpResponse:
 
 def _rows(account: Account, by: str, since: Any) -> list[dict[str, Any]]:
     """The dearest first, each with what it is called and where it leads."""
-    found = selectors.carrier_costs(account=account, since=since, by=by)[:_MOST]
-    return [{"name": _name(by, key), "href": _href(by, key), "cost": cost} for key, cost in found]
+    found = cost_rows(account=account, since=since, by=by)[:_MOST]
+    return [
+        {"name": _name(by, row.key), "href": _href(by, row.key), "cost": row.cost, "row": row}
+        for row in found
+    ]
 
 
 def _name(by: str, key: tuple[Any, ...]) -> str:
     if by == "number":
         return display(key[0])
     if by == "user":
-        return key[1] or key[2] or "A program"
+        return key[1] or key[2] or "Programs and automatic answers"
     return str(key[1])
 
 

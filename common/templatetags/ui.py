@@ -86,6 +86,12 @@ def num(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{float(value):,.1f}"
 
 
+@register.filter
+def change(value: int) -> str:
+    """12 -> "+12", -3 -> "−3"; no change -> a dash."""
+    return DASH if not value else f"{value:+,}".replace("-", "−")
+
+
 def group_told(name: str, people: int) -> str:
     """What is said once a list was made a group."""
     words = "1 person" if people == 1 else f"{num(people)} people"

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from common.clock import now
 from messaging.choices import (
     Happened,
     MessageState,
@@ -31,6 +32,9 @@ class BatchCost(models.Model):
 
     texts: what the carrier took, attempts that were tried again included; priced: of those, how
     many have a price; segments and our_segments: the carrier's count and ours, of the same texts.
+    credits: what they took at our count, and retried_credits what of that went to attempts that
+    were tried again; adjusted_credits: more, or less (negative), by the carrier's count. Of a
+    one-to-one text that the carrier never took there is a row of zeros.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="costs")
@@ -41,6 +45,10 @@ class BatchCost(models.Model):
     segments = models.BigIntegerField(default=0)
     our_segments = models.BigIntegerField(default=0)
     micros = models.BigIntegerField(default=0, help_text="Millionths of `currency`.")
+    credits = models.BigIntegerField(default=0)
+    retried_credits = models.BigIntegerField(default=0)
+    adjusted_credits = models.BigIntegerField(default=0)
+    asked_at = models.DateTimeField(default=now, help_text="When the carrier was last asked.")
 
     class Meta:
         constraints = [

@@ -21,6 +21,9 @@ class Cost:
         segments: The carrier's count.
         our_segments: Ours, of the same texts.
         micros: Millionths of the currency.
+        credits: What they took at our count.
+        retried: Of those, for attempts that were tried again.
+        adjusted: Credits more, or less (negative), by the carrier's count.
     """
 
     currency: str
@@ -29,6 +32,19 @@ class Cost:
     segments: int
     our_segments: int
     micros: int
+    credits: int
+    retried: int
+    adjusted: int
+
+    @property
+    def charged(self) -> int:
+        """Credits in all."""
+        return self.credits + self.adjusted
+
+    @property
+    def first(self) -> int:
+        """Credits of first attempts, at our count: what an estimate foresees."""
+        return self.credits - self.retried
 
     @property
     def amount(self) -> str:
@@ -48,7 +64,16 @@ class Cost:
         return self.texts - self.priced
 
 
-_SUMS = ("texts", "priced", "segments", "our_segments", "micros")
+_SUMS = (
+    "texts",
+    "priced",
+    "segments",
+    "our_segments",
+    "micros",
+    "credits",
+    "retried_credits",
+    "adjusted_credits",
+)
 
 
 def money(micros: int, currency: str) -> str:
@@ -65,6 +90,7 @@ def costs_of(batch_ids: Iterable[int]) -> list[Cost]:
 
 def costs_by(costs: QuerySet[BatchCost], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], Cost]]:
     """Costs summed by `keys` (lookups of `BatchCost`) and currency, the largest first. 1 query."""
+    costs = costs.filter(texts__gt=0)
     sums = costs.values(*keys, "currency").annotate(**{f"{name}_sum": Sum(name) for name in _SUMS})
     return [
         (
@@ -73,6 +99,16 @@ def costs_by(costs: QuerySet[BatchCost], keys: Sequence[str]) -> list[tuple[tupl
         )
         for row in sums.order_by("-micros_sum", *keys)
     ]
+
+
+def costs_by_batch(batch_ids: Iterable[int]) -> dict[int, str]:
+    """What each batch cost in words; those without a price are left out. One query."""
+    told: dict[int, list[str]] = {}
+    for (batch_id,), cost in costs_by(
+        BatchCost.objects.filter(batch__in=list(batch_ids), priced__gt=0), ["batch"]
+    ):
+        told.setdefault(batch_id, []).append(cost.amount)
+    return {batch_id: " + ".join(amounts) for batch_id, amounts in told.items()}
 
 
 def message_cost(message: Message) -> str:

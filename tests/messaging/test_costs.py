@@ -13,13 +13,16 @@ from accounts.selectors import credit_books
 from campaigns.models import Blast, Campaign
 from carriersim.client import Client
 from common.clock import now
+from common.phone import display
+from messaging.choices import BatchKind
 from messaging.costs import credits_follow
 from messaging.gateways.base import Answer
 from messaging.gateways.twilio import TwilioGateway
-from messaging.models import Attempt, Batch, BatchCost, Message
+from messaging.models import Attempt, Batch, BatchCost, Message, SenderNumber
 from messaging.reconcile import batch_reconcile, reconcile_due
 from messaging.selectors import costs_of, message_cost
-from messaging.services import batch_retry
+from messaging.services import batch_retry, message_send
+from messaging.single_costs import singles_cost
 from tests.messaging.conftest import Launch, People, send_all
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +133,8 @@ def test_credits_follow_the_carriers_count_once(
     moved = CreditEntry.objects.filter(kind="adjust").order_by("pk")
     assert sum(moved.values_list("available", flat=True)) == -18
     assert credit_books(account).used == 9 + 18
+    (cost,) = costs_of([sent.pk])
+    assert (cost.credits, cost.adjusted, cost.charged) == (9, 18, 27)
     assert credit_books(account).out_of_balance == 0
 
 
@@ -145,7 +150,143 @@ def test_retries_are_in_the_cost(sent: Batch, account: Account, sim: Client):
 
     (cost,) = costs_of([sent.pk])
     assert (cost.texts, cost.segments, cost.amount) == (10, 10, "0.0790 USD")
+    assert (cost.credits, cost.retried, cost.first) == (10, 1, 9)
     assert message_cost(Message.objects.get(batch=sent, recipient_no=2)) == "0.0158 USD"
+
+
+# ---- one-to-one texts ---------------------------------------------------------------------------
+
+
+def single(account: Account, key: str, **fields: Any) -> Batch:
+    """A text to one person, sent and settled; the carrier knows it."""
+    message = message_send(
+        **{
+            "account": account,
+            "actor": None,
+            "phone": "+14155550150",
+            "body": "Yes, until six",
+            "kind": BatchKind.REPLY,
+            "request_key": key,
+            **fields,
+        }
+    )
+    send_all()
+    return Batch.objects.get(pk=message.batch_id)
+
+
+def ages(batch: Batch, hours: float) -> None:
+    """It was launched so long ago."""
+    Batch.objects.filter(pk=batch.pk).update(launched_at=now() - timedelta(hours=hours))
+
+
+def test_one_to_one_texts_are_asked_for_by_number_after_an_hour(
+    account: Account, alice: User, sender: SenderNumber, sim: Client
+):
+    reply = single(account, "r", actor=alice)
+    api = single(account, "a", kind=BatchKind.API, phone="+14155550250")
+    answer = single(account, "s", kind=BatchKind.AUTO, phone="+14155550151")
+    sim.set(scripts={"+14155550152": "invalid"})
+    refused = single(account, "x", phone="+14155550152")
+    sim.flush()
+    fresh = single(account, "f", phone="+14155550153")
+    for one in (reply, api, answer, refused):
+        ages(one, 2)
+
+    assert (singles_cost(sender=sender), singles_cost(sender=sender)) == (4, 0)
+
+    costs = {
+        cost.batch_id: (cost.texts, cost.priced, cost.micros) for cost in BatchCost.objects.all()
+    }
+    assert costs == {
+        reply.pk: (1, 1, 7900),
+        api.pk: (1, 1, 7900),
+        answer.pk: (1, 1, 7900),
+        refused.pk: (0, 0, 0),
+    }
+    assert fresh.pk not in costs
+    assert message_cost(Message.objects.get(batch=api)) == "0.0079 USD"
+    assert not CreditEntry.objects.filter(kind="adjust").exists()
+
+
+def test_one_without_a_price_is_asked_for_at_ever_longer_intervals(
+    account: Account, sender: SenderNumber, sim: Client
+):
+    sim.set(delays={"sent": [3600, 3600], "final": [1, 1]})
+    reply = single(account, "r")
+    ages(reply, 8)
+    assert singles_cost(sender=sender) == 1
+    cost = BatchCost.objects.get()
+    assert (cost.texts, cost.priced) == (1, 0)
+
+    BatchCost.objects.update(asked_at=now() - timedelta(hours=3.9))
+    assert singles_cost(sender=sender) == 0
+    BatchCost.objects.update(asked_at=now() - timedelta(hours=4.1))
+    sim.flush()
+    assert singles_cost(sender=sender) == 1
+    cost.refresh_from_db()
+    assert (cost.priced, cost.micros, cost.currency) == (1, 7900, "USD")
+
+
+def test_credits_of_a_reply_follow_the_carriers_count(
+    account: Account, sender: SenderNumber, sim: Client
+):
+    reply = single(account, "r")
+    sim.flush()
+    ages(reply, 2)
+    Message.objects.filter(batch=reply).update(segments=2, credits=2)  # as if so counted
+
+    singles_cost(sender=sender)
+
+    cost = BatchCost.objects.get()
+    assert (cost.segments, cost.our_segments, cost.adjusted_credits) == (1, 2, -1)
+
+
+def test_beat_asks_for_them_with_what_the_number_received(
+    account: Account, sender: SenderNumber, sim: Client
+):
+    reply = single(account, "r")
+    sim.flush()
+    ages(reply, 2)
+    SenderNumber.objects.update(created_at=now() - timedelta(days=1))
+
+    assert reconcile_due() == 0
+    assert BatchCost.objects.get().micros == 7900
+    # By number, never one by one, however long it has no price.
+    BatchCost.objects.update(priced=0, asked_at=now())
+    Batch.objects.update(reconciled_at=now() - timedelta(hours=20))
+    assert reconcile_due() == 0
+
+
+def test_persons_numbers_and_the_statement_count_them(
+    blast: Blast, account: Account, alice: User, sender: SenderNumber, sim: Client
+):
+    reply = single(account, "r", actor=alice)
+    api = single(account, "a", kind=BatchKind.API)
+    sim.flush()
+    for one in (reply, api):
+        ages(one, 2)
+    told(blast)
+    singles_cost(sender=sender)
+    browser = Browser()
+    browser.force_login(alice)
+
+    def rows(by: str) -> list[tuple[Any, ...]]:
+        found = browser.get("/costs/", {"by": by}).context["rows"]
+        return [
+            (one["name"], one["row"].estimated, one["row"].people, cost.charged, cost.amount)
+            for one in found
+            for cost in [one["cost"]]
+        ]
+
+    assert rows("campaign") == [("May", 12, -3, 9, "0.0711 USD")]
+    assert rows("user") == [
+        ("Alice Adams", 13, -3, 10, "0.0790 USD"),
+        ("Programs and automatic answers", 1, 0, 1, "0.0079 USD"),
+    ]
+    assert rows("number") == [(display(sender.phone), None, 0, 11, "0.0869 USD")]
+    statement = words(browser.get("/settings/credits/").content.decode())
+    assert statement.count("carrier: 0.0079 USD") == 2
+    assert statement.count("carrier: 0.0711 USD") == 1
 
 
 @pytest.fixture
