@@ -72,7 +72,7 @@ class CreditsForm(ActionForm):
 class AccountAdmin(ReadOnly, admin.ModelAdmin):
     """Accounts, with the acts that staff may do."""
 
-    list_display = ("name", "status", "credit_balance", "credit_held", "timezone", "created_at")
+    list_display = ("name", "status", "credit_balance", "credit_held", "credit_owed", "created_at")
     list_filter = ("status",)
     search_fields = ("name", "memberships__user__email")
     ordering = ("-id",)
@@ -151,7 +151,9 @@ class UserAdmin(DjangoUserAdmin):
 class CreditEntryAdmin(ReadOnly, admin.ModelAdmin):
     """The ledger, to look at."""
 
-    list_display = ("created_at", "account", "kind", "available", "held", "balance_after", "note")
+    list_display = (
+        "created_at", "account", "kind", "available", "held", "owed", "balance_after", "note",
+    )  # fmt: skip
     list_filter = ("kind",)
     search_fields = ("account__name", "idempotency_key")
     list_select_related = ("account",)
@@ -171,7 +173,7 @@ class PackageAdmin(admin.ModelAdmin):
 class PurchaseAdmin(ReadOnly, admin.ModelAdmin):
     """Purchases, to look at; money goes back at Stripe, and its webhook takes the credits."""
 
-    list_display = ("created_at", "account", "name", "credits", "price", "paid_at", "refunded")
+    list_display = ("created_at", "account", "name", "credits", "price", "paid_at", "back_credits")
     search_fields = ("account__name", "reference", "session_id")
     list_select_related = ("account",)
     show_full_result_count = False

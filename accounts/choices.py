@@ -81,3 +81,19 @@ class Currency(TextChoices):
     CAD = "cad", "Canadian dollar"
     EUR = "eur", "Euro"
     GBP = "gbp", "Pound sterling"
+
+
+class PurchaseEnd(TextChoices):
+    """Why a purchase that was begun came to nothing."""
+
+    EXPIRED = "expired", "Not paid in time"
+    FAILED = "failed", "The payment failed"
+
+
+class DisputeState(TextChoices):
+    """Whose the money is while a buyer's bank asks for it back."""
+
+    INQUIRY = "inquiry", "Asked about"  # nothing was taken
+    OPEN = "open", "Disputed"  # the bank has it
+    WON = "won", "Won"  # it came back
+    LOST = "lost", "Lost"  # the bank keeps it

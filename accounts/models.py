@@ -12,7 +12,15 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from accounts.choices import AccountStatus, CreditKind, Currency, Role, TemplateRule
+from accounts.choices import (
+    AccountStatus,
+    CreditKind,
+    Currency,
+    DisputeState,
+    PurchaseEnd,
+    Role,
+    TemplateRule,
+)
 from common.clock import now
 
 
@@ -65,7 +73,8 @@ class Account(models.Model):
     """A tenant: one shop, with its own contacts, numbers, credits and reports.
 
     `credit_balance` is what may still be reserved, `credit_held` what is reserved for sends under
-    way; both change only together with a CreditEntry, so they equal the ledger's sums.
+    way, `credit_owed` what was used and then paid back; all change only together with a
+    CreditEntry, so they equal the ledger's sums.
     """
 
     name = models.CharField(max_length=120)
@@ -139,6 +148,9 @@ class Account(models.Model):
     )
     credit_balance = models.BigIntegerField(default=0)
     credit_held = models.BigIntegerField(default=0)
+    credit_owed = models.BigIntegerField(
+        default=0, help_text="Used before their price went back; whatever comes in pays them first."
+    )
     credit_price_cents = models.DecimalField(max_digits=8, decimal_places=3, default=2)
     created_at = models.DateTimeField(default=now)
 
@@ -146,6 +158,10 @@ class Account(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(credit_balance__gte=0), name="credits_not_negative"),
             models.CheckConstraint(condition=Q(credit_held__gte=0), name="held_not_negative"),
+            models.CheckConstraint(
+                condition=Q(credit_owed=0) | Q(credit_owed__gt=0, credit_balance=0),
+                name="owes_only_with_nothing_left",
+            ),
             models.UniqueConstraint(
                 fields=["is_platform"], condition=Q(is_platform=True), name="one_platform_account"
             ),
@@ -252,12 +268,18 @@ class CreditEntry(models.Model):
     release                  +n         -n     0       0
     adjust                   +-n        0      0       -+n
     =====================  =========  =====  ======  =====
+
+    `owed` is in no pocket: of a refund it is what was not left to be taken back (+), or what a
+    later refund took of credits that had just come in (-).
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credit_entries")
     kind = models.CharField(max_length=12, choices=CreditKind.choices)
     available = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0)
+    owed = models.BigIntegerField(
+        default=0, db_default=0, help_text="The change of what the account owes."
+    )
     balance_after = models.BigIntegerField()
     idempotency_key = models.CharField(max_length=120)
     batch_id = models.BigIntegerField(null=True, blank=True)
@@ -272,6 +294,9 @@ class CreditEntry(models.Model):
             ),
             models.CheckConstraint(condition=Q(balance_after__gte=0), name="balance_not_negative"),
             models.CheckConstraint(condition=_LEGS, name="credit_entry_legs"),
+            models.CheckConstraint(
+                condition=Q(owed=0) | Q(kind="refund"), name="credit_entry_owed"
+            ),
         ]
         indexes = [
             models.Index(fields=["account", "-id"], name="credit_statement"),
@@ -325,8 +350,9 @@ class Package(models.Model):
 class Purchase(models.Model):
     """A package that somebody began to buy: begun -> paid -> (partly) paid back.
 
-    `reference` names it at the payment provider, `session_id` is the provider's own name for it.
-    `refunded_cents` is all that ever went back.
+    `reference` names it at the payment provider, `session_id` and `payment_id` are the provider's
+    own names for its page and its payment. `refunded_cents` is all that was ever refunded;
+    `back_credits` what of its credits was taken back or is owed, for refunds and disputes.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="purchases")
@@ -337,10 +363,15 @@ class Purchase(models.Model):
     reference = models.CharField(max_length=64, unique=True)
     request_key = models.CharField(max_length=80)
     session_id = models.CharField(max_length=120, blank=True)
+    payment_id = models.CharField(max_length=120, blank=True, default="", db_default="")
+    ended = models.CharField(
+        max_length=7, blank=True, choices=PurchaseEnd.choices, default="", db_default=""
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
     paid_at = models.DateTimeField(null=True, blank=True)
     refunded_cents = models.PositiveIntegerField(default=0)
+    back_credits = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -349,7 +380,10 @@ class Purchase(models.Model):
                 condition=Q(refunded_cents__lte=F("price_cents")), name="refund_within_price"
             ),
         ]
-        indexes = [models.Index(fields=["account", "-id"], name="purchase_list")]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="purchase_list"),
+            models.Index(fields=["payment_id"], name="purchase_paid", condition=~Q(payment_id="")),
+        ]
 
     @property
     def price(self) -> str:
@@ -360,6 +394,20 @@ class Purchase(models.Model):
     def refunded(self) -> str:
         """For people."""
         return money(self.refunded_cents, self.currency)
+
+
+class Dispute(models.Model):
+    """A buyer's bank takes a payment back, or tries to. As the payment provider told last.
+
+    It may be told before its payment is, so it knows that only by the provider's name for it.
+    """
+
+    dispute_id = models.CharField(max_length=120, unique=True)
+    payment_id = models.CharField(max_length=120, db_index=True)
+    amount_cents = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    state = models.CharField(max_length=7, choices=DisputeState.choices)
+    created_at = models.DateTimeField(default=now)
 
 
 class AuditEvent(models.Model):

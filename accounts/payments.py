@@ -14,6 +14,7 @@ from typing import Any, Final
 import stripe
 from django.conf import settings
 
+from accounts.choices import DisputeState, PurchaseEnd
 from accounts.errors import PaymentForged, PaymentUnreachable
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,28 @@ _TOLERANCE_S: Final = 300
 _PAID_EVENTS: Final = frozenset(
     {"checkout.session.completed", "checkout.session.async_payment_succeeded"}
 )
+_NOT_PAID_EVENTS: Final = {
+    "checkout.session.expired": PurchaseEnd.EXPIRED,
+    "checkout.session.async_payment_failed": PurchaseEnd.FAILED,
+}
+_DISPUTE_EVENTS: Final = frozenset(
+    {"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"}
+)
+# Stripe's words for a dispute. An inquiry ("warning") takes no money, an appeal is one that was
+# lost and is not over. What is prevented never began; where it cost a refund, that is told too.
+# https://docs.stripe.com/api/disputes/object#dispute_object-status
+_DISPUTE_STATES: Final = {
+    "warning_needs_response": DisputeState.INQUIRY,
+    "warning_under_review": DisputeState.INQUIRY,
+    "warning_closed": DisputeState.INQUIRY,
+    "prevented": DisputeState.INQUIRY,
+    "needs_response": DisputeState.OPEN,
+    "under_review": DisputeState.OPEN,
+    "appeal_needs_response": DisputeState.LOST,
+    "appeal_under_review": DisputeState.LOST,
+    "lost": DisputeState.LOST,
+    "won": DisputeState.WON,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +64,40 @@ class Paid:
     reference: str
     amount_cents: int
     currency: str
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotPaid:
+    """A checkout came to nothing: nobody paid in time, or the bank said no afterwards."""
+
+    reference: str
+    end: PurchaseEnd
 
 
 @dataclass(frozen=True, slots=True)
 class PaidBack:
     """So much of a purchase's price went back to the buyer, all of its refunds together."""
 
+    event_id: str
     reference: str
     amount_cents: int
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """A buyer's bank asks for a payment back, or has decided. It names the payment alone."""
+
+    event_id: str
+    dispute_id: str
+    payment_id: str
+    amount_cents: int
+    currency: str
+    state: DisputeState
+
+
+Heard = Paid | NotPaid | PaidBack | Disputed
 
 
 def is_on() -> bool:
@@ -110,7 +158,7 @@ def checkout_create(
     return Checkout(session.id, session.url)
 
 
-def event_read(payload: bytes, signature: str) -> Paid | PaidBack | None:
+def event_read(payload: bytes, signature: str) -> Heard | None:
     """What a webhook says about a purchase; None for events that say nothing about one.
 
     Raises:
@@ -130,9 +178,22 @@ def event_read(payload: bytes, signature: str) -> Paid | PaidBack | None:
             reference=about.get("client_reference_id") or "",
             amount_cents=about["amount_total"],
             currency=about["currency"],
+            payment_id=about.get("payment_intent") or "",
+        )
+    if kind in _NOT_PAID_EVENTS:
+        return NotPaid(about.get("client_reference_id") or "", _NOT_PAID_EVENTS[kind])
+    if kind in _DISPUTE_EVENTS and about.get("status") in _DISPUTE_STATES:
+        return Disputed(
+            event_id=event["id"],
+            dispute_id=about["id"],
+            payment_id=about.get("payment_intent") or "",
+            amount_cents=about["amount"],
+            currency=about["currency"],
+            state=_DISPUTE_STATES[about["status"]],
         )
     if kind == "charge.refunded":
         return PaidBack(
+            event_id=event["id"],
             reference=about.get("metadata", {}).get("reference") or "",
             amount_cents=about["amount_refunded"],
             currency=about["currency"],

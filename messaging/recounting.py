@@ -155,12 +155,13 @@ _CREDITS_SQL: Final = """
 SELECT 'accounts_account', format('account %%s', a.id), c.name, c.kept, c.counted
 FROM accounts_account a
 LEFT JOIN (
-    SELECT account_id, sum(available) AS available, sum(held) AS held
+    SELECT account_id, sum(available) AS available, sum(held) AS held, sum(owed) AS owed
     FROM accounts_creditentry GROUP BY 1
 ) e ON e.account_id = a.id,
 LATERAL (VALUES
     ('credit_balance', a.credit_balance, coalesce(e.available, 0)),
-    ('credit_held', a.credit_held, coalesce(e.held, 0))
+    ('credit_held', a.credit_held, coalesce(e.held, 0)),
+    ('credit_owed', a.credit_owed, coalesce(e.owed, 0))
 ) AS c(name, kept, counted)
 WHERE c.kept <> c.counted AND %(batch)s::bigint IS NULL
 ORDER BY 2, 3

@@ -16,7 +16,8 @@ from accounts.services.credits import (
 )
 from accounts.services.keys import apikey_create, apikey_revoke
 from accounts.services.low_balance import balances_warn
-from accounts.services.purchases import payment_heard, purchase_begin
+from accounts.services.paid import payment_heard
+from accounts.services.purchases import purchase_begin
 from accounts.services.team import (
     invitation_accept,
     invitation_accept_new,

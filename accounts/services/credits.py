@@ -1,6 +1,7 @@
 """The credit ledger: every movement is one append-only row beside the columns it changes.
 
-Owns `CreditEntry`, `Account.credit_balance` and `Account.credit_held`; nothing else writes them.
+Owns `CreditEntry`, `Account.credit_balance`, `credit_held` and `credit_owed`; nothing else writes
+them.
 How many credits a message costs is decided by messaging.
 
 Every function is idempotent on (account, key): a second call with the same key changes nothing and
@@ -11,9 +12,11 @@ Locks: the account's row (FOR NO KEY UPDATE, so that inserts referring to the ac
 is the last lock of every transaction (docs/locks.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from accounts.choices import CreditKind
 from accounts.errors import InsufficientCredits
@@ -186,10 +189,11 @@ def credits_grant(
 def credits_refund(
     *, account: Account, credits: int, key: str, actor: User | None, note: str = ""
 ) -> CreditEntry:
-    """Take back credits whose price was paid back, as far as they are still there.
+    """Take back credits whose price was paid back.
 
     What was used or is reserved stays so: no send under way stops for it, and the balance never
-    goes below zero. The entry's note says how many could not be taken back.
+    goes below zero. What is not left is owed (`Account.credit_owed`): whatever comes in later,
+    bought, granted or released, pays it first. The entry's note says how much.
     """
     return _move(
         account=account,
@@ -225,19 +229,23 @@ def _move(
     note: str = "",
     capped: bool = False,
 ) -> CreditEntry:
-    """Lock the account, look for the key, change both columns and write the row. 3 statements.
+    """Lock the account, look for the key, change the columns and write the row. 3 statements.
 
     The key is looked for under the lock: a twin that ran at the same time has committed by then,
     so neither a unique violation nor a second movement can happen. Written out in SQL because
     every window of the send engine settles: the ORM's five queries cost as much as the window's
     rendering.
+
+    Whatever comes in pays what is owed first, in a movement of its own behind the one that
+    brought it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT credit_balance FROM accounts_account WHERE id = %s FOR NO KEY UPDATE",
+            "SELECT credit_balance, credit_owed FROM accounts_account WHERE id = %s "
+            "FOR NO KEY UPDATE",
             [account.pk],
         )
-        (balance,) = cursor.fetchone()
+        balance, owed = cursor.fetchone()
         cursor.execute(
             "SELECT id FROM accounts_creditentry WHERE account_id = %s AND idempotency_key = %s",
             [account.pk, key],
@@ -245,16 +253,21 @@ def _move(
         done = cursor.fetchone()
         if done:
             return CreditEntry.objects.get(pk=done[0])
+        owes = 0
         if balance + available < 0:
             if not capped:
                 raise InsufficientCredits(needed=-available, balance=balance)
-            note = _and(note, f"{-available - balance:,} more were borne by the platform")
-            available = -balance
+            short, available = -available - balance, -balance
+            owes = short if kind == CreditKind.REFUND else 0
+            note = _and(
+                note, f"{short:,} more {'are owed' if owes else 'were borne by the platform'}"
+            )
         entry = CreditEntry(
             account_id=account.pk,
-            kind=kind,
+            kind=str(kind),
             available=available,
             held=held,
+            owed=owes,
             balance_after=balance + available,
             idempotency_key=key,
             batch_id=batch_id,
@@ -262,34 +275,61 @@ def _move(
             note=note,
             created_at=now(),
         )
-        cursor.execute(
-            """
-            WITH moved AS (
-                UPDATE accounts_account
-                SET credit_balance = credit_balance + %s, credit_held = credit_held + %s
-                WHERE id = %s
-            )
-            INSERT INTO accounts_creditentry (account_id, kind, available, held, balance_after,
-                idempotency_key, batch_id, actor_id, note, created_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            RETURNING id
-            """,
-            [
-                available,
-                held,
-                account.pk,
-                account.pk,
-                str(kind),
-                available,
-                held,
-                entry.balance_after,
-                key,
-                batch_id,
-                actor.pk if actor else None,
-                note,
-                entry.created_at,
-            ],
-        )
-        (entry.pk,) = cursor.fetchone()
+        _write(cursor, [entry, *_paid_first(entry, owed)])
     entry._state.adding = False
     return entry
+
+
+def _paid_first(entry: CreditEntry, owed: int) -> list[CreditEntry]:
+    """The movement by which what came in pays what is owed; none where nothing is."""
+    pays = min(owed, entry.available)
+    if pays <= 0:
+        return []
+    return [
+        CreditEntry(
+            account_id=entry.account_id,
+            kind=str(CreditKind.REFUND),
+            available=-pays,
+            held=0,
+            owed=-pays,
+            balance_after=entry.balance_after - pays,
+            idempotency_key=f"owed:{entry.idempotency_key}"[:120],
+            note="Owed since a payment went back",
+            created_at=entry.created_at,
+        )
+    ]
+
+
+_COLUMNS: Final = (
+    "account_id", "kind", "available", "held", "owed", "balance_after", "idempotency_key",
+    "batch_id", "actor_id", "note", "created_at",
+)  # fmt: skip
+
+
+def _write(cursor: CursorWrapper, entries: Sequence[CreditEntry]) -> None:
+    """Movements of one account in this order, and its columns, in one statement.
+
+    Sets the first one's key.
+    """
+    row = f"({', '.join(['%s'] * len(_COLUMNS))})"
+    cursor.execute(
+        f"""
+        WITH moved AS (
+            UPDATE accounts_account
+            SET credit_balance = credit_balance + %s, credit_held = credit_held + %s,
+                credit_owed = credit_owed + %s
+            WHERE id = %s
+        )
+        INSERT INTO accounts_creditentry ({", ".join(_COLUMNS)})
+        VALUES {", ".join([row] * len(entries))}
+        RETURNING id
+        """,
+        [
+            sum(entry.available for entry in entries),
+            sum(entry.held for entry in entries),
+            sum(entry.owed for entry in entries),
+            entries[0].account_id,
+            *(getattr(entry, column) for entry in entries for column in _COLUMNS),
+        ],
+    )
+    (entries[0].pk,) = cursor.fetchone()

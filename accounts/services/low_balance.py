@@ -4,20 +4,14 @@ Owns `Account.low_balance_told_at`. What is low each account says itself (`low_b
 A sweep: it finds the accounts that crossed their line, whatever moved the credits.
 """
 
-import logging
-from smtplib import SMTPException
-
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db.models import F
-from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.choices import Role
-from accounts.models import Account, Membership
+from accounts.models import Account
+from accounts.services.mailing import members_mail
 from common.clock import now
-
-log = logging.getLogger(__name__)
 
 
 def balances_warn() -> int:
@@ -47,20 +41,13 @@ def balances_warn() -> int:
 
 
 def _tell(account: Account) -> bool:
-    admins = Membership.objects.filter(account=account, role__in=[Role.OWNER, Role.ADMIN])
-    emails = list(admins.filter(user__is_active=True).values_list("user__email", flat=True))
-    if not emails:
-        return False
-    context = {"account": account, "link": settings.PUBLIC_URL + reverse("credits")}
-    try:
-        send_mail(
-            f"{account.name}: {account.credit_balance:,} credits left",
-            render_to_string("accounts/email/low_balance.txt", context),
-            None,
-            emails,
-        )
-    except (SMTPException, OSError) as error:
-        log.warning("account %s was not told that credits run low: %s", account.pk, error)
+    is_told = members_mail(
+        account=account,
+        roles=[Role.OWNER, Role.ADMIN],
+        subject=f"{account.name}: {account.credit_balance:,} credits left",
+        template="accounts/email/low_balance.txt",
+        context={"account": account, "link": settings.PUBLIC_URL + reverse("credits")},
+    )
+    if not is_told:
         Account.objects.filter(pk=account.pk).update(low_balance_told_at=None)
-        return False
-    return True
+    return is_told

@@ -1,30 +1,20 @@
 """Credits for money: a purchase is begun here, paid at Stripe, and made good by a webhook.
 
-Owns `Purchase`. What is bought is frozen in it when it is begun, so a package that changes while
-somebody pays changes nothing for them. How Stripe is asked and read is `accounts.payments`'.
-
-A webhook may come twice, late, or in another order than things happened: credits are granted under
-a key made of the session, and what went back is counted from Stripe's running total.
+What is bought is frozen in `Purchase` when it is begun, so a package that changes while somebody
+pays changes nothing for them. How Stripe is asked and read is `accounts.payments`', what its
+webhooks do `accounts.services.paid`'s.
 """
-
-import logging
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
 from accounts import payments
-from accounts.choices import CreditKind
-from accounts.errors import PaymentMismatch, PaymentsOff, PaymentTooEarly
+from accounts.errors import PaymentsOff
 from accounts.models import Account, Package, Purchase, User
-from accounts.payments import Paid, PaidBack
 from accounts.services.audit import audit_record
-from accounts.services.credits import credits_grant, credits_refund
-from common.clock import now
 from common.errors import NotFound
 from common.ids import secret_token
-
-log = logging.getLogger(__name__)
 
 
 def purchase_begin(
@@ -89,80 +79,3 @@ def _begun(account: Account, actor: User, package_id: int, request_key: str) -> 
             data={"credits": purchase.credits, "price": purchase.price},
         )
     return purchase
-
-
-def payment_heard(*, payload: bytes, signature: str) -> None:
-    """Take in a webhook of Stripe's. Events about nothing of ours change nothing.
-
-    Raises:
-        PaymentForged: Stripe did not sign it.
-        PaymentMismatch: it is about one of our purchases and disagrees with it.
-        PaymentTooEarly: a refund whose payment has not been told yet; Stripe tries again.
-
-    Locks: purchase, account.
-    """
-    event = payments.event_read(payload, signature)
-    if isinstance(event, Paid):
-        _paid(event)
-    elif isinstance(event, PaidBack):
-        _paid_back(event)
-
-
-@transaction.atomic
-def _paid(event: Paid) -> None:
-    purchase = _named(event.reference)
-    if purchase is None:
-        return
-    known = (purchase.session_id, purchase.price_cents, purchase.currency)
-    # The webhook may come before the answer that told us the session.
-    if known not in (
-        (event.session_id, event.amount_cents, event.currency),
-        ("", event.amount_cents, event.currency),
-    ):
-        log.error("session %s does not agree with purchase %s", event.session_id, purchase.pk)
-        raise PaymentMismatch
-    credits_grant(
-        account=purchase.account,
-        credits=purchase.credits,
-        kind=CreditKind.PURCHASE,
-        key=f"stripe:{event.session_id}",
-        actor=purchase.created_by,
-        note=f"{purchase.name}, {purchase.price}",
-    )
-    if purchase.paid_at is None:
-        purchase.paid_at, purchase.session_id = now(), event.session_id
-        purchase.save(update_fields=["paid_at", "session_id"])
-
-
-@transaction.atomic
-def _paid_back(event: PaidBack) -> None:
-    purchase = _named(event.reference)
-    if purchase is None:
-        return
-    if purchase.paid_at is None:
-        raise PaymentTooEarly
-    if event.currency != purchase.currency or event.amount_cents > purchase.price_cents:
-        log.error("a refund does not agree with purchase %s", purchase.pk)
-        raise PaymentMismatch
-    # All refunds so far against all credits so far: rounding never adds up.
-    taken, due = (
-        purchase.credits * cents // purchase.price_cents
-        for cents in (purchase.refunded_cents, event.amount_cents)
-    )
-    if due <= taken:
-        return
-    credits_refund(
-        account=purchase.account,
-        credits=due - taken,
-        key=f"refund:{purchase.session_id}:{event.amount_cents}",
-        actor=None,
-        note=f"{purchase.name}: the payment went back",
-    )
-    purchase.refunded_cents = event.amount_cents
-    purchase.save(update_fields=["refunded_cents"])
-
-
-def _named(reference: str) -> Purchase | None:
-    """The purchase of that reference, locked; None where Stripe tells of somebody else's."""
-    rows = Purchase.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("account", "created_by").filter(reference=reference).first()

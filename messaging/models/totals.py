@@ -47,7 +47,7 @@ class BatchCost(models.Model):
     micros = models.BigIntegerField(default=0, help_text="Millionths of `currency`.")
     credits = models.BigIntegerField(default=0)
     retried_credits = models.BigIntegerField(default=0)
-    adjusted_credits = models.BigIntegerField(default=0)
+    adjusted_credits = models.BigIntegerField(default=0, db_default=0)
     asked_at = models.DateTimeField(default=now, help_text="When the carrier was last asked.")
 
     class Meta:

@@ -136,7 +136,7 @@ def test_money_paid_back_takes_what_is_left_of_the_credits() -> None:
 
     entry = CreditEntry.objects.get(account=account, kind="refund")
     assert (entry.available, entry.balance_after) == (-30, 0)
-    assert entry.note == "Card payment paid back; 20 more were borne by the platform"
+    assert entry.note == "Card payment paid back; 20 more are owed"
     assert _columns(account) == (0, 70) == _ledger(account)
 
 

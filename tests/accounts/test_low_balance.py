@@ -62,7 +62,7 @@ def test_a_mail_that_was_not_taken_is_tried_again(low: Account, monkeypatch: Any
         raise SMTPException("busy")
 
     with monkeypatch.context() as broken:
-        broken.setattr("accounts.services.low_balance.send_mail", refuse)
+        broken.setattr("accounts.services.mailing.send_mail", refuse)
         assert balances_warn() == 0
 
     assert balances_warn() == 1

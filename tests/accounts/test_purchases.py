@@ -6,15 +6,19 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.core import mail
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import Account, AuditEvent, CreditEntry, Package, Purchase, User
-from accounts.services import credits_reserve
+from accounts.selectors import credit_books
+from accounts.services import credits_grant, credits_release, credits_reserve
+from messaging.recounting import differences as recounted
 from tests.accounts.stripe_stand_in import StripeStandIn, stand_in
 
 pytestmark = pytest.mark.django_db
@@ -247,8 +251,15 @@ def test_what_went_back_takes_its_share_once_and_in_any_order(
     assert Purchase.objects.get().refunded_cents == 5000
 
 
-def test_credits_that_were_used_are_not_taken_back(
-    stripe: StripeStandIn, purchase: Purchase, account: Account
+def owes(account: Account) -> tuple[int, int]:
+    """What is left and what is owed, both of which are the ledger's sums."""
+    account.refresh_from_db()
+    assert recounted() == []
+    return account.credit_balance, account.credit_owed
+
+
+def test_credits_that_were_used_are_owed_and_paid_by_whatever_comes_in(
+    stripe: StripeStandIn, purchase: Purchase, account: Account, alice: User
 ):
     tell(PAID)
     credits_reserve(account=account, batch_id=7, credits=102_000, key="reserve")
@@ -256,8 +267,181 @@ def test_credits_that_were_used_are_not_taken_back(
     assert tell("charge.refunded-all") == 204
 
     entry = CreditEntry.objects.get(kind="refund")
-    assert (entry.available, entry.balance_after) == (-500, 0)
-    assert entry.note == "Shop: the payment went back; 2,000 more were borne by the platform"
+    assert (entry.available, entry.owed, entry.balance_after) == (-500, 2000, 0)
+    assert entry.note == "Shop: the payment went back; 2,000 more are owed"
+    assert owes(account) == (0, 2000)
+    page = browser(alice).get("/settings/credits/").content.decode()
+    assert "<strong>2,000</strong> credits are owed" in page
+
+    credits_release(account=account, batch_id=7, credits=300, key="release")
+    assert owes(account) == (0, 1700)
+    credits_grant(account=account, credits=1000, kind="grant", key="gift", actor=None)
+    assert owes(account) == (0, 700)
+    credits_grant(account=account, credits=1000, kind="purchase", key="more", actor=None)
+    credits_grant(account=account, credits=1000, kind="purchase", key="more", actor=None)
+    assert owes(account) == (300, 0)
+
+    paid = CreditEntry.objects.filter(kind="refund", owed__lt=0).order_by("pk")
+    assert list(paid.values_list("available", "note")) == [
+        (-300, "Owed since a payment went back"),
+        (-1000, "Owed since a payment went back"),
+        (-700, "Owed since a payment went back"),
+    ]
+    books = credit_books(account)
+    assert (books.out_of_balance, books.issued, books.held) == (0, 102_000, 101_700)
+
+
+def test_owners_hear_of_credits_that_went_back_and_it_is_in_the_audit_log(
+    stripe: StripeStandIn,
+    purchase: Purchase,
+    account: Account,
+    django_capture_on_commit_callbacks: Any,
+):
+    tell(PAID)
+    credits_reserve(account=account, batch_id=7, credits=102_000, key="reserve")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        tell("charge.refunded-all")
+        tell("charge.refunded-all")
+
+    (told,) = mail.outbox
+    assert (told.to, told.subject) == (
+        ["alice@example.com"],
+        f"{account.name}: 2,500 credits taken back",
+    )
+    assert "2,500 credits were taken back" in told.body
+    assert "2,000 of those taken back had been used already and are owed" in told.body
+    event = AuditEvent.objects.get(action="credits.taken_back")
+    assert (event.actor, event.subject) == (None, "Shop")
+    assert event.data == {"credits": 2500, "owed": 2000}
+
+
+# ---- disputes -----------------------------------------------------------------------------------
+
+OPENED, WON, LOST = (f"charge.dispute.{name}" for name in ("created", "closed-won", "closed-lost"))
+ASKED = "charge.dispute.created-inquiry"
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ([PAID, OPENED], 0),
+        ([PAID, OPENED, OPENED, LOST, LOST], 0),
+        ([PAID, OPENED, WON], 2500),
+        ([PAID, OPENED, WON, WON, OPENED], 2500),
+        ([PAID, WON, OPENED], 2500),
+        ([PAID, LOST, OPENED], 0),
+        ([PAID, LOST, WON], 2500),  # on appeal
+        ([PAID, ASKED], 2500),
+        ([PAID, ASKED, OPENED, ASKED], 0),
+        ([OPENED, PAID, PAID], 0),
+        ([OPENED, WON, PAID], 2500),
+        ([PAID, "charge.refunded-half", OPENED], 0),
+        ([PAID, "charge.refunded-all", OPENED, LOST], 0),
+        ([PAID, "charge.refunded-half", OPENED, WON], 1250),
+    ],
+)
+def test_a_dispute_holds_the_credits_until_it_is_won(
+    stripe: StripeStandIn, purchase: Purchase, account: Account, told: list[str], left: int
+):
+    assert [tell(name) for name in told] == [204] * len(told)
+
+    assert owes(account) == (100_000 + left, 0)
+    assert Purchase.objects.get().back_credits == 2500 - left
+    assert credit_books(account).out_of_balance == 0
+
+
+def test_every_order_of_what_is_told_ends_the_same(
+    stripe: StripeStandIn, purchase: Purchase, account: Account
+):
+    """Four events; a refund that comes too early is told again, as Stripe does."""
+    names = [PAID, "charge.refunded-half", OPENED, WON]
+    for order in permutations(names):
+        with transaction.atomic():
+            waiting = list(order)
+            while waiting:
+                waiting = [name for name in waiting if tell(name) == 409]
+            assert owes(account) == (101_250, 0), order
+            transaction.set_rollback(True)
+
+
+def test_a_won_dispute_pays_what_is_owed_first(
+    stripe: StripeStandIn, purchase: Purchase, account: Account
+):
+    tell(PAID)
+    credits_reserve(account=account, batch_id=7, credits=102_000, key="reserve")
+    tell(OPENED)
+    assert owes(account) == (0, 2000)
+
+    tell(WON)
+
+    assert owes(account) == (500, 0)
+    assert [one for one in bought(account) if one[1] > 0] == [("purchase", 2500)] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"payment_intent": "pi_of_another_system"}, 204),
+        ({"payment_intent": None}, 204),
+        ({"status": "something_new"}, 204),
+        ({"currency": "eur"}, 409),
+    ],
+)
+def test_disputes_of_others_and_words_we_do_not_know_move_nothing(
+    stripe: StripeStandIn,
+    purchase: Purchase,
+    account: Account,
+    changes: dict[str, Any],
+    status: int,
+):
+    tell(PAID)
+
+    assert tell(OPENED, **changes) == status
+
+    assert owes(account) == (102_500, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("checkout.session.expired", "The payment page for <strong>2,500</strong> credits ran out"),
+        ("checkout.session.async_payment_failed", "The bank refused the payment"),
+    ],
+)
+def test_what_came_to_nothing_says_so_until_it_is_paid(
+    stripe: StripeStandIn,
+    purchase: Purchase,
+    account: Account,
+    alice: User,
+    name: str,
+    words: str,
+):
+    page = f"/settings/credits/buy/?purchase={purchase.pk}"
+    assert tell(name) == 204
+    assert words in browser(alice).get(page).content.decode()
+    assert bought(account) == []
+
+    assert (tell(PAID), tell(name)) == (204, 204)
+    assert words not in browser(alice).get(page).content.decode()
+    assert bought(account) == [("purchase", 2500)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_payment_and_its_dispute_told_at_once_settle(
+    stripe: StripeStandIn, purchase: Purchase, account: Account
+):
+    def one(name: str) -> int:
+        try:
+            return tell(name)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, [PAID, OPENED] * 4))
+
+    assert answers == [204] * 8
+    assert owes(account) == (100_000, 0)
 
 
 def test_purchases_of_others_are_not_seen(

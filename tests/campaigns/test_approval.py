@@ -16,7 +16,7 @@ from campaigns.choices import ApprovalState, BlastState
 from campaigns.errors import ApprovalGone, ApprovalMissing, ApprovalOwn, ApprovalVoid
 from campaigns.models import Approval, Blast
 from campaigns.recurring import Rule
-from campaigns.services import launching
+from campaigns.services import freezing, launching
 from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact, Group, GroupMember
@@ -223,7 +223,7 @@ def test_who_joins_while_it_is_launched_is_found_in_the_batch(
 ) -> None:
     decide(asked, bob)
     send(account, alice, draft)
-    looked = launching.refusal
+    looked = freezing.refusal
 
     def look(*args: Any) -> Any:
         """The look before the launch, after which Zoe takes Ann's place."""

@@ -171,7 +171,10 @@ def single(account: Account, key: str, **fields: Any) -> Batch:
         }
     )
     send_all()
-    return Batch.objects.get(pk=message.batch_id)
+    batch = message.batch
+    assert batch is not None
+    batch.refresh_from_db()
+    return batch
 
 
 def ages(batch: Batch, hours: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.db import connection, transaction
+from django.db.models import Sum
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -57,6 +58,9 @@ def assert_balanced(account: Account) -> None:
     assert books.out_of_balance == 0
     assert (books.available, books.held) == (account.credit_balance, account.credit_held)
     assert min(books.available, books.held, books.used) >= 0
+    assert account.credit_owed == 0 or account.credit_balance == 0
+    owed = CreditEntry.objects.filter(account=account).aggregate(owed=Sum("owed"))["owed"]
+    assert account.credit_owed == owed >= 0
     left = 0
     for entry in CreditEntry.objects.filter(account=account).order_by("pk"):
         left += entry.available

@@ -11,6 +11,7 @@ from accounts.models import Account, User
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from contacts.models import Contact, OptOut
+from messaging.carrier_list import CarrierAway
 from messaging.choices import BatchKind, Direction, MessageState
 from messaging.models import (
     Attempt,
@@ -20,7 +21,7 @@ from messaging.models import (
     Message,
     SenderNumber,
 )
-from messaging.reconcile import CarrierAway, batch_reconcile, inbound_catch_up, reconcile_due
+from messaging.reconcile import batch_reconcile, inbound_catch_up, reconcile_due
 from messaging.recounting import differences
 from messaging.senders import webhook_url
 from messaging.services import batch_launch

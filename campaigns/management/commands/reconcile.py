@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.models import Blast
-from messaging.reconcile import CarrierAway, batch_reconcile
+from messaging.carrier_list import CarrierAway
+from messaging.reconcile import batch_reconcile
 
 
 class Command(BaseCommand):
