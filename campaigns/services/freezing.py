@@ -1,8 +1,8 @@
 """What an approval froze, and whether it still holds.
 
 Content and people are frozen as digests: text, pictures, groups, numbers, time to give up, and who
-is in the groups, whether they may be texted or not. Credits are a most. The time is not frozen, so an
-approved blast may be moved.
+is in the groups, whether they may be texted or not. Credits are a most. The time is not frozen, so
+an approved blast may be moved.
 
 Of a pattern that repeats the people of a day are other ones by nature: its occurrences are held to
 the content, which names the groups and their rules, to as many people, and to the credits.

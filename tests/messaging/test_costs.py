@@ -250,6 +250,9 @@ def test_beat_asks_for_them_with_what_the_number_received(
     reply = single(account, "r")
     sim.flush()
     ages(reply, 2)
+    # Its final word came, so that nothing but the price is still open.
+    Message.objects.filter(batch=reply).update(state="delivered", rank=4)
+    reply.tallies.all().delete()
     SenderNumber.objects.update(created_at=now() - timedelta(days=1))
 
     assert reconcile_due() == 0
