@@ -7,7 +7,7 @@ import common.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0016_pictures"),
+        ("messaging", "0018_payload_text"),
     ]
 
     operations = [
