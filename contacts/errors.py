@@ -136,6 +136,28 @@ class FieldInImport(Conflict):
         )
 
 
+class TagNameTaken(Conflict):
+    """Two tags of an account cannot have the same name."""
+
+    code = "tag_name_taken"
+
+    def __init__(self, name: str) -> None:
+        sentence = f"There is a tag called “{name}” already. Choose another name."
+        super().__init__(sentence, fields={"name": sentence})
+
+
+class TagInRules(Conflict):
+    """A smart group asks who has this tag; without it, the rule would mean somebody else."""
+
+    code = "tag_in_rules"
+
+    def __init__(self, name: str, *, by: str) -> None:
+        super().__init__(
+            f"The rules of “{by}” ask who has the tag “{name}”. Nothing was changed. Change those"
+            " rules first."
+        )
+
+
 class RulesInvalid(Invalid):
     """Rules that say what cannot be said; `path` is where, such as ``all[1].not``."""
 
@@ -150,7 +172,7 @@ class RulesInvalid(Invalid):
 
 
 class RuleTargetMissing(NotFound):
-    """A rule names a group, blast, campaign or field that is not the account's."""
+    """A rule names a group, tag, blast, campaign or field that is not the account's."""
 
     code = "rule_target_missing"
 

@@ -29,15 +29,15 @@ def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
 
     Args:
         account: Whose.
-        params: `q`, `group`, `consent`, `blank` (a merge field), `own` (a field of the account's
-            own) with the `value` that it is to have.
+        params: `q`, `group`, `tag`, `consent`, `blank` (a merge field), `own` (a field of the
+            account's own) with the `value` that it is to have.
     """
-    group, consent = params.get("group", ""), params.get("consent", "")
-    is_id = group.isascii() and group.isdigit() and len(group) < 19
+    consent = params.get("consent", "")
     found = selectors.contacts_list(
         account=account,
         search=typed(params.get("q", "")),
-        group=int(group) if is_id else None,
+        group=_id(params.get("group", "")),
+        tag=_id(params.get("tag", "")),
         consent=consent if consent in Consent.values else "",
     )
     if blank := params.get("blank", ""):
@@ -48,11 +48,18 @@ def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
     return found
 
 
+def _id(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def _title(account: Account, params: Params) -> str:
     told = [str(dict(Consent.choices).get(params.get("consent", ""), "")), params.get("q", "")]
     if params.get("group"):
         named = selectors.groups_named(account=account)
         told += [group.name for group in named if str(group.pk) == params["group"]]
+    if params.get("tag"):
+        tags = selectors.tags_named(account=account)
+        told += [tag.name for tag in tags if str(tag.pk) == params["tag"]]
     if params.get("blank"):
         told.append(f"without {params['blank']}")
     if params.get("own"):

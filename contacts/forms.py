@@ -211,6 +211,16 @@ class GroupForm(forms.Form):
     )
 
 
+class TagForm(forms.Form):
+    """A tag's name."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=40,
+        widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "regular"}),
+    )
+
+
 class UploadForm(forms.Form):
     """The file of an import, and what its people are there for."""
 
@@ -274,6 +284,13 @@ class StartForm(ConsentQuestion):
         required=False,
         widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "Spring customers"}),
     )
+    tags = forms.CharField(
+        label="Tag everybody",
+        max_length=500,
+        required=False,
+        help_text="Several are separated by commas.",
+        widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "spring fair"}),
+    )
     wording = forms.CharField(
         label="How did these people agree to get texts from you?",
         max_length=WORDING_LENGTH,
@@ -291,7 +308,7 @@ class StartForm(ConsentQuestion):
         super().__init__(*args, **kwargs)
         self._columns = len(contact_import.mapping)
         if contact_import.is_opt_out_list:
-            for name in ("group", "group_name", "unknown"):
+            for name in ("group", "group_name", "tags", "unknown"):
                 del self.fields[name]
             self.fields["wording"].label = "Where does this list come from?"
             self.fields["wording"].help_text = (
@@ -303,6 +320,10 @@ class StartForm(ConsentQuestion):
         groups = self.fields["group"]
         assert isinstance(groups, forms.ModelChoiceField)
         groups.queryset = selectors.groups_static(account=account)
+
+    def tag_names(self) -> list[str]:
+        """The tags as typed; `import_start` checks them."""
+        return str(self.cleaned_data.get("tags", "")).split(",")
 
     def mapping(self) -> list[str]:
         """One target a column, as posted; `import_start` checks them."""

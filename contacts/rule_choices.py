@@ -19,7 +19,7 @@ from contacts.rule_form import Draft, Row
 from contacts.rule_words import FIELD_LABELS, VALUE_LABELS, Line, Names, outline
 from contacts.rules import DAY, DEEDS, FIELDS, OWN, TARGETS, TEXT, Did, Rule, leaves
 from contacts.rules_typed import options_of
-from contacts.selectors import field_types, groups_static
+from contacts.selectors import field_types, groups_static, tags_named
 
 Choice = tuple[str, str]
 _TEXT_OPS: Final = (
@@ -81,6 +81,7 @@ _WANTS: Final[Mapping[str, str]] = {
 }
 _AHEAD: Final = ("next_days", "yearly_days")
 _GROUP_OPS: Final = (("in", "is in"), ("not_in", "is not in"))
+_TAG_OPS: Final = (("has", "has"), ("not_has", "does not have"))
 _DID_OPS: Final = (("did", "yes"), ("not_did", "no, never"))
 
 
@@ -113,6 +114,11 @@ class RuleChoices:
         return [(str(group.pk), group.name) for group in groups_static(account=self._account)]
 
     @cached_property
+    def tags(self) -> list[Choice]:
+        """Tags by name."""
+        return [(str(tag.pk), tag.name) for tag in tags_named(account=self._account)]
+
+    @cached_property
     def custom(self) -> dict[str, FieldType]:
         """Key and type of the account's own fields."""
         return field_types(account=self._account)
@@ -123,8 +129,9 @@ class RuleChoices:
         own = [(CUSTOM_PREFIX + key, field.label) for key, field in self.custom.items()]
         deeds = [(f"did:{deed}", words[0].upper() + words[1:]) for deed, words in DEEDS.items()]
         groups = [("group", "Group")] if self.groups else []
+        tags = [("tag", "Tag")] if self.tags else []
         parts = [
-            ("The person", [*FIELD_LABELS.items(), *groups]),
+            ("The person", [*FIELD_LABELS.items(), *groups, *tags]),
             ("What became of your texts", deeds),
             ("Your own fields", own),
         ]
@@ -156,12 +163,13 @@ class RuleChoices:
         return [(block.match, [self.row(row) for row in block.rows]) for block in draft.blocks]
 
     def lines(self, rule: Rule) -> list[Line]:
-        """The rule in words. Three queries at most."""
+        """The rule in words. Four queries at most."""
         asked = [leaf.target for leaf in leaves(rule) if isinstance(leaf, Did) and leaf.target]
         names = Names(
             {int(pk): name for pk, name in self.groups},
             rule_sources.targets().names(account=self._account, targets=asked),
             self.custom,
+            {int(pk): name for pk, name in self.tags},
         )
         return outline(rule, names)
 
@@ -170,6 +178,8 @@ class RuleChoices:
             return (), (), ""
         if row.what == "group":
             return _GROUP_OPS, self.groups, "choice"
+        if row.what == "tag":
+            return _TAG_OPS, self.tags, "choice"
         if row.what.startswith("did:"):
             return _DID_OPS, (), "deed"
         kind = FIELDS.get(row.what, OWN)

@@ -17,6 +17,7 @@ from contacts.rules import (
     AnyOf,
     Did,
     Field,
+    HasTag,
     InGroup,
     Not,
     Rule,
@@ -35,8 +36,9 @@ class Row:
     """One rule as it stands in the form.
 
     Attributes:
-        what: ``first_name`` (any field), ``group``, or ``did:clicked``; empty for none yet.
-        op: A field's question, ``in`` or ``did``, with ``not_`` before it for the opposite.
+        what: ``first_name`` (any field), ``group``, ``tag``, ``did:clicked``; empty for none yet.
+        op: A field's question, ``in``, ``has`` or ``did``, with ``not_`` before it for the
+            opposite.
         value: What was typed or chosen, days of a field of days among it; several are joined by
             commas.
         to: The larger number of two.
@@ -178,6 +180,10 @@ def _row_plain(row: Row) -> dict[str, Any]:
         if not row.value:
             raise RulesInvalid("rule_value_invalid", "Choose a group.")
         return {"group": _number(row.value)}
+    if what == "tag":
+        if not row.value:
+            raise RulesInvalid("rule_value_invalid", "Choose a tag.")
+        return {"tag": _number(row.value)}
     if what == "did":
         kind, _, number = row.of.partition(":")
         of = {kind: _number(number)} if kind else {}
@@ -211,6 +217,8 @@ def _row(rule: Rule) -> Row | None:
     match rule.rule if isinstance(rule, Not) else rule:
         case InGroup(group_id):
             return Row("group", f"{is_not}in", str(group_id))
+        case HasTag(tag_id):
+            return Row("tag", f"{is_not}has", str(tag_id))
         case Did(deed, target, days):
             of = f"{target.kind}:{target.id}" if isinstance(target, Target) else ""
             return Row(f"did:{deed}", f"{is_not}did", of=of, days=str(days or ""))

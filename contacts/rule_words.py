@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from contacts.choices import Consent, FieldKind, LineType
 from contacts.field_types import FieldType, words
 from contacts.fields import CUSTOM_PREFIX, LABELS
-from contacts.rules import DEEDS, AllOf, AnyOf, Did, Field, InGroup, Not, Rule, Target
+from contacts.rules import DEEDS, AllOf, AnyOf, Did, Field, HasTag, InGroup, Not, Rule, Target
 
 FIELD_LABELS: Final[Mapping[str, str]] = {
     **{name: LABELS[name] for name in ("first_name", "last_name", "email", "phone", "timezone")},
@@ -70,6 +70,7 @@ class Names(NamedTuple):
     groups: Mapping[int, str]
     targets: Mapping[Target, str]
     custom: Mapping[str, FieldType]
+    tags: Mapping[int, str]
 
 
 def outline(rule: Rule, names: Names, depth: int = 0) -> list[Line]:
@@ -108,6 +109,9 @@ def _leaf(rule: Rule, names: Names, *, is_not: bool) -> str:
         case InGroup(group_id):
             group = names.groups.get(group_id, "a group that is gone")
             return f"{'Is not' if is_not else 'Is'} in the group “{group}”"
+        case HasTag(tag_id):
+            tag = names.tags.get(tag_id, "one that is gone")
+            return f"{'Does not have' if is_not else 'Has'} the tag “{tag}”"
         case Did(deed, target, days):
             words = _NEVER[deed] if is_not else DEEDS[deed]
             if target:

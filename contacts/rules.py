@@ -3,6 +3,7 @@
     {"all": [rule, ...]}   {"any": [rule, ...]}   {"not": rule}
     {"field": "first_name", "op": "contains", "value": "ann"}
     {"group": 7}
+    {"tag": 5}
     {"did": "clicked", "blast": 3, "days": 30}
 
 Nothing else can be expressed, and nothing that was read here is ever part of a statement's text:
@@ -119,6 +120,13 @@ class InGroup:
 
 
 @dataclass(frozen=True)
+class HasTag:
+    """Who has a tag."""
+
+    tag_id: int
+
+
+@dataclass(frozen=True)
 class Target:
     """A blast or a campaign: `kind` is one of TARGETS."""
 
@@ -138,7 +146,8 @@ class Did:
     days: int | None = None
 
 
-Rule = AllOf | AnyOf | Not | Field | InGroup | Did
+Leaf = Field | InGroup | HasTag | Did
+Rule = AllOf | AnyOf | Not | Leaf
 
 
 def parse(raw: object) -> Rule:
@@ -171,12 +180,14 @@ def plain(rule: Rule) -> dict[str, Any]:
             return {"field": name, "op": op} | ({} if value is None else {"value": given})
         case InGroup(group_id):
             return {"group": group_id}
+        case HasTag(tag_id):
+            return {"tag": tag_id}
         case Did(deed, target, days):
             of = {target.kind: target.id} if target else {}
             return {"did": deed, **of} | ({} if days is None else {"days": days})
 
 
-def leaves(rule: Rule) -> Iterator[Field | InGroup | Did]:
+def leaves(rule: Rule) -> Iterator[Leaf]:
     """Every rule that asks something itself, in the order of reading."""
     match rule:
         case AllOf(rules) | AnyOf(rules):
@@ -367,6 +378,11 @@ def _group(raw: Mapping[str, object], path: str, depth: int) -> Rule:
     return InGroup(_id(raw["group"], "group", path))
 
 
+def _tag(raw: Mapping[str, object], path: str, depth: int) -> Rule:
+    _only(raw, {"tag"}, path)
+    return HasTag(_id(raw["tag"], "tag", path))
+
+
 def _did(raw: Mapping[str, object], path: str, depth: int) -> Rule:
     _only(raw, {"did", "days", *TARGETS}, path)
     deed = raw["did"]
@@ -410,5 +426,6 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, object], str, int], Rule]]] 
     "not": _not,
     "field": _field,
     "group": _group,
+    "tag": _tag,
     "did": _did,
 }

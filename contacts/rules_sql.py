@@ -1,7 +1,7 @@
 """Rules as one statement: whom do they fit? Owns the compilation; contacts.rules owns the language.
 
-What a contact's own columns say becomes a condition on contacts. Groups and texts are asked in
-sets, each read once: rows of (contact, bits), a bit for every rule the set answers. The sets are
+What a contact's own columns say becomes a condition on contacts. Groups, tags and texts are asked
+in sets, each read once: rows of (contact, bits), a bit for every rule the set answers. The sets are
 joined to the contacts one after another, and each rule is read off the bits as soon as they are
 there.
 
@@ -40,6 +40,7 @@ from contacts.rules import (
     AnyOf,
     Did,
     Field,
+    HasTag,
     InGroup,
     Not,
     Rule,
@@ -49,6 +50,7 @@ from contacts.rules import (
 
 _OWN: Final = "own"
 _MEMBERS: Final = "members"
+_TAGGED: Final = "tagged"
 # Not strict on purpose, nor is the id that comes out: "p.id IS NOT NULL", or an id that must equal
 # something outside, would let the planner make a left join of it.
 _THERE: Final = "coalesce(p.id, 0) <> 0"
@@ -202,25 +204,27 @@ class _Bits:
 
     def _part(self, of: object) -> Sql:
         """A set: each contact once, with its bits."""
-        rows = self._members() if of == _MEMBERS else self._texts(cast("Target | None", of))
-        if of == _MEMBERS and len(self._of(of)) == 1:
-            return rows  # nobody is in one group twice
+        if of == _MEMBERS:
+            rows = self._listed(of, "contacts_groupmember", "group_id")
+        elif of == _TAGGED:
+            rows = self._listed(of, "contacts_contacttag", "tag_id")
+        else:
+            rows = self._texts(cast("Target | None", of))
+        if of in (_MEMBERS, _TAGGED) and len(self._of(of)) == 1:
+            return rows  # nobody is in one group, or has one tag, twice
         return Sql(
             f"SELECT u.id, bit_or(u.mask) FROM ({rows.text}) u (id, mask) GROUP BY u.id",
             rows.params,
         )
 
-    def _members(self) -> Sql:
-        masks = {
-            rule.group_id: mask
-            for rule, mask in self._of(_MEMBERS).items()
-            if isinstance(rule, InGroup)
-        }
-        whens = " ".join(f"WHEN {group} THEN {mask}" for group, mask in masks.items())
+    def _listed(self, of: object, table: str, column: str) -> Sql:
+        """Who is in groups, or has tags: by the rows of a table, whose names are ours."""
+        masks = {_listed_id(rule): mask for rule, mask in self._of(of).items()}
+        whens = " ".join(f"WHEN {pk} THEN {mask}" for pk, mask in masks.items())
         of_one = "" if self._only is None else " AND m.contact_id = %s"
         return Sql(
-            f"SELECT m.contact_id, (CASE m.group_id {whens} END)::bigint "
-            f"FROM contacts_groupmember m WHERE m.account_id = %s AND m.group_id = ANY(%s){of_one}",
+            f"SELECT m.contact_id, (CASE m.{column} {whens} END)::bigint "
+            f"FROM {table} m WHERE m.account_id = %s AND m.{column} = ANY(%s){of_one}",
             [self._account.pk, list(masks), *([self._only.contact.pk] if self._only else [])],
         )
 
@@ -239,13 +243,20 @@ class _Bits:
 
 
 def _set_of(rule: Rule) -> object:
-    """Which set answers: the contacts' own, the members of groups, or the texts of a target."""
+    """Which set answers: the contacts' own, members of groups, tags, or the texts of a target."""
     match rule:
         case InGroup():
             return _MEMBERS
+        case HasTag():
+            return _TAGGED
         case Did(_, target, _):
             return target
     return _OWN
+
+
+def _listed_id(rule: Rule) -> int:
+    assert isinstance(rule, InGroup | HasTag)
+    return rule.group_id if isinstance(rule, InGroup) else rule.tag_id
 
 
 def _condition(rule: Rule, at: _At) -> Q:

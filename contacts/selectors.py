@@ -6,13 +6,23 @@ Numbers of erased people are known by keyed hashes only (docs/adr/0023-erased-bu
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import phonenumbers
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Lower
 
 from accounts.models import Account
 from common.crypto import keyed_hashes
@@ -26,6 +36,7 @@ from contacts.models import (
     ConsentEvent,
     Contact,
     ContactImport,
+    ContactTag,
     CustomField,
     ErasedNumber,
     Group,
@@ -35,6 +46,7 @@ from contacts.models import (
     OptInForm,
     OptInKeyword,
     OptOut,
+    Tag,
 )
 
 # Spelled like the index `contact_search`, or PostgreSQL does not use it.
@@ -72,6 +84,7 @@ def contacts_list(
     account: Account,
     search: str = "",
     group: int | None = None,
+    tag: int | None = None,
     consent: str = "",
 ) -> QuerySet[Contact]:
     """Live contacts, unordered (page them by key).
@@ -81,11 +94,15 @@ def contacts_list(
         search: Beginnings of names, e-mail and phone, all of which must fit; a phone may be typed
             in any form, with or without country code.
         group: Only members of this group of the account, static or smart (one query more).
+        tag: Only whoever has this tag of the account.
         consent: Only this word on consent; anything else is no filter.
     """
     contacts = _live(account)
     if group is not None:
         contacts = members(account=account, group_ids=[group])
+    if tag is not None:
+        tagged = ContactTag.objects.filter(account=account, tag_id=tag)
+        contacts = contacts.filter(pk__in=tagged.values("contact_id"))
     if search.strip():
         contacts = contacts.alias(searched=_SEARCHED).filter(_matches(account, search))
     if consent in Consent.values:
@@ -343,6 +360,41 @@ def groups_of(*, account: Account, contact: Contact) -> QuerySet[Group]:
 def line_fact(*, account: Account, phone: str) -> LineFact | None:
     """What a carrier told of the phone's line, if it was asked. One query."""
     return LineFact.objects.filter(account=account, phone=phone).first()
+
+
+def tags_named(*, account: Account) -> QuerySet[Tag]:
+    """The account's tags by name. One query."""
+    return Tag.objects.filter(account=account).order_by(Lower("name"))
+
+
+def tags_of(*, account: Account, contact: Contact) -> QuerySet[Tag]:
+    """The tags of a contact, by name."""
+    return tags_named(account=account).filter(contact_tags__contact=contact)
+
+
+def tags_list(*, account: Account) -> QuerySet[Tag]:
+    """Tags by name, each with `size`, the number of people who have it. One query."""
+    sizes = (
+        ContactTag.objects.filter(tag=OuterRef("pk"))
+        .order_by()
+        .values("tag")
+        .annotate(size=Count("pk"))
+        .values("size")
+    )
+    size = Coalesce(Subquery(sizes, output_field=IntegerField()), 0)
+    return tags_named(account=account).annotate(size=size)
+
+
+def tagged_ids(*, account: Account, name: str) -> QuerySet[Any, Any]:
+    """Ids of the contacts that have the tag of this name, in any case of letters."""
+    tags = Tag.objects.filter(account=account).alias(folded=Lower("name"))
+    named = tags.filter(folded=" ".join(name.lower().split()))
+    return ContactTag.objects.filter(account=account, tag__in=named).values("contact_id")
+
+
+def with_tags(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
+    """The same contacts with their `tags` by name, for pages: one query more for all of them."""
+    return contacts.prefetch_related(Prefetch("tags", Tag.objects.order_by(Lower("name"))))
 
 
 def imports_list(*, account: Account) -> QuerySet[ContactImport]:

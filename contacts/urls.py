@@ -13,6 +13,7 @@ from contacts.views import (
     proof,
     reviews,
     smart,
+    tags,
 )
 
 urlpatterns = [
@@ -42,6 +43,11 @@ urlpatterns = [
     path("groups/<int:pk>/rename/", groups.group_rename, name="group_rename"),
     path("groups/<int:pk>/delete/", groups.group_delete, name="group_delete"),
     path("groups/<int:pk>/remove/<int:contact_pk>/", groups.group_remove, name="group_remove"),
+    path("<int:pk>/tag/", tags.contact_tag, name="contact_tag"),
+    path("<int:pk>/untag/<int:tag_pk>/", tags.contact_untag, name="contact_untag"),
+    path("tags/", tags.tag_list, name="tag_list"),
+    path("tags/<int:pk>/", tags.tag_edit, name="tag_edit"),
+    path("tags/<int:pk>/delete/", tags.tag_delete, name="tag_delete"),
     path("fields/", own_fields.field_list, name="field_list"),
     path("fields/new/", own_fields.field_create, name="field_create"),
     path("fields/<int:pk>/", own_fields.field_edit, name="field_edit"),

@@ -22,6 +22,7 @@ class ContactSerializer(serializers.ModelSerializer):
     """A contact. `phone` is E.164; `consent` is the current word on whether they may be texted."""
 
     consent = serializers.ChoiceField(choices=Consent.choices, read_only=True)
+    tags: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
 
     class Meta:
         model = Contact
@@ -33,6 +34,7 @@ class ContactSerializer(serializers.ModelSerializer):
             "email",
             "timezone",
             "custom",
+            "tags",
             "line_type",
             "region",
             "consent",
@@ -73,8 +75,22 @@ class ContactFieldsSerializer(StrictFields, serializers.Serializer[dict[str, Any
     )
 
 
+class TagNamesField(serializers.ListField):
+    """Names of tags; services say what is wrong with one."""
+
+    child = serializers.CharField(max_length=200)
+
+
+class ContactChangeSerializer(ContactFieldsSerializer):
+    """Fields of a contact to change."""
+
+    tags = TagNamesField(required=False, help_text="All of its tags; others come off.")
+
+
 class ContactCreateSerializer(ContactFieldsSerializer):
     """A contact to add or complete."""
+
+    tags = TagNamesField(required=False, help_text="Tags to put on it.")
 
     groups = serializers.ListField(
         child=IdField(), required=False, help_text="Ids of groups to put it into."
@@ -99,6 +115,7 @@ class ContactBulkSerializer(StrictFields, serializers.Serializer[dict[str, Any]]
 
     rows = RowsField(max_length=ROWS_MAX)
     groups = serializers.ListField(child=IdField(), required=False)
+    tags = TagNamesField(required=False, help_text="Tags to put on all of them.")
     consent_wording = serializers.CharField(required=False, allow_blank=True, max_length=500)
     dry_run = serializers.BooleanField(
         required=False, default=False, help_text="Write nothing; say what would become of each row."
@@ -180,7 +197,7 @@ _RULE = {
     "additionalProperties": True,
     "description": (
         "One of {all: [rule, …]}, {any: [rule, …]}, {not: rule}, {field, op, value}, {group: id},"
-        " {did, blast | campaign, days}; see docs/groups.md. Null for a static group."
+        " {tag: id}, {did, blast | campaign, days}; see docs/groups.md. Null for a static group."
     ),
     "example": {"all": [{"did": "clicked", "days": 30}, {"not": {"group": 7}}]},
 }

@@ -20,8 +20,8 @@ from contacts.api.serializers import (
     ConsentChangeSerializer,
     ConsentEventSerializer,
     ContactBulkSerializer,
+    ContactChangeSerializer,
     ContactCreateSerializer,
-    ContactFieldsSerializer,
     ContactSerializer,
     GroupSerializer,
     MembersSerializer,
@@ -43,6 +43,7 @@ class ContactFilter(filters.FilterSet):
     group = filters.NumberFilter(
         method="in_group", help_text="Only people of this group, static or smart."
     )
+    tag = filters.CharFilter(method="tagged", help_text="Only people with this tag, by its name.")
     search = filters.CharFilter(
         method="searched", help_text="Beginnings of names, e-mail or phone."
     )
@@ -56,6 +57,11 @@ class ContactFilter(filters.FilterSet):
         account = calling_account(self.request)
         found = selectors.contacts_list(account=account, search=value)
         return contacts.filter(pk__in=found.values("pk"))
+
+    def tagged(self, contacts: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
+        """Contacts that have the tag."""
+        account = calling_account(self.request)
+        return contacts.filter(pk__in=selectors.tagged_ids(account=account, name=value))
 
     def in_group(self, contacts: QuerySet[Contact], name: str, value: Any) -> QuerySet[Contact]:
         """Contacts of the group, as on its page."""
@@ -74,10 +80,11 @@ class ContactViewSet(
     queryset = Contact.objects.none()
 
     def get_queryset(self) -> QuerySet[Contact]:
-        """Only live contacts of the key's account; deleted ones where they are restored."""
+        """Only live contacts of the key's account, with their tags; deleted ones to restore."""
+        account = calling_account(self.request)
         if self.action == "restore":
-            return selectors.contacts_deleted(account=calling_account(self.request))
-        return selectors.contacts_list(account=calling_account(self.request))
+            return selectors.contacts_deleted(account=account)
+        return selectors.with_tags(selectors.contacts_list(account=account))
 
     @extend_schema(
         request=ContactCreateSerializer,
@@ -95,6 +102,7 @@ class ContactViewSet(
             account=calling_account(request),
             actor=calling_user(request),
             group_ids=values.pop("groups", ()),
+            tags=values.pop("tags", ()),
             consent_wording=values.pop("consent_wording", ""),
             consent_source=ConsentSource.API,
             rows=[values],
@@ -107,17 +115,21 @@ class ContactViewSet(
         answer = status.HTTP_201_CREATED if result.status == "new" else status.HTTP_200_OK
         return Response(ContactSerializer(contact).data, status=answer)
 
-    @extend_schema(request=ContactFieldsSerializer(partial=True), responses=ContactSerializer)
+    @extend_schema(request=ContactChangeSerializer(partial=True), responses=ContactSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Change exactly the given fields; an empty value erases, `custom` is replaced whole."""
-        form = ContactFieldsSerializer(data=request.data, partial=True)
+        """Change exactly the given fields; an empty value erases.
+
+        `custom` and `tags` are replaced whole.
+        """
+        form = ContactChangeSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        contact = services.contact_update(
-            account=calling_account(request),
-            actor=calling_user(request),
-            contact_id=self.get_object().pk,
-            **form.validated_data,
-        )
+        who: dict[str, Any] = {"account": calling_account(request), "actor": calling_user(request)}
+        values = dict(form.validated_data)
+        tags = values.pop("tags", None)
+        with transaction.atomic():
+            contact = services.contact_update(**who, contact_id=self.get_object().pk, **values)
+            if tags is not None:
+                services.contact_tags_set(**who, contact_id=contact.pk, names=tags)
         return Response(ContactSerializer(contact).data)
 
     @extend_schema(responses={204: None})
@@ -152,6 +164,7 @@ class ContactViewSet(
             actor=calling_user(request),
             rows=form.validated_data["rows"],
             group_ids=form.validated_data.get("groups", ()),
+            tags=form.validated_data.get("tags", ()),
             consent_wording=form.validated_data.get("consent_wording", ""),
             consent_source=ConsentSource.API,
             dry_run=form.validated_data["dry_run"],

@@ -13,12 +13,14 @@ from contacts.models.imports import RUNS_MAX, ContactImport, ImportChange, Impor
 from contacts.models.lines import LineFact
 from contacts.models.optin import OptInForm, OptInKeyword, OptInPending
 from contacts.models.people import Contact, CustomField
+from contacts.models.tags import ContactTag, Tag
 
 __all__ = [
     "RUNS_MAX",
     "ConsentEvent",
     "Contact",
     "ContactImport",
+    "ContactTag",
     "CustomField",
     "ErasedNumber",
     "Group",
@@ -31,4 +33,5 @@ __all__ = [
     "OptInKeyword",
     "OptInPending",
     "OptOut",
+    "Tag",
 ]

@@ -1,5 +1,6 @@
 """A list on its way in: the run, refused rows, what it changed, rows still to be merged."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
@@ -61,6 +62,13 @@ class ContactImport(models.Model):
         default="",
         db_default="",
         help_text="Of a group to be made for these people.",
+    )
+    tags = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Names of tags for these people.",
     )
     is_dry_run = models.BooleanField(
         default=False,

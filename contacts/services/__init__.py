@@ -52,6 +52,13 @@ from contacts.services.smart import (
     group_rules_set,
     rules_count,
 )
+from contacts.services.tags import (
+    contact_tag_remove,
+    contact_tags_add,
+    contact_tags_set,
+    tag_delete,
+    tag_rename,
+)
 from contacts.services.undoing import import_undo, import_undo_run, is_undoable, undo_sweep
 from contacts.services.uniting import contacts_unite
 from contacts.services.uploads import (
@@ -69,6 +76,9 @@ __all__ = [
     "contact_delete",
     "contact_groups_set",
     "contact_restore",
+    "contact_tag_remove",
+    "contact_tags_add",
+    "contact_tags_set",
     "contact_update",
     "contact_upsert",
     "contacts_unite",
@@ -115,6 +125,8 @@ __all__ = [
     "optout_take_back",
     "person_erase",
     "rules_count",
+    "tag_delete",
+    "tag_rename",
     "undo_sweep",
     "way_back",
 ]

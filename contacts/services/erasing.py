@@ -19,6 +19,7 @@ from contacts.errors import ErasureWaits
 from contacts.models import (
     ConsentEvent,
     Contact,
+    ContactTag,
     ErasedNumber,
     GroupMember,
     ImportChange,
@@ -185,6 +186,7 @@ def _contact_erase(contact: Contact, alias: str) -> None:
     """The row becomes one that is nobody's, like those that only hold an opt-out."""
     moment = now()
     GroupMember.objects.filter(contact=contact).delete()
+    ContactTag.objects.filter(contact=contact).delete()
     Contact.objects.filter(pk=contact.pk).update(
         phone=alias,
         first_name="",

@@ -24,6 +24,7 @@ from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import group_create, groups_check
 from contacts.services.own_fields import fields_hold
+from contacts.services.tags import tag_names
 from contacts.services.uploads import file_path, import_create, import_lock
 
 # A heartbeat comes with every piece, some times a second; a merge holds the row's lock instead.
@@ -42,6 +43,7 @@ def import_start(
     mapping: Sequence[str],
     group: Group | None = None,
     group_name: str = "",
+    tags: Sequence[str] = (),
     consent_wording: str = "",
     dry_run: bool = False,
 ) -> ContactImport:
@@ -54,6 +56,7 @@ def import_start(
         mapping: One entry a column (see contacts.columns).
         group: A group of the account for everybody in the file.
         group_name: Name of a group to be made for them, instead.
+        tags: Names of tags for everybody in the file; new ones are made when it is merged.
         consent_wording: How these people agreed to be texted; empty leaves their consent as it is.
             Of an opt-out list: where it comes from.
         dry_run: Stop once every row is counted, with nothing written, until `import_confirm`.
@@ -64,6 +67,7 @@ def import_start(
         MappingInvalid: the columns cannot be imported like this.
         NotFound: no such import, or another account's group.
         GroupIsSmart: rules decide who is in the group.
+        Invalid: a name cannot be a tag's.
 
     Locks: the account's fields, shared; the import.
     Side effects: enqueues contacts.import_run; an audit event.
@@ -73,10 +77,12 @@ def import_start(
     if group is not None:
         groups_check(account, [group.pk])
     contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
-    if contact_import.is_opt_out_list and (set(mapping) - {"", "phone"} or group or group_name):
+    contact_import.tags = tag_names(tags)
+    more = set(mapping) - {"", "phone"} or group or group_name or contact_import.tags
+    if contact_import.is_opt_out_list and more:
         raise MappingInvalid(
-            "Of an opt-out list only the phone numbers are taken, and nobody joins a group. Leave"
-            " the other columns out. Nothing was imported yet."
+            "Of an opt-out list only the phone numbers are taken, and nobody joins a group or gets"
+            " a tag. Leave the other columns out. Nothing was imported yet."
         )
     name = " ".join(group_name.split())
     if name and Group.objects.filter(account=account, name=name).exists():

@@ -18,12 +18,13 @@ from common.errors import NotFound
 from contacts import fields
 from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
-from contacts.models import Contact, GroupMember
+from contacts.models import Contact, ContactTag, GroupMember
 from contacts.selectors import contacts_deleted, erased_among
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 from contacts.services.own_fields import fields_read
+from contacts.services.tags import tag_fill, tag_names, tags_ensure
 from contacts.signals import contacts_merged
 
 ROWS_MAX = 1000
@@ -58,6 +59,7 @@ def contact_upsert(
     actor: User | None,
     phone: str,
     group_ids: Sequence[int] = (),
+    tags: Sequence[str] = (),
     consent_source: ConsentSource = ConsentSource.MANUAL,
     consent_wording: str = "",
     **values: Any,
@@ -69,6 +71,7 @@ def contact_upsert(
         actor: Who adds it.
         phone: As people type it; read as dialled in the account's country.
         group_ids: Groups of the account to put it into.
+        tags: Names of tags to put on it.
         consent_source: Where the consent comes from, if `consent_wording` is given.
         consent_wording: How the person agreed to be texted.
         values: first_name, last_name, email, timezone, custom (a mapping).
@@ -84,6 +87,7 @@ def contact_upsert(
         actor=actor,
         rows=[row],
         group_ids=group_ids,
+        tags=tags,
         consent_source=consent_source,
         consent_wording=consent_wording,
     )
@@ -99,6 +103,7 @@ def contacts_upsert_many(
     actor: User | None,
     rows: Sequence[Mapping[str, Any]],
     group_ids: Sequence[int] = (),
+    tags: Sequence[str] = (),
     consent_source: ConsentSource = ConsentSource.API,
     consent_wording: str = "",
     dry_run: bool = False,
@@ -111,6 +116,7 @@ def contacts_upsert_many(
         rows: At most 1,000, each with phone and any of first_name, last_name, email, timezone,
             custom. Of rows with the same phone the last one counts, the others are duplicates.
         group_ids: Groups of the account to put them into.
+        tags: Names of tags to put on them; those that are new are made.
         consent_source: Where the consent comes from, if `consent_wording` is given.
         consent_wording: How these people agreed to be texted; those who opted out stay out.
         dry_run: Write nothing, only say what would become of each row.
@@ -121,6 +127,7 @@ def contacts_upsert_many(
 
     Raises:
         TooManyRows: more than 1,000.
+        Invalid: a name cannot be a tag's.
         NotFound: a group is not the account's.
         GroupIsSmart: rules decide who is in a group.
 
@@ -131,6 +138,7 @@ def contacts_upsert_many(
         raise TooManyRows(limit=ROWS_MAX)
     erasing_held_off(account=account)
     groups_check(account, group_ids)
+    tags = tag_names(tags)
     read = _read(account, [row.get("custom") for row in rows])
     rows_clean = [_clean(row, account.default_country, read) for row in rows]
     cleaned = _without_erased(account, rows_clean)
@@ -154,6 +162,9 @@ def contacts_upsert_many(
         group_fill(
             account=account, group_ids=group_ids, source=_SOURCE, params=params, moment=moment
         )
+    if tags:
+        made = tags_ensure(account=account, actor=actor, names=tags)
+        tag_fill(account=account, tags=made, source=_SOURCE, params=params, moment=moment)
     ids = dict(Contact.objects.filter(account=account, phone__in=people).values_list("phone", "pk"))
     states = {phone: "new" if is_new else "updated" for phone, is_new in changed}
     if dry_run:
@@ -212,7 +223,7 @@ def contact_update(
 
 @transaction.atomic
 def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> None:
-    """Take a contact out of lists and groups. Its opt-out and history of consent stay.
+    """Take a contact out of lists, groups and tags. Its opt-out and history of consent stay.
 
     `contact_restore` brings it back as it was; adding the phone again, as a new contact.
 
@@ -223,6 +234,7 @@ def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> 
     """
     contact = _contact_lock(account, contact_id)
     GroupMember.objects.filter(contact=contact).delete()
+    ContactTag.objects.filter(contact=contact).delete()
     contact.deleted_at = contact.updated_at = now()
     contact.save(update_fields=["deleted_at", "updated_at"])
     audit_record(account=account, actor=actor, action="contact.deleted", subject=contact.phone)
@@ -253,7 +265,7 @@ def contact_restore(*, account: Account, actor: User | None, contact_id: int) ->
 def _contact_move(
     account: Account, actor: User | None, contact: Contact, person: fields.Person
 ) -> Contact:
-    """Give a contact another phone: the row of that phone takes over fields and groups.
+    """Give a contact another phone: the row of that phone takes over fields, groups and tags.
 
     The old row remembers into whom it went, as a merged one does: it is the same person.
     """
@@ -261,9 +273,10 @@ def _contact_move(
     if taken:
         raise PhoneTaken(contact_id=taken.pk)
     groups = list(contact.group_members.values_list("group_id", flat=True))
+    tags = list(contact.tags.values_list("name", flat=True))
     contact_delete(account=account, actor=actor, contact_id=contact.pk)
     values = {name: getattr(person, name) for name in _FIELDS}
-    moved = contact_upsert(account=account, actor=actor, group_ids=groups, **values)
+    moved = contact_upsert(account=account, actor=actor, group_ids=groups, tags=tags, **values)
     theirs = Q(pk=contact.pk) | Q(merged_into=contact)
     Contact.objects.filter(theirs, account=account).update(merged_into=moved)
     contacts_merged.send(sender=contact_update, account=account, kept=moved, gone=contact)

@@ -29,6 +29,7 @@ from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
 from contacts.services.optouts import opt_outs_forecast, opt_outs_merge
+from contacts.services.tags import tag_fill, tags_ensure
 from contacts.services.uploads import FILE_GONE, file_path, import_shape
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ def _merge(run: ContactImport) -> None:
 
 
 def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
-    """(new, new or changed) contacts, with their fields, consent and group."""
+    """(new, new or changed) contacts, with their fields, consent, group and tags."""
     account = run.account
     keys = [target[len(CUSTOM_PREFIX) :] for target in run.mapping if _is_custom(target)]
     custom_fields_register(account=account, labels={key: label(key) for key in keys})
@@ -220,6 +221,14 @@ def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
         group_fill(
             account=account,
             group_ids=[run.group_id],
+            source="SELECT phone FROM import_people",
+            params={},
+            moment=moment,
+        )
+    if run.tags:
+        tag_fill(
+            account=account,
+            tags=tags_ensure(account=account, actor=run.created_by, names=run.tags),
             source="SELECT phone FROM import_people",
             params={},
             moment=moment,

@@ -18,8 +18,8 @@ from contacts import rule_sources
 from contacts.errors import CountTooLong, GroupIsSmart, GroupIsStatic, RuleTargetMissing
 from contacts.fields import CUSTOM_PREFIX
 from contacts.membership import rule_count
-from contacts.models import Group
-from contacts.rules import Did, Field, InGroup, Rule, leaves, parse, plain
+from contacts.models import Group, Tag
+from contacts.rules import Did, Field, HasTag, InGroup, Leaf, Rule, leaves, parse, plain
 from contacts.rules_typed import typed
 from contacts.selectors import field_types
 from contacts.services.own_fields import fields_hold
@@ -119,16 +119,17 @@ def rules_read(*, account: Account, rules: object, holds: bool = False) -> Rule:
 
     Raises:
         RulesInvalid: they say what cannot be said.
-        RuleTargetMissing: one names a group, blast, campaign or field that is not the account's.
+        RuleTargetMissing: one names a group, tag, blast, campaign or field of nobody here.
         GroupIsSmart: one asks who is in a smart group; rules would go round in circles.
 
-    Locks: with `holds`, the account's fields, shared; the groups they name, in the order of ids.
+    Locks: with `holds`, the account's fields, shared; the groups they name by id, then the tags.
     """
     if holds:
         fields_hold(account)
     rule = parse(rules)
     asked = list(leaves(rule))
     _groups_check(account, {leaf.group_id for leaf in asked if isinstance(leaf, InGroup)}, holds)
+    _tags_check(account, {leaf.tag_id for leaf in asked if isinstance(leaf, HasTag)}, holds)
     targets = {leaf.target for leaf in asked if isinstance(leaf, Did) and leaf.target}
     known = rule_sources.targets().names(account=account, targets=targets)
     for target in targets - known.keys():
@@ -146,7 +147,15 @@ def rules_read(*, account: Account, rules: object, holds: bool = False) -> Rule:
 
 def rules_naming(*, account: Account, group_id: int) -> Group | None:
     """A smart group whose rules ask who is in this group, if there is one. One query."""
-    named = InGroup(group_id)
+    return _naming(account, InGroup(group_id))
+
+
+def tag_rules_naming(*, account: Account, tag_id: int) -> Group | None:
+    """A smart group whose rules ask who has this tag, if there is one. One query."""
+    return _naming(account, HasTag(tag_id))
+
+
+def _naming(account: Account, named: Leaf) -> Group | None:
     smart = Group.objects.filter(account=account, rules__isnull=False).order_by("name")
     return next((group for group in smart if named in leaves(parse(group.rules))), None)
 
@@ -163,6 +172,12 @@ def group_lock(account: Account, group_id: int) -> Group:
     if group is None:
         raise NotFound
     return group
+
+
+def _tags_check(account: Account, tag_ids: set[int], holds: bool) -> None:
+    tags = Tag.objects.filter(account=account, pk__in=tag_ids).order_by("pk")
+    if tag_ids and len(tags.select_for_update(no_key=True) if holds else tags) != len(tag_ids):
+        raise RuleTargetMissing("tag")
 
 
 def _groups_check(account: Account, group_ids: set[int], holds: bool) -> None:

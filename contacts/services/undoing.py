@@ -1,8 +1,8 @@
 """Undoing a whole import: whom it brought goes, what it changed is put back, all or nothing.
 
-Whoever was edited, texted, heard from or put into a group since is left alone, and so is every
-opt-out. The consent that came with the import is taken back by an event of its own. What a merge
-keeps for this is ImportChange (contacts.services.merging).
+Whoever was edited, texted, heard from, tagged or put into a group since is left alone, and so is
+every opt-out. The consent that came with the import is taken back by an event of its own. What a
+merge keeps for this is ImportChange (contacts.services.merging).
 """
 
 from datetime import datetime, timedelta
@@ -42,10 +42,13 @@ _HEARD_FROM = """
             AND e.import_id IS DISTINCT FROM %(import)s
     )
 """
-_GROUPED = """
+_LISTED = """
     DELETE FROM import_undo u WHERE EXISTS (
         SELECT FROM contacts_groupmember m
         WHERE m.contact_id = u.contact_id AND m.added_at > %(merged_at)s
+    ) OR EXISTS (
+        SELECT FROM contacts_contacttag t
+        WHERE t.contact_id = u.contact_id AND t.added_at > %(merged_at)s
     )
 """
 _VOID = """
@@ -84,15 +87,22 @@ _RESTORE = f"""
     FROM import_undo u
     WHERE c.id = u.contact_id AND u.before IS NOT NULL
 """
-# The import's own memberships carry its moment; those of people who are left alone stay.
-_LEAVE_GROUP = """
-    DELETE FROM contacts_groupmember m
-    WHERE m.group_id = %(group)s AND m.added_at = %(merged_at)s
+# The import's own memberships and tags carry its moment; those of people who are left alone stay.
+_NOT_LEFT = """
+    m.added_at = %(merged_at)s
         AND NOT EXISTS (
             SELECT FROM contacts_importchange h
             WHERE h.contact_import_id = %(import)s AND h.contact_id = m.contact_id
                 AND NOT EXISTS (SELECT FROM import_undo u WHERE u.contact_id = h.contact_id)
         )
+"""
+_LEAVE_GROUP = f"""
+    DELETE FROM contacts_groupmember m WHERE m.group_id = %(group)s AND {_NOT_LEFT}
+"""
+_TAKE_TAGS = f"""
+    DELETE FROM contacts_contacttag m
+    WHERE m.tag_id IN (SELECT t.id FROM contacts_tag t WHERE t.account_id = %(account)s)
+        AND {_NOT_LEFT}
 """
 
 
@@ -176,10 +186,11 @@ def import_undo_run(import_id: int) -> None:
         cursor.execute(_UNTOUCHED, params)
         cursor.execute("ANALYZE import_undo")
         cursor.execute(_HEARD_FROM, params)
-        cursor.execute(_GROUPED, params)
+        cursor.execute(_LISTED, params)
     _leave_those_in_use(contact_import.account, contact_import.merged_at)
     with connection.cursor() as cursor:
-        for statement in (_VOID, _LEAVE_GROUP, _REMOVE, _RESTORE):
+        taken_back = [_VOID, _LEAVE_GROUP, *([_TAKE_TAGS] if contact_import.tags else [])]
+        for statement in (*taken_back, _REMOVE, _RESTORE):
             cursor.execute(statement, params)
         cursor.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM import_undo")
         removed, undone = cursor.fetchone()

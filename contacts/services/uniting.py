@@ -15,7 +15,7 @@ from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.choices import ConsentSource
 from contacts.fields import CUSTOM_PREFIX
-from contacts.models import Contact, GroupMember, OptOut
+from contacts.models import Contact, ContactTag, GroupMember, OptOut
 from contacts.services.consent import consent_revoke
 from contacts.signals import contacts_merged
 
@@ -63,6 +63,7 @@ def contacts_unite(
     contact, other = found[contact_id], found[other_id]
     _values_take(contact, other, take)
     _groups_unite(contact, other)
+    _tags_unite(contact, other)
     moment = now()
     contact.updated_at = moment
     contact.save(update_fields=[*OWN_FIELDS, "custom", "updated_at"])
@@ -108,6 +109,20 @@ def _groups_unite(contact: Contact, other: Contact) -> None:
             [contact.pk, other.pk],
         )
     GroupMember.objects.filter(contact=other).delete()
+
+
+def _tags_unite(contact: Contact, other: Contact) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO contacts_contacttag (account_id, tag_id, contact_id, added_at)
+            SELECT account_id, tag_id, %s, added_at FROM contacts_contacttag
+            WHERE contact_id = %s ORDER BY tag_id
+            ON CONFLICT (tag_id, contact_id) DO NOTHING
+            """,
+            [contact.pk, other.pk],
+        )
+    ContactTag.objects.filter(contact=other).delete()
 
 
 def _stricter_wins(account: Account, actor: User | None, contact: Contact, other: Contact) -> None:

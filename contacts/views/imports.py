@@ -108,6 +108,7 @@ def import_start(request: AccountRequest, pk: int) -> HttpResponse:
                 mapping=form.mapping(),
                 group=form.cleaned_data.get("group"),
                 group_name=form.cleaned_data.get("group_name", ""),
+                tags=form.tag_names(),
                 consent_wording=form.cleaned_data["wording"],
                 dry_run=True,
             )

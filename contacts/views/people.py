@@ -39,13 +39,15 @@ def contact_list(request: AccountRequest) -> HttpResponse:
     found = contacts_chosen(account, params)
     blank = params.get("blank", "")
     context = {
-        "page": keyset_page(found, request.GET, size=PAGE_SIZE),
+        "page": keyset_page(selectors.with_tags(found), request.GET, size=PAGE_SIZE),
         "chosen": params,
         "query": urlencode(params),
         "q": params.get("q", ""),
         "group": params.get("group", ""),
         "consent": params.get("consent", ""),
         "groups": selectors.groups_named(account=account),
+        "tag": params.get("tag", ""),
+        "tags": selectors.tags_named(account=account),
         "consents": Consent.choices,
         "total": selectors.contacts_count(account=account),
         "blank": next((m for m in selectors.merge_fields(account=account) if m.name == blank), None)
@@ -92,10 +94,11 @@ def contact_group(request: AccountRequest) -> HttpResponse:
 
 def _chosen(params: Mapping[str, str]) -> dict[str, str]:
     """What the list is narrowed to; what makes no sense is left out."""
-    consent, group = params.get("consent", ""), params.get("group", "")
+    consent, group, tag = (params.get(name, "") for name in ("consent", "group", "tag"))
     kept = {
         "q": typed(params.get("q", "")),
         "group": group if group.isdecimal() else "",
+        "tag": tag if tag.isdecimal() else "",
         "consent": consent if consent in Consent.values else "",
         "blank": typed(params.get("blank", "")),
         "own": typed(params.get("own", "")),
@@ -239,6 +242,8 @@ def _detail(request: AccountRequest, contact: Contact, form: WordingForm) -> Htt
     context = {
         "contact": contact,
         "groups": selectors.groups_of(account=account, contact=contact),
+        "tags": selectors.tags_of(account=account, contact=contact),
+        "known_tags": selectors.tags_named(account=account),
         "own_fields": [
             (own.label, words(own.kind, str(contact.custom[key])))
             for key, own in selectors.field_types(account=account).items()

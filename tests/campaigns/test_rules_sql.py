@@ -15,7 +15,7 @@ from accounts.models import Account
 from campaigns.models import Blast, Campaign
 from contacts.choices import Consent, LineType
 from contacts.membership import rule_count
-from contacts.models import Contact, CustomField, Group, GroupMember
+from contacts.models import Contact, ContactTag, CustomField, Group, GroupMember, Tag
 from contacts.person import person_of
 from contacts.rules import parse
 from contacts.rules_sql import fitting, fitting_ids
@@ -41,8 +41,10 @@ class Town:
     account: Account
     people: list[Contact]
     groups: list[Group]
+    tags: list[Tag]
     blasts: list[Blast]
     members: set[tuple[int, int]]
+    tagged: set[tuple[int, int]]
     texts: list[Message]
 
 
@@ -69,6 +71,13 @@ def _town(account: Account, sender: SenderNumber, draw: random.Random) -> Town:
         for contact in people
         if contact.deleted_at is None and draw.random() < 0.4
     )
+    tags = [Tag.objects.create(account=account, name=f"Tag {n}") for n in range(2)]
+    tagged = ContactTag.objects.bulk_create(
+        ContactTag(account=account, tag=tag, contact=contact)
+        for tag in tags
+        for contact in people
+        if contact.deleted_at is None and draw.random() < 0.3
+    )
     campaigns = [Campaign.objects.create(account=account, name=f"C{n}") for n in range(2)]
     blasts = [_blast(account, sender, campaigns[n // 2], n) for n in range(4)]
     batches = [blast.batch for blast in blasts if blast.batch] + [None]
@@ -77,7 +86,14 @@ def _town(account: Account, sender: SenderNumber, draw: random.Random) -> Town:
         for n in range(400)
     )
     return Town(
-        account, people, groups, blasts, {(m.group_id, m.contact_id) for m in members}, texts
+        account,
+        people,
+        groups,
+        tags,
+        blasts,
+        {(m.group_id, m.contact_id) for m in members},
+        {(t.tag_id, t.contact_id) for t in tagged},
+        texts,
     )
 
 
@@ -156,6 +172,8 @@ def says(rule: dict[str, Any], person: Contact, town: Town) -> bool:
         return not says(rule["not"], person, town)
     if "group" in rule:
         return (rule["group"], person.pk) in town.members
+    if "tag" in rule:
+        return (rule["tag"], person.pk) in town.tagged
     if "did" in rule:
         return any(_did(rule, text, town) for text in town.texts if text.contact_id == person.pk)
     return _holds(rule, person)
@@ -323,6 +341,7 @@ def _own() -> st.SearchStrategy[dict[str, Any]]:
 
 def _rules(town: Town) -> st.SearchStrategy[dict[str, Any]]:
     groups = st.sampled_from([group.pk for group in town.groups])
+    tags = st.builds(lambda pk: {"tag": pk}, st.sampled_from([tag.pk for tag in town.tags]))
     targets = st.sampled_from(
         [
             {},
@@ -337,9 +356,8 @@ def _rules(town: Town) -> st.SearchStrategy[dict[str, Any]]:
         targets,
         st.none() | _DAYS,
     )
-    leaf = (
-        did | st.builds(lambda pk: {"group": pk}, groups) | _texts() | _choices() | _days() | _own()
-    )
+    groups_in = st.builds(lambda pk: {"group": pk}, groups)
+    leaf = st.one_of(did, groups_in, tags, _texts(), _choices(), _days(), _own())
     return st.recursive(
         leaf,
         lambda inner: (

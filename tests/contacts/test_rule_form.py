@@ -66,6 +66,10 @@ def test_a_posted_form_says_rules() -> None:
         {"all": [{"any": [ANN, BEN]}, {"not": {"any": [CLICKED]}}, {"all": [{"did": "sent"}]}]},
         {"any": [{"all": [{"field": "email", "op": "filled"}]}, {"any": [ANN]}]},
         {"all": [{"field": "custom.city", "op": "one_of", "value": ["Paris", "Rome"]}]},
+        {"all": [{"tag": 5}, {"not": {"tag": 6}}]},
+        {"all": [{"not": {"field": "custom.n", "op": "between", "value": ["1", "2.5"]}}]},
+        {"any": [{"field": "custom.d", "op": "yearly_days", "value": 0}]},
+        {"any": [{"field": "custom.d", "op": "after", "value": "2026-05-03"}]},
     ],
 )
 def test_what_the_form_can_say_it_shows_again(rules: dict[str, Any]) -> None:
@@ -153,17 +157,28 @@ def test_rules_in_words() -> None:
     rules = {
         "all": [
             {"not": {"did": "replied", "campaign": 4}},
-            {"any": [CLICKED, {"group": 7}, {"not": {"group": 8}}]},
+            {"any": [CLICKED, {"group": 7}, {"not": {"group": 8}}, {"not": {"tag": 5}}]},
             {"not": {"any": [{"not": {"field": "consent", "op": "is", "value": "opted_in"}}]}},
             {"field": "custom.city", "op": "one_of", "value": ["Paris", "Rome"]},
             {"not": {"field": "created_at", "op": "last_days", "value": 1}},
             {"field": "email", "op": "filled"},
+            {"field": "custom.born", "op": "before", "value": "1980-05-03"},
+            {"field": "custom.born", "op": "yearly_days", "value": 7},
+            {"not": {"field": "custom.born", "op": "next_days", "value": 0}},
+            {"field": "custom.vip", "op": "is", "value": "true"},
+            {"field": "custom.points", "op": "between", "value": ["1", "2.5"]},
         ]
     }
     names = Names(
         {7: "VIP"},
         {Target("blast", 3): "Last call", Target("campaign", 4): "May"},
-        {"city": FieldType("text", label="Town")},
+        {
+            "city": FieldType("text", label="Town"),
+            "born": FieldType("date", label="Birthday"),
+            "vip": FieldType("yes_no", label="VIP"),
+            "points": FieldType("number", label="Points"),
+        },
+        {5: "Regular"},
     )
 
     assert outline(parse(rules), names) == [
@@ -173,10 +188,16 @@ def test_rules_in_words() -> None:
         Line(2, "Clicked a link in the blast “Last call” in the last 30 days"),
         Line(2, "Is in the group “VIP”"),
         Line(2, "Is not in the group “a group that is gone”"),
+        Line(2, "Does not have the tag “Regular”"),
         Line(1, "None of these:", True),
         Line(2, "Consent is not “Opted in”"),
         Line(1, "Town is one of “Paris”, “Rome”"),
         Line(1, "Added not in the last day"),
         Line(1, "E-mail is filled in"),
+        Line(1, "Birthday is before “3 May 1980”"),
+        Line(1, "Birthday comes round in the next 7 days"),
+        Line(1, "Birthday is not today"),
+        Line(1, "VIP is “Yes”"),
+        Line(1, "Points is between “1” and “2.5”"),
     ]
     assert plain(parse(rules)) == rules

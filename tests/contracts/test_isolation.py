@@ -77,6 +77,10 @@ PAGES: dict[str, dict[str, str]] = {
     "contact_proof": {"pk": "contact"},
     "contact_proof_page": {"pk": "contact"},
     "contact_opt_in": {"pk": "contact"},
+    "contact_tag": {"pk": "contact"},
+    "contact_untag": {"pk": "contact", "tag_pk": "tag"},
+    "tag_edit": {"pk": "tag"},
+    "tag_delete": {"pk": "tag"},
     "field_edit": {"pk": "custom_field"},
     "field_delete": {"pk": "custom_field"},
     "group_detail": {"pk": "group"},
@@ -367,6 +371,7 @@ def _page_tries(
     )
     for what, named in (
         ("group", {"value": theirs["group"]}),
+        ("tag", {"value": theirs["tag"]}),
         ("did:sent", {"of": f"blast:{theirs['sent']}"}),
         ("did:sent", {"of": f"campaign:{theirs['campaign']}"}),
     ):

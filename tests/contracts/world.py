@@ -26,6 +26,7 @@ from contacts.models import (
     OptInForm,
     OptInKeyword,
     OptOut,
+    Tag,
 )
 from exports.choices import ExportState
 from exports.models import Export
@@ -63,6 +64,7 @@ class World:
     contact_import: ContactImport
     custom_field: CustomField
     counted: ContactImport
+    tag: Tag
     optin_keyword: OptInKeyword
     carrier: CarrierAccount
     sender: SenderNumber
@@ -174,6 +176,7 @@ def world_create(account: Account, owner: User) -> World:
             path="",
             status=ImportStatus.DONE,
         ),
+        tag=Tag.objects.create(account=account, name="Regular"),
         custom_field=CustomField.objects.create(account=account, key="size", label="Size"),
         counted=_counted(account, owner),
         optin_keyword=OptInKeyword.objects.create(

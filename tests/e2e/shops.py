@@ -134,6 +134,7 @@ def shop_at_work(stack: Stack) -> Shop:
                 for one in (group, _group(account, owner, "Nobody yet"), clickers, deep)
             ],
             "group_rules": [{"pk": clickers.pk}, {"pk": deep.pk}],
+            "tag_edit": [{"pk": tag.pk} for tag in account.tags.all()],
             "field_edit": [{"pk": field.pk} for field in account.custom_fields.all()],
             "import_detail": [{"pk": one.pk} for one in imports],
             "conversation": [{"pk": one.pk} for one in conversations],
@@ -185,6 +186,7 @@ def _people(stack: Stack, account: Account, owner: User) -> tuple[list[ContactIm
         import_id=done.pk,
         mapping=done.mapping,
         group_name="Spring customers",
+        tags=["spring", "till"],
         consent_wording="Ticked “text me offers” at the till.",
     )
     finished = ContactImport.objects.filter(pk=done.pk, status=ImportStatus.DONE)
