@@ -21,6 +21,7 @@ _HEAD = (
     "consent",
     "consent_at",
     "added_at",
+    "tags",
 )
 
 
@@ -85,10 +86,15 @@ def _cells(account: Account) -> Callable[[Any], Sequence[object]]:
             contact.get_consent_display(),
             told(contact.consent_at),
             told(contact.created_at),
+            ", ".join(tag.name for tag in contact.tags.all()),
             *(str(contact.custom.get(key, "")) for key in own),
         ]
 
     return cells
 
 
-CONTACTS = ExportList(title=_title, heading=_heading, rows=contacts_chosen, cells=_cells)
+def _rows(account: Account, params: Params) -> QuerySet[Contact]:
+    return selectors.with_tags(contacts_chosen(account, params))
+
+
+CONTACTS = ExportList(title=_title, heading=_heading, rows=_rows, cells=_cells)

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.db.models import QuerySet
 
 from accounts.models import Account
 from common.errors import DomainError
@@ -13,7 +14,7 @@ from contacts.choices import FieldKind, ImportPurpose
 from contacts.errors import ProofMissing
 from contacts.field_types import FieldType
 from contacts.fields import CUSTOM_PREFIX, CUSTOM_VALUE_LENGTH, LABELS, TEXT_LENGTHS, custom_key
-from contacts.models import Contact, ContactImport, Group
+from contacts.models import Contact, ContactImport, CustomField, Group, Tag
 from contacts.rules_typed import options_of
 
 _CONTROL = {"class": "form-control"}
@@ -188,6 +189,88 @@ class OwnFieldForm(forms.Form):
         help_text="Only for “One of a list”: one a line.",
         widget=forms.Textarea(attrs={**_CONTROL, "rows": 4, "placeholder": "Small\nMedium\nLarge"}),
     )
+
+
+class ManyForm(forms.Form):
+    """One change to many people: `act` says which, and which of the other fields count.
+
+    Its names have a prefix, since those of the list beside it say who is meant.
+    """
+
+    prefix = "do"
+
+    ACTS = ("tag", "untag", "group", "ungroup", "field", "delete")
+
+    act = forms.ChoiceField(choices=[(act, act) for act in ACTS])
+    names = forms.CharField(
+        label="Put a tag on them",
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={**_CONTROL, "placeholder": "regular", "list": "known-tags"}),
+    )
+    tag = forms.ModelChoiceField(
+        Tag.objects.none(),
+        label="Take a tag off",
+        required=False,
+        empty_label="Choose …",
+        widget=forms.Select(attrs=_SELECT),
+    )
+    group = forms.ModelChoiceField(
+        Group.objects.none(),
+        label="Put them into a group, or take them out",
+        required=False,
+        empty_label="Choose …",
+        widget=forms.Select(attrs=_SELECT),
+    )
+    own = forms.ModelChoiceField(
+        CustomField.objects.none(),
+        label="Set one of your own fields",
+        required=False,
+        empty_label="Choose …",
+        widget=forms.Select(attrs=_SELECT),
+    )
+    value = forms.CharField(
+        label="To this value",
+        max_length=CUSTOM_VALUE_LENGTH,
+        required=False,
+        help_text="Dates like 2026-05-03; yes or no. Empty clears the field.",
+        widget=forms.TextInput(attrs=_CONTROL),
+    )
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: dict[str, QuerySet[Any]] = {
+            "tag": selectors.tags_named(account=account),
+            "group": selectors.groups_static(account=account),
+            "own": selectors.custom_fields(account=account),
+        }
+        for name, found in choices.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = found
+
+    def clean(self) -> dict[str, Any] | None:
+        """What the act needs is there."""
+        cleaned = super().clean() or {}
+        needed = {"tag": "names", "untag": "tag", "group": "group", "ungroup": "group"}
+        name = {**needed, "field": "own"}.get(cleaned.get("act", ""), "")
+        if name and not cleaned.get(name) and name not in self.errors:
+            self.add_error(name, "Say which.")
+        return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """What the service of the act takes."""
+        given = self.cleaned_data
+        match given["act"]:
+            case "tag":
+                return {"names": given["names"].split(",")}
+            case "untag":
+                return {"tag_id": given["tag"].pk}
+            case "field":
+                return {"key": given["own"].key, "value": given["value"]}
+            case "delete":
+                return {}
+        return {"group_id": given["group"].pk}
 
 
 class WordingForm(forms.Form):

@@ -7,6 +7,7 @@ from contacts.views import (
     erasing,
     groups,
     imports,
+    many,
     merging,
     own_fields,
     people,
@@ -19,6 +20,7 @@ from contacts.views import (
 urlpatterns = [
     path("", people.contact_list, name="contact_list"),
     path("people.csv", people.contact_export, name="contact_export"),
+    path("many/", many.contact_many, name="contact_many"),
     path("group", people.contact_group, name="contact_group"),
     path("new/", people.contact_create, name="contact_create"),
     path("<int:pk>/", people.contact_detail, name="contact_detail"),

@@ -31,9 +31,9 @@ class Tag(models.Model):
 class ContactTag(models.Model):
     """A tag on a live contact; deleting the contact takes it off.
 
-    A row each and not an array in the contact: a tag for a million people adds a million small rows
-    and writes no contact anew (docs/contacts.md has what was measured). `account` repeats what tag
-    and contact say, whose constraints hold it.
+    A row each and not an array in the contact: a tag for a million people writes no contact anew
+    (docs/adr/0026-own-values-are-text.md). `account` repeats what tag and contact say, whose
+    constraints hold it.
     """
 
     account = models.ForeignKey(

@@ -1,5 +1,13 @@
 """Writes of the contacts app: one module a matter, all reachable from here."""
 
+from contacts.services.bulk import (
+    contacts_delete,
+    contacts_field_set,
+    contacts_group,
+    contacts_tag,
+    contacts_ungroup,
+    contacts_untag,
+)
 from contacts.services.consent import consent_grant, consent_revoke, way_back
 from contacts.services.erasing import erasing_held_off, number_returns, person_erase
 from contacts.services.groups import (
@@ -81,7 +89,13 @@ __all__ = [
     "contact_tags_set",
     "contact_update",
     "contact_upsert",
+    "contacts_delete",
+    "contacts_field_set",
+    "contacts_group",
+    "contacts_tag",
+    "contacts_ungroup",
     "contacts_unite",
+    "contacts_untag",
     "contacts_upsert_many",
     "custom_field_change",
     "custom_field_create",

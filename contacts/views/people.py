@@ -35,7 +35,7 @@ PAGE_SIZE = 50
 @require_GET
 def contact_list(request: AccountRequest) -> HttpResponse:
     """Live contacts, newest first; what the address narrows them to is `contacts.exporting`'s."""
-    account, params = request.account, _chosen(request.GET)
+    account, params = request.account, list_chosen(request.GET)
     found = contacts_chosen(account, params)
     blank = params.get("blank", "")
     context = {
@@ -63,7 +63,7 @@ def contact_list(request: AccountRequest) -> HttpResponse:
 @require_GET
 def contact_export(request: AccountRequest) -> HttpResponseBase:
     """The list as filtered, as CSV, the oldest first."""
-    params = _chosen(request.GET)
+    params = list_chosen(request.GET)
     return export_answer(
         request,
         kind="contacts",
@@ -77,7 +77,7 @@ def contact_export(request: AccountRequest) -> HttpResponseBase:
 @require_POST
 def contact_group(request: AccountRequest) -> HttpResponse:
     """Make a group of the list as filtered, and begin a blast to it."""
-    params = _chosen(request.POST)
+    params = list_chosen(request.POST)
     try:
         group, count = services.group_from(
             account=request.account,
@@ -92,7 +92,7 @@ def contact_group(request: AccountRequest) -> HttpResponse:
     return redirect(f"{reverse('blast_create')}?group={group.pk}")
 
 
-def _chosen(params: Mapping[str, str]) -> dict[str, str]:
+def list_chosen(params: Mapping[str, str]) -> dict[str, str]:
     """What the list is narrowed to; what makes no sense is left out."""
     consent, group, tag = (params.get(name, "") for name in ("consent", "group", "tag"))
     kept = {

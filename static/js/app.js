@@ -132,7 +132,17 @@
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
 
+  // One tick for all rows of a page: <input type="checkbox" data-tick-all="the form's id">
+  document.addEventListener("change", (event) => {
+    const form = event.target.dataset.tickAll;
+    if (!form) return;
+    const table = event.target.closest("table");
+    const boxes = table.querySelectorAll(`tbody input[form="${form}"]`);
+    for (const box of boxes) box.checked = event.target.checked;
+  });
+
   function dress(root) {
+    for (const box of root.querySelectorAll("[data-tick-all]")) box.hidden = false;
     const Tooltip = window.tabler?.Tooltip;
     if (!Tooltip) return;
     for (const element of root.querySelectorAll('[data-bs-toggle="tooltip"]')) {

@@ -56,11 +56,11 @@ def test_a_tag_is_one_word_however_it_is_written(shop: Account, other_shop: Acco
     contact_tags_add(account=shop, actor=None, contact_id=ann.pk, names=["vip", "Vip"])
     contact_tags_add(account=other_shop, actor=None, contact_id=theirs.pk, names=["vip"])
 
-    assert [(tag.name, tag.size) for tag in tags_list(account=shop)] == [
+    assert [(tag.name, vars(tag)["size"]) for tag in tags_list(account=shop)] == [
         ("new here", 1),
         ("VIP", 1),
     ]
-    assert [(tag.name, tag.size) for tag in tags_list(account=other_shop)] == [("vip", 1)]
+    assert [(tag.name, vars(tag)["size"]) for tag in tags_list(account=other_shop)] == [("vip", 1)]
 
 
 @pytest.mark.parametrize("name", ["x" * 41, "a, b"])
@@ -165,9 +165,9 @@ def test_the_api_adds_replaces_gives_and_filters(shop: Account, alice: User) -> 
     api.post("/api/v1/contacts/bulk/", many, format="json")
     found = api.get("/api/v1/contacts/?tag=A").data["results"]
 
-    assert (made.status_code, sorted(made.data["tags"])) == (201, ["VIP", "b"])
-    assert sorted(kept.data["tags"]) == ["VIP", "b"]
-    assert sorted(replaced.data["tags"]) == ["VIP", "a"]
+    assert (made.status_code, made.data["tags"]) == (201, ["b", "VIP"])
+    assert kept.data["tags"] == ["b", "VIP"]
+    assert replaced.data["tags"] == ["a", "VIP"]
     assert (bad.status_code, list(bad.data["fields"])) == (422, ["tags"])
     assert [(one["phone"], one["tags"]) for one in found] == [(BEN, ["a"]), (ANN, ["a", "VIP"])]
     assert Contact.objects.get(phone=ANN).last_name == "Lee"

@@ -369,6 +369,15 @@ def _page_tries(
             "unknown": "on",
         },
     )
+    for act, named in (
+        ("tag", {"do-names": "mine"}),
+        ("untag", {"do-tag": theirs["tag"]}),
+        ("group", {"do-group": theirs["group"]}),
+        ("ungroup", {"do-group": theirs["group"]}),
+        ("field", {"do-own": theirs["custom_field"], "do-value": "x"}),
+        ("delete", {}),
+    ):
+        yield reverse("contact_many"), {"do-act": act, "id": [theirs["contact"]], **named}
     for what, named in (
         ("group", {"value": theirs["group"]}),
         ("tag", {"value": theirs["tag"]}),

@@ -100,6 +100,7 @@ ROLES = {
     "conversation_status": MARKETER,
     "conversation_unread": MARKETER,
     "contact_list": VIEWER,
+    "contact_many": MARKETER,
     "contact_tag": MARKETER,
     "contact_untag": MARKETER,
     "tag_list": VIEWER,

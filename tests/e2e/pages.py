@@ -30,6 +30,7 @@ PAGES: dict[str, list[str]] = {
     "blast_edit": [""],
     "contact_list": ["", "?q=nobody"],
     "contact_create": [""],
+    "contact_many": ["", "?who=all", "?who=all&q=nobody"],
     "tag_list": [""],
     "tag_edit": [""],
     "field_list": [""],

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.choices import Role
 from accounts.models import Account, AuditEvent, Membership, User
 from common.clock import now
-from contacts.models import Contact, CustomField, Group, GroupMember
+from contacts.models import Contact, ContactTag, CustomField, Group, GroupMember, Tag
 from exports import lists, services
 from exports.choices import ExportState
 from exports.lists import ExportList, export_list
@@ -126,12 +126,18 @@ def test_contacts_come_as_filtered_with_the_accounts_own_fields(
     for person in people[:2]:
         GroupMember.objects.create(account=account, group=group, contact=person)
 
+    for name in ("till", "Fair"):
+        tag = Tag.objects.create(account=account, name=name)
+        ContactTag.objects.create(account=account, tag=tag, contact=people[1])
+
     everybody = rows_of(browser.get("/contacts/people.csv"))
     few = rows_of(browser.get(f"/contacts/people.csv?group={group.pk}&consent=opted_in"))
 
     assert [row["phone"] for row in everybody] == [person.phone for person in people]
     assert everybody[6]["first_name"] == "'=1+1"
-    assert [(row["first_name"], row["Size"]) for row in few] == [("Person 1", "'@9")]
+    assert [(row["first_name"], row["tags"], row["Size"]) for row in few] == [
+        ("Person 1", "Fair, till", "'@9")
+    ]
 
 
 def test_the_log_comes_as_filtered(browser: Client, batch: Batch) -> None:
