@@ -1,7 +1,7 @@
 """Kinds of numbers an account texts from, and what each changes. Pure.
 
 Owns reading the kind from a number, what may be such a number, and the sentences for people. Rates
-are carriers' usual ones (docs/consent.md names the sources); each number has its own beside it.
+are those that Twilio usually grants (docs/consent.md); each number has its own beside it.
 """
 
 import re
