@@ -67,6 +67,9 @@ def consent_revoke(
     OptInPending.objects.filter(account=account, phone=phone, asked_at__lte=at).delete()
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
     if opt_out and _weight(source) <= _weight(opt_out.source):
+        # It has to stand if somebody finds that the person's own words were misread.
+        if opt_out.is_to_review and source != ConsentSource.FREE_TEXT:
+            _event(account, phone, ConsentKind.OUT, source, wording, message_id, actor, at)
         return False
     _event(account, phone, ConsentKind.OUT, source, wording, message_id, actor, at)
     if opt_out is None and _came_back_after(account, phone, at):

@@ -34,6 +34,8 @@ _CONTACTS = """
         SET consent = 'opted_out', consent_at = EXCLUDED.consent_at
         WHERE c.consent <> 'opted_out'
 """
+# Where own words wait to be reviewed, the list's word is kept beside them: it stands if they were
+# misread.
 _OPT_OUTS = """
     WITH added AS (
         INSERT INTO contacts_optout (account_id, phone, source, at)
@@ -47,7 +49,12 @@ _OPT_OUTS = """
             account_id, phone, kind, source, wording, import_id, at
         )
         SELECT %(account)s, phone, 'out', %(consent_source)s, %(wording)s, %(import)s, %(moment)s
-        FROM added
+        FROM (
+            SELECT phone FROM added
+            UNION
+            SELECT o.phone FROM contacts_optout o JOIN ({source}) s ON s.phone = o.phone
+            WHERE o.account_id = %(account)s AND o.source = 'free_text' AND o.reviewed_at IS NULL
+        ) told
     )
     SELECT count(*) FROM added
 """

@@ -32,6 +32,7 @@ from contacts.services import (
     import_start,
     optin_ask,
     optin_confirm,
+    optout_take_back,
 )
 
 ANN, BEN, CLEO, DAN = (f"+1305555010{n}" for n in range(1, 5))
@@ -97,6 +98,21 @@ def test_the_same_list_again_changes_nothing(shop: Account) -> None:
     assert before == [
         list(m.objects.order_by("pk").values()) for m in (Contact, OptOut, ConsentEvent)
     ]
+
+
+def test_whoever_is_on_it_stays_out_when_their_own_words_were_misread(
+    shop: Account, alice: User
+) -> None:
+    words = ConsentSource.FREE_TEXT
+    consent_revoke(account=shop, phone=ANN, source=words, wording="take me off at 5")
+    consent_revoke(account=shop, phone=DAN, source=words, wording="take me off at 5")
+    assert ran(shop, uploaded(shop), wording="Our own list").rows_new == 2
+
+    for opt_out in OptOut.objects.filter(source=words):
+        optout_take_back(account=shop, actor=alice, opt_out_id=opt_out.pk, reason="About a bus")
+
+    assert OptOut.objects.get(phone=ANN).source == ConsentSource.IMPORT
+    assert not opted_out(account=shop, phone=DAN)
 
 
 def test_whoever_is_on_it_stays_out_when_a_list_of_customers_brings_them(shop: Account) -> None:

@@ -85,6 +85,19 @@ def test_an_opt_out_from_before_the_misread_text_is_in_force_again(
     assert _consent() == Consent.OPTED_OUT
 
 
+@pytest.mark.parametrize("source", [ConsentSource.MANUAL, ConsentSource.API])
+def test_an_opt_out_that_comes_while_the_words_wait_stands_once_they_were_misread(
+    source: ConsentSource, shop: Account, alice: User
+) -> None:
+    opt_out = _leaves_in_own_words(shop)
+    assert not consent_revoke(account=shop, phone=ANN, source=source, wording="Told us")
+
+    optout_take_back(account=shop, actor=alice, opt_out_id=opt_out.pk, reason="About a bus")
+
+    assert OptOut.objects.get(account=shop).source == source
+    assert _consent() == Consent.OPTED_OUT
+
+
 def test_a_second_misread_text_is_undone_like_the_first(shop: Account, alice: User) -> None:
     for _ in range(2):
         opt_out = _leaves_in_own_words(shop)

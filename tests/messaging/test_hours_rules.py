@@ -67,6 +67,16 @@ def test_a_database_that_was_flushed_has_them_again():
     assert {hours_rules.rule_of(row) for row in HoursRule.objects.all()} == set(SEED)
 
 
+def test_without_rows_the_rules_of_the_code_hold():
+    before = hours_rules.law_now()
+    HoursRule.objects.all().delete()
+    hours_rules.forget()
+
+    law = hours_rules.law_now()
+
+    assert vars(law) == vars(before)
+
+
 def test_rules_that_stand_are_not_added_to():
     HoursRule.objects.exclude(region="US").delete()
 
