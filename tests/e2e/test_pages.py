@@ -17,8 +17,12 @@ from tests.e2e.looking import LOOKS, Look, Window
 from tests.e2e.shops import PASSWORD, Shop, shop_at_work, shop_begun
 from tests.stack import FAST, Stack
 
-# Only so that there is a test database: what the tests look at is committed by `shops`.
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    # Only so that there is a test database: what the tests look at is committed by `shops`.
+    pytest.mark.django_db,
+    # One test looks at every page there is, and follows every link.
+    pytest.mark.timeout(900),
+]
 
 Open = Callable[..., Window]
 
