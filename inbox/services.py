@@ -187,7 +187,7 @@ def conversation_reply(
         media_ids=media_ids,
     )
     sent = message.batch
-    if sent is not None and (sent.body, sent.media_ids) != (body, list(media_ids)):
+    if sent is not None and (sent.body, sent.media_ids) != (body, list(dict.fromkeys(media_ids))):
         raise ReplyChanged
     conversation_mark_read(account=account, conversation=conversation)
     if actor is not None:

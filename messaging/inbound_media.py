@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 LIMIT_BYTES: Final = 10_000_000
 MOST_FILES: Final = 10
 MOST_TRIES: Final = 8
-_AT_ONCE: Final = 10
 _FIRST_WAIT_S: Final = 15
 _REDIRECTS: Final = 3
 _STORES: Final = ("twilio.com", "twiliocdn.com", "amazonaws.com")
@@ -56,21 +55,24 @@ class _Found(NamedTuple):
 def inbound_media_note(
     *, message: Message, carrier_account: CarrierAccount, urls: Sequence[str]
 ) -> None:
-    """Note the files of a text that is being stored, to be fetched once it is.
+    """Note the files of a text that is being stored, to be fetched once it is. Each once.
 
     Side effects: a hint to fetch them, after commit.
     """
     if not urls:
         return
     InboundMedia.objects.bulk_create(
-        InboundMedia(
-            account_id=message.account_id,
-            message=message,
-            carrier_account=carrier_account,
-            n=n,
-            url=url,
-        )
-        for n, url in enumerate(urls[:MOST_FILES])
+        (
+            InboundMedia(
+                account_id=message.account_id,
+                message=message,
+                carrier_account=carrier_account,
+                n=n,
+                url=url,
+            )
+            for n, url in enumerate(urls[:MOST_FILES])
+        ),
+        ignore_conflicts=True,
     )
     enqueue("messaging.fetch_media")
 
@@ -84,30 +86,34 @@ def inbound_media_fetch() -> int:
     Side effects: requests to carriers with no transaction open; files in the storage.
     """
     stored = 0
-    while due := _due():
-        for one in due:
+    while one := _next_due():
+        try:
             stored += _fetch_one(one)
+        except Exception:
+            # It is put off; the others are not to wait for it.
+            log.exception("media %s of message %s was not stored", one.pk, one.message_id)
     return stored
 
 
 @transaction.atomic
-def _due() -> list[InboundMedia]:
-    """What nobody else fetches, put off so that a worker that dies leaves it for another.
+def _next_due() -> InboundMedia | None:
+    """One that nobody else fetches, put off so that a worker that dies leaves it for another.
 
-    Locks: the rows (SKIP LOCKED).
+    Locks: the row (SKIP LOCKED).
     """
     at = now()
-    rows = list(
+    one = (
         InboundMedia.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("carrier_account", "account")
         .filter(state=InboundMediaState.WAITING, not_before__lte=at)
-        .order_by("not_before", "pk")[:_AT_ONCE]
+        .order_by("not_before", "pk")
+        .first()
     )
-    for row in rows:
-        row.tries += 1
-        row.not_before = at + timedelta(seconds=_FIRST_WAIT_S * 2**row.tries)
-    InboundMedia.objects.bulk_update(rows, ["tries", "not_before"])
-    return rows
+    if one is not None:
+        one.tries += 1
+        one.not_before = at + timedelta(seconds=_FIRST_WAIT_S * 2**one.tries)
+        one.save(update_fields=["tries", "not_before"])
+    return one
 
 
 def _fetch_one(one: InboundMedia) -> bool:
@@ -157,8 +163,12 @@ def _fetched(one: InboundMedia) -> _Found:
         answer = _asked(url, headers)
         if isinstance(answer, _Found):
             return answer
-        url, headers = urljoin(url, answer), {}
-        if not _is_store(url, carrier.api_base_url):
+        try:
+            url, headers = urljoin(url, answer), {}
+            is_store = _is_store(url, carrier.api_base_url)
+        except ValueError:  # it is no address at all
+            is_store = False
+        if not is_store:
             raise _Gone("The carrier keeps it at a place we do not know.")
     raise _Away("it was sent on too often")
 
@@ -199,7 +209,7 @@ def _asked(url: str, headers: dict[str, str]) -> _Found | str:
         if error.code in (301, 302, 303, 307, 308) and where:
             return str(where)
         raise _Away(f"HTTP {error.code}") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Away(str(error)) from error
     if len(data) > LIMIT_BYTES:
         raise _Gone(f"It has more than {LIMIT_BYTES / 1e6:g} MB.")

@@ -6,6 +6,7 @@ where it was taken, no comment, nothing appended. Limits are carriers' own (docs
 """
 
 import io
+import warnings
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ KEPT_LIMIT_BYTES: Final = 1_000_000
 PICTURES_LIMIT: Final = 5
 # A photograph of 50 megapixels, or a short animation. A small file may claim far more.
 PIXELS_LIMIT: Final = 50_000_000
+FRAMES_LIMIT: Final = 500
 SIDE_LIMIT: Final = 1_600
 # Tried in turn until a photograph is small enough.
 _QUALITIES: Final = (85, 75, 60)
@@ -26,6 +28,11 @@ _FORMATS: Final = ("JPEG", "PNG", "GIF")
 _TYPES: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif"}
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 ACCEPTED: Final = tuple(_TYPES.values())
+
+# Pillow itself refuses twice this many, wherever a file claims them: a later frame of a GIF may be
+# larger than its screen. At half of that it only warns.
+Image.MAX_IMAGE_PIXELS = PIXELS_LIMIT // 2
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 class Picture(NamedTuple):
@@ -74,10 +81,6 @@ def picture_made(data: bytes) -> Picture:
 
 
 def _made(image: Image.Image) -> Picture:
-    frames = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
-    # Told by the head of the file, before anything is decoded.
-    if image.width * image.height * frames > PIXELS_LIMIT:
-        raise _too_many_points()
     if image.format == "GIF":
         return _kept("GIF", _animation(image), image.width, image.height)
     icc = image.info.get("icc_profile")
@@ -105,8 +108,19 @@ def _written(image: Image.Image, kind: str, icc: bytes | None, **how: int) -> by
 
 def _animation(image: Image.Image) -> bytes:
     """A GIF written anew, frame for frame, with its timing and without its comments."""
-    frames, durations = [], []
+    frames: list[Image.Image] = []
+    durations = []
+    points = 0
     for frame in ImageSequence.Iterator(image):
+        # Its head alone was read: it is decoded when it is copied.
+        points += frame.width * frame.height
+        if points > PIXELS_LIMIT:
+            raise _too_many_points()
+        if len(frames) == FRAMES_LIMIT:
+            raise MediaRefused(
+                f"This GIF has more than {FRAMES_LIMIT} frames. Nothing was kept. Use fewer"
+                " frames, and upload that."
+            )
         durations.append(frame.info.get("duration", 0))
         copy = frame.copy()
         copy.info = {key: copy.info[key] for key in ("transparency",) if key in copy.info}

@@ -10,6 +10,7 @@ from django.db import OperationalError, connection, transaction
 
 from messaging.choices import EventKind
 from messaging.gateways import twilio_webhooks
+from messaging.inbound_media import inbound_media_note
 from messaging.models import CarrierEvent
 from messaging.receipts.carrier_clicks import carrier_click_store
 from messaging.receipts.inbound import inbound_file, inbound_filed
@@ -53,6 +54,11 @@ def _apply(event: CarrierEvent) -> None:
         # One that came before is the same text: whoever removes that one finds this event too.
         message = stored or inbound_filed(carrier_account=carrier_account, text=text)
         if message is not None:
+            if stored is None and not message.is_of_erased:
+                # The carrier's list names no files: one filed from there hears of them now.
+                inbound_media_note(
+                    message=message, carrier_account=carrier_account, urls=text.media
+                )
             CarrierEvent.objects.filter(pk=event.pk).update(message_id=message.pk)
         return
     taps = twilio_webhooks.parse_clicks(event.payload)

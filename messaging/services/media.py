@@ -66,6 +66,7 @@ def media_keep(
 ) -> Media:
     """Keep bytes under their content; the same ones are one row and one file.
 
+    What was only received becomes sendable once it is uploaded: then it has a width and a height.
     The row comes first: a sweep that is removing the same content at this moment is waited for.
 
     Locks: the picture's row.
@@ -83,10 +84,14 @@ def media_keep(
         [media],
         update_conflicts=True,
         unique_fields=["account", "sha256"],
-        update_fields=["wanted_at"],
+        update_fields=["wanted_at", *(["width", "height"] if width else [])],
     )
-    if not default_storage.exists(media.path):
-        default_storage.save(media.path, ContentFile(data))
+    if default_storage.exists(media.path):
+        if default_storage.size(media.path) == len(data):
+            return media
+        # A full disk or an ended process left a part of it.
+        default_storage.delete(media.path)
+    default_storage.save(media.path, ContentFile(data))
     return media
 
 
@@ -96,7 +101,7 @@ def media_wanted(
     """Pictures that a text is to carry, each once, held until the transaction ends.
 
     Raises:
-        MediaRefused: more than carriers take.
+        MediaRefused: more than carriers take, or one that came in and was never uploaded.
         NotFound: one of them is not the account's, or is gone.
         SenderWithoutPictures: one of the numbers sends words only.
 
@@ -115,9 +120,15 @@ def media_wanted(
             raise SenderWithoutPictures(sender.phone)
     with transaction.atomic():
         rows = Media.objects.select_for_update(no_key=True).filter(account=account, pk__in=ids)
-        found = list(rows.order_by("pk").values_list("pk", flat=True))
+        found = dict(rows.order_by("pk").values_list("pk", "width"))
         if len(found) != len(ids):
             raise NotFound("One of the pictures does not exist any more. Upload it again.")
+        # Files that came in are kept as they came, and may hold where they were taken.
+        if not all(found.values()):
+            raise MediaRefused(
+                "One of the files came in with a text; only uploaded pictures are sent. Nothing"
+                " was changed. Save it and upload it as a picture."
+            )
         Media.objects.filter(pk__in=found).update(wanted_at=now())
     return ids
 

@@ -231,6 +231,27 @@ def test_a_reply_may_be_a_picture_alone_once_per_press(
     assert thread.snippet == "Picture"
 
 
+def test_a_picture_named_twice_is_one_also_when_the_reply_is_sent_again(
+    thread: Conversation, alice: User, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    media = media_upload(account=thread.account, actor=alice, data=picture())
+
+    first, second = (
+        conversation_reply(
+            account=thread.account,
+            actor=alice,
+            conversation=thread,
+            body="Look",
+            request_key="k1",
+            media_ids=[media.pk, media.pk],
+        )
+        for _ in range(2)
+    )
+
+    assert (first.pk, Batch.objects.get().media_ids) == (second.pk, [media.pk])
+
+
 def test_a_refused_reply_keeps_its_words_and_pictures(
     thread: Conversation, alice: User, settings: Any, tmp_path: Path
 ) -> None:

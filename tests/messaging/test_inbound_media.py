@@ -204,6 +204,53 @@ def test_a_carrier_that_sends_us_elsewhere_is_not_followed(
     assert asked == []
 
 
+@pytest.mark.parametrize("where", ["http://[", "https://x.twilio.com:port/", "https://[::1"])
+def test_a_place_that_is_no_address_is_refused(where: str, arrive: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(inbound_media, "_asked", lambda url, headers: where)
+    arrive(media=[("image/gif", picture("GIF"))])
+
+    assert inbound_media_fetch() == 0
+
+    assert rows() == [(REFUSED, "The carrier keeps it at a place we do not know.")]
+
+
+def test_a_try_is_counted_when_the_file_is_asked_for_and_not_before(
+    arrive: Any, monkeypatch: Any
+) -> None:
+    tried: list[list[int]] = []
+    really = inbound_media._fetched
+
+    def watched(one: InboundMedia) -> Any:
+        tried.append(list(InboundMedia.objects.order_by("n").values_list("tries", flat=True)))
+        return really(one)
+
+    monkeypatch.setattr(inbound_media, "_fetched", watched)
+    arrive(media=[("image/gif", picture("GIF")), ("image/png", picture("PNG"))])
+
+    assert inbound_media_fetch() == 2
+
+    assert tried == [[1, 0], [1, 1]]
+
+
+def test_one_that_cannot_be_stored_does_not_keep_the_others(arrive: Any, monkeypatch: Any) -> None:
+    arrive(media=[("image/gif", picture("GIF")), ("image/png", picture("PNG"))])
+    really = default_storage.save
+
+    def full(name: str, content: Any) -> str:
+        if content.read(3) == b"GIF":
+            raise OSError(28, "No space left on device")
+        return str(really(name, content))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage, "save", full)
+        assert inbound_media_fetch() == 1
+    assert rows() == [(WAITING, ""), (STORED, "")]
+
+    due()
+    assert inbound_media_fetch() == 1
+    assert rows() == [(STORED, "")] * 2
+
+
 def test_the_login_goes_to_the_carrier_and_no_further(arrive: Any, monkeypatch: Any) -> None:
     asked: list[tuple[str, bool]] = []
     really = inbound_media._asked

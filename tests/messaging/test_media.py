@@ -1,6 +1,7 @@
 """Pictures of an account: kept once, used, removed when nobody uses them, nobody else's."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from common.errors import NotFound
 from messaging.choices import BatchKind
 from messaging.errors import MediaRefused
 from messaging.models import Media, SenderNumber
+from messaging.pictures import picture_made
 from messaging.services import media_upload, media_wanted, message_send
-from messaging.services.media import media_sweep
+from messaging.services.media import media_keep, media_sweep
 from tests.pictures import opened, picture
 
 pytestmark = pytest.mark.django_db
@@ -129,6 +131,42 @@ def test_a_picture_uploaded_again_after_it_went_is_there_again(
     assert default_storage.exists(again.path)
 
 
+def test_what_came_in_is_sent_on_only_once_it_was_uploaded(
+    account: Account, alice: User, sender: SenderNumber
+) -> None:
+    clean = picture_made(picture())
+    uploaded = media_upload(account=account, actor=alice, data=picture(color="blue"))
+    came, paper = (
+        media_keep(account=account, actor=None, data=data, content_type=kind)
+        for data, kind in ((clean.data, "image/jpeg"), (b"%PDF-1.4", "application/pdf"))
+    )
+    for ids in ([came.pk], [uploaded.pk, paper.pk]):
+        with pytest.raises(MediaRefused, match="only uploaded pictures are sent"):
+            message_send(
+                account=account, actor=alice, phone="+14155550100", body="Look",
+                kind=BatchKind.REPLY, request_key="1", sender=sender, media_ids=ids,
+            )  # fmt: skip
+
+    again = media_upload(account=account, actor=alice, data=picture())
+    media_keep(account=account, actor=None, data=clean.data, content_type="image/jpeg")
+
+    assert again.pk == came.pk
+    assert media_wanted(account=account, media_ids=[came.pk]) == [came.pk]
+    came.refresh_from_db()
+    assert (came.width, came.height) == (40, 30)
+
+
+def test_a_part_of_a_file_is_written_anew(account: Account, alice: User) -> None:
+    media = media_upload(account=account, actor=alice, data=picture())
+    Path(default_storage.path(media.path)).write_bytes(b"\xff\xd8")
+
+    media_upload(account=account, actor=alice, data=picture())
+
+    assert default_storage.size(media.path) == media.size_bytes
+    with default_storage.open(media.path) as file:
+        assert opened(file.read()).size == (40, 30)
+
+
 # --- In the dashboard ---
 
 
@@ -206,8 +244,6 @@ def test_a_picture_is_shown_to_its_account_and_can_be_nothing_else(
 
 
 def test_what_is_no_picture_is_only_saved(account: Account, alice: User) -> None:
-    from messaging.services.media import media_keep
-
     page = media_keep(account=account, actor=None, data=b"<html>", content_type="text/html")
 
     shown = _browser(alice).get(f"/messages/media/{page.pk}")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
+from messaging import pictures
 from messaging.errors import MediaRefused
 from messaging.pictures import KEPT_LIMIT_BYTES, media_typed, picture_made, sniffed
 from tests.pictures import opened, picture
@@ -145,6 +146,44 @@ def test_a_png_that_stays_too_large_says_what_helps() -> None:
 
     assert "1.9 MB as it would be sent" in refused.value.message
     assert "Save it as JPEG" in refused.value.message
+
+
+def gif_of(*frames: tuple[int, int]) -> bytes:
+    """A GIF whose screen is one point, with frames that claim these sizes and hold one point."""
+    head = b"GIF89a" + b"\1\0\1\0" + b"\x80\0\0" + b"\0\0\0\xff\0\0"
+    parts = [
+        b",\0\0\0\0" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\0"
+        b"\2\2\x44\1\0"
+        for width, height in frames
+    ]
+    return head + b"".join(parts) + b";"
+
+
+def test_a_later_frame_larger_than_the_screen_is_counted_before_it_is_decoded() -> None:
+    with pytest.raises(MediaRefused) as refused:
+        picture_made(gif_of((1, 1), (13_000, 13_000)))
+
+    assert "more than 50 million points" in refused.value.message
+
+
+def test_the_points_of_frames_are_counted_as_large_as_they_are(monkeypatch: Any) -> None:
+    monkeypatch.setattr(pictures, "PIXELS_LIMIT", 50_000)
+    frames = [Image.new("L", (100, 100), n * 40) for n in range(6)]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:5])
+    assert picture_made(out.getvalue()).width == 100
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    claimed = out.getvalue()[:6] + b"\1\0\1\0" + out.getvalue()[10:]
+
+    with pytest.raises(MediaRefused, match="all frames together"):
+        picture_made(claimed)
+
+
+def test_an_animation_has_so_many_frames_and_no_more() -> None:
+    assert picture_made(gif_of(*[(1, 1)] * 500)).content_type == "image/gif"
+    with pytest.raises(MediaRefused, match="more than 500 frames"):
+        picture_made(gif_of(*[(1, 1)] * 501))
 
 
 def test_types_are_told_by_the_first_bytes() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from accounts.models import Account
 from common.clock import now
+from common.phone import ERASED_MARK
 from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.services import consent_revoke
@@ -20,15 +21,18 @@ from messaging.choices import (
     SenderKind,
 )
 from messaging.confirmations import confirmed_by_carrier
+from messaging.gateways.events import InboundText
 from messaging.models import (
     Attempt,
     BatchTotals,
     CarrierAccount,
     CarrierEvent,
     CarrierEventQueue,
+    InboundMedia,
     Message,
     SenderNumber,
 )
+from messaging.receipts.inbound import inbound_file
 from messaging.receipts.statuses import statuses_apply
 from messaging.receipts.texts import text_apply_next
 from messaging.recounting import differences
@@ -442,3 +446,28 @@ def test_a_carrier_that_confirms_by_itself_adds_nothing_to_the_consent_on_record
     assert [(event.kind, event.source) for event in ConsentEvent.objects.all()] == [
         (ConsentKind.OUT, ConsentSource.KEYWORD)
     ]
+
+
+@pytest.mark.parametrize(("is_erased", "noted"), [(False, 2), (True, 0)])
+def test_files_of_a_text_that_the_list_brought_first_are_noted_once_by_its_webhook(
+    is_erased: bool, noted: int, receive: Receive, carrier: CarrierAccount, sender: SenderNumber
+) -> None:
+    listed = InboundText(
+        carrier_id=sid(7),
+        account_ref=carrier.external_id,
+        phone="+14155550150",
+        our_number=sender.phone,
+        body="",
+        segments=1,
+    )
+    inbound_file(carrier_account=carrier, text=listed, at=now())
+    assert not InboundMedia.objects.exists()
+    if is_erased:
+        Message.objects.update(phone=f"{ERASED_MARK}1")
+
+    files = {"NumMedia": "2", "MediaUrl0": "https://a/0", "MediaUrl1": "https://a/1"}
+    for _ in range(2):
+        receive("+14155550150", "", sid=sid(7), **files)
+
+    urls = InboundMedia.objects.order_by("n").values_list("message_id", "url")
+    assert list(urls) == [(inbound().pk, f"https://a/{n}") for n in range(noted)]
