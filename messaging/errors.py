@@ -19,6 +19,16 @@ class NoSender(Conflict):
     message = "This account has no number to text from yet. Add one under Settings, Numbers."
 
 
+class Erased(Conflict):
+    """The person asked to be erased; not even what was to be sent is kept."""
+
+    code = "erased"
+    message = (
+        "This person asked to be erased, so nothing was sent, and nothing of it is kept. Only they"
+        " themselves can come back, by a text to one of your numbers."
+    )
+
+
 class SenderNotUsable(Conflict):
     """The chosen number is another account's, or was given up."""
 

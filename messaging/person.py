@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.models import Account
 from contacts.choices import TimelineKind
 from contacts.models import Contact
-from contacts.person import Person
+from contacts.person import Person, person_of
 from contacts.timeline import Entry, Source, newest, number_of
 from messaging.choices import BatchKind, Direction, MessageState
 from messaging.confirmations import confirmed_by_carrier
@@ -37,11 +37,13 @@ _HITS: Final = """
 def texts_follow(*, account: Account, kept: Contact, gone: Contact) -> None:
     """The texts of a contact that was merged are the other's now, for what is asked of people.
 
-    Not those that wait: the gate asks for consent and zone of the number they go to.
+    Those under every number of the person, as they may have followed to `gone` before. Not those
+    that wait: the gate asks for consent and zone of the number they go to.
 
     Locks: the messages.
     """
-    texts = Message.objects.filter(account=account, phone=gone.phone, contact=gone)
+    phones = {gone.phone, *person_of(kept).phones}
+    texts = Message.objects.filter(account=account, phone__in=phones, contact=gone)
     texts.exclude(state=MessageState.PENDING).update(contact=kept)
 
 

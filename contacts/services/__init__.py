@@ -28,6 +28,7 @@ from contacts.services.imports import (
     import_sweep,
     import_take,
 )
+from contacts.services.leaving import person_leaves
 from contacts.services.lines import LineTold, line_types_keep
 from contacts.services.optins import (
     optin_accept,
@@ -138,6 +139,7 @@ __all__ = [
     "optout_keep",
     "optout_take_back",
     "person_erase",
+    "person_leaves",
     "rules_count",
     "tag_delete",
     "tag_rename",

@@ -57,7 +57,7 @@ _BEFORE = (
         f"'{name}', old.{name}"
         for name in (
             *("first_name", "last_name", "email", "timezone", "custom", "line_type", "region"),
-            *("created_at", "updated_at", "deleted_at"),
+            *("created_at", "updated_at", "deleted_at", "merged_into_id"),
         )
     )
     + ") END AS before"

@@ -22,6 +22,7 @@ from contacts.models import Contact, ContactTag, GroupMember
 from contacts.selectors import contacts_deleted, erased_among
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
+from contacts.services.leaving import person_left
 from contacts.services.merging import Grant, custom_fields_register, group_fill, merge
 from contacts.services.own_fields import fields_read
 from contacts.services.tags import tag_fill, tag_names, tags_ensure
@@ -191,9 +192,12 @@ def contact_update(
         NotFound: no such live contact in the account.
         PhoneTaken: another live contact has the new phone.
 
-    Locks: the account's fields, shared; the contact. A new phone has its own word on consent: the
-        opt-out list goes by phone.
+    Whoever left under the old phone or the new one has left under both; that they agreed under the
+    old one is no consent for the new one.
+
+    Locks: the account's erasures and its fields, both shared; the contact, and that of a new phone.
     """
+    erasing_held_off(account=account)
     # Before the contact: whoever changes a field's type holds the fields and waits for contacts.
     read = fields_read(account)
     contact = _contact_lock(account, contact_id)
@@ -280,6 +284,8 @@ def _contact_move(
     theirs = Q(pk=contact.pk) | Q(merged_into=contact)
     Contact.objects.filter(theirs, account=account).update(merged_into=moved)
     contacts_merged.send(sender=contact_update, account=account, kept=moved, gone=contact)
+    person_left(account=account, actor=actor, contact=moved)
+    moved.refresh_from_db()
     return moved
 
 

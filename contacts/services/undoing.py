@@ -72,6 +72,7 @@ _REMOVE = f"""
     FROM import_undo u
     WHERE c.id = u.contact_id AND u.before IS NULL
 """
+# Whom a contact had been merged into may have been merged into somebody else since.
 _RESTORE = f"""
     UPDATE contacts_contact c SET {_CONSENT},
         first_name = u.before->>'first_name',
@@ -83,7 +84,11 @@ _RESTORE = f"""
         region = u.before->>'region',
         created_at = (u.before->>'created_at')::timestamptz,
         updated_at = (u.before->>'updated_at')::timestamptz,
-        deleted_at = (u.before->>'deleted_at')::timestamptz
+        deleted_at = (u.before->>'deleted_at')::timestamptz,
+        merged_into_id = (
+            SELECT coalesce(s.merged_into_id, s.id) FROM contacts_contact s
+            WHERE s.id = (u.before->>'merged_into_id')::bigint
+        )
     FROM import_undo u
     WHERE c.id = u.contact_id AND u.before IS NOT NULL
 """

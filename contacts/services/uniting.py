@@ -6,17 +6,18 @@ the person (`contacts_merged`). Two lists that name the same number are contacts
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.clock import now
 from common.errors import Invalid, NotFound
-from contacts.choices import ConsentSource
 from contacts.fields import CUSTOM_PREFIX
-from contacts.models import Contact, ContactTag, GroupMember, OptOut
-from contacts.services.consent import consent_revoke
+from contacts.models import Contact, ContactTag, GroupMember
+from contacts.services.leaving import person_left
 from contacts.signals import contacts_merged
 
 OWN_FIELDS = ("first_name", "last_name", "email", "timezone")
@@ -34,8 +35,8 @@ def contacts_unite(
     """Merge one contact into another. It cannot be undone.
 
     The survivor keeps its number and its values but for those in `take`, and joins the other's
-    groups. Of consent the stricter word wins: whoever left under either number has left. That they
-    agreed under the other number is no consent for this one.
+    groups. Of consent the stricter word wins: whoever left under one of the person's numbers has
+    left under all. That they agreed under the other number is no consent for this one.
 
     Args:
         account: The tenant.
@@ -48,30 +49,33 @@ def contacts_unite(
         NotFound: one of them is not a live contact of the account.
         Invalid: they are the same contact, or `take` names no field.
 
-    Locks: both contacts, in the order of their phones; then memberships, the survivor's opt-out,
-        texts.
+    Locks: both contacts and those merged into them before, in the order of their phones; then
+        memberships, opt-outs, texts.
     Side effects: signal `contacts_merged`; an audit event.
     """
     if contact_id == other_id:
         raise Invalid("Choose another contact: this one is the same. Nothing was changed.")
+    both = (contact_id, other_id)
     locked = Contact.objects.select_for_update(no_key=True).filter(
-        account=account, pk__in=(contact_id, other_id), deleted_at=None
+        Q(pk__in=both) | Q(merged_into__in=both), account=account
     )
-    found = {contact.pk: contact for contact in locked.order_by("phone")}
+    found = {
+        one.pk: one for one in locked.order_by("phone") if one.pk in both and not one.deleted_at
+    }
     if len(found) != 2:
         raise NotFound
     contact, other = found[contact_id], found[other_id]
     _values_take(contact, other, take)
-    _groups_unite(contact, other)
-    _tags_unite(contact, other)
     moment = now()
+    _groups_unite(contact, other, moment)
+    _tags_unite(contact, other, moment)
     contact.updated_at = moment
     contact.save(update_fields=[*OWN_FIELDS, "custom", "updated_at"])
     Contact.objects.filter(merged_into=other).update(merged_into=contact)
     Contact.objects.filter(pk=other.pk).update(
         deleted_at=moment, updated_at=moment, merged_into=contact
     )
-    _stricter_wins(account, actor, contact, other)
+    person_left(account=account, actor=actor, contact=contact)
     contacts_merged.send(sender=contacts_unite, account=account, kept=contact, gone=other)
     audit_record(
         account=account,
@@ -97,43 +101,31 @@ def _values_take(contact: Contact, other: Contact, take: Collection[str]) -> Non
             raise Invalid(f"There is no field “{name}”. Nothing was changed.")
 
 
-def _groups_unite(contact: Contact, other: Contact) -> None:
+def _groups_unite(contact: Contact, other: Contact, moment: datetime) -> None:
+    """As of now: what an import or its undoing did to the other is no longer the survivor's."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO contacts_groupmember (account_id, group_id, contact_id, added_at)
-            SELECT account_id, group_id, %s, added_at FROM contacts_groupmember
+            SELECT account_id, group_id, %s, %s FROM contacts_groupmember
             WHERE contact_id = %s ORDER BY group_id
             ON CONFLICT (group_id, contact_id) DO NOTHING
             """,
-            [contact.pk, other.pk],
+            [contact.pk, moment, other.pk],
         )
     GroupMember.objects.filter(contact=other).delete()
 
 
-def _tags_unite(contact: Contact, other: Contact) -> None:
+def _tags_unite(contact: Contact, other: Contact, moment: datetime) -> None:
+    """As of now, as `_groups_unite`."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO contacts_contacttag (account_id, tag_id, contact_id, added_at)
-            SELECT account_id, tag_id, %s, added_at FROM contacts_contacttag
+            SELECT account_id, tag_id, %s, %s FROM contacts_contacttag
             WHERE contact_id = %s ORDER BY tag_id
             ON CONFLICT (tag_id, contact_id) DO NOTHING
             """,
-            [contact.pk, other.pk],
+            [contact.pk, moment, other.pk],
         )
     ContactTag.objects.filter(contact=other).delete()
-
-
-def _stricter_wins(account: Account, actor: User | None, contact: Contact, other: Contact) -> None:
-    left = OptOut.objects.filter(account=account, phone=other.phone).first()
-    if left is None:
-        return
-    how = ConsentSource(left.source).label.lower()
-    consent_revoke(
-        account=account,
-        phone=contact.phone,
-        source=ConsentSource.MANUAL,
-        wording=f"Left under another number on {left.at:%d %b %Y} ({how}); one contact since",
-        actor=actor,
-    )

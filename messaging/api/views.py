@@ -85,7 +85,10 @@ class MessageViewSet(
         },
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Send one text. Nobody who opted out is texted: the message is then `skipped`."""
+        """Send one text. Nobody who opted out is texted: the message is then `skipped`.
+
+        A text to somebody who asked to be erased is refused (409, `erased`), and not kept.
+        """
         form = MessageSendSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         account = calling_account(request)

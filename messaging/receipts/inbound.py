@@ -16,7 +16,7 @@ from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact
 from contacts.selectors import opted_out
-from contacts.services import consent_grant, consent_revoke, number_returns
+from contacts.services import consent_grant, number_returns, person_leaves
 from messaging.activity import ActivityMoves, activity_move, minute_of
 from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
@@ -56,11 +56,14 @@ def inbound_file(
     Raises:
         SetAside: it is not addressed to a number of this carrier account, or not from a phone.
 
-    Locks: the message it answers, its batch's totals and activity, the contact, the conversation,
-        the account.
+    Locks: the message it answers, its batch's totals and activity, the person's contacts by
+        phone, the conversation, the account.
     Side effects: consent, automatic answers, signal `message_received`; its files are fetched.
     """
     sender = _sender(carrier_account, text)
+    # Before anything is obeyed: lists and repeated webhooks tell of texts from before an erasure.
+    if _filed(sender.account, text) is not None:
+        return None
     number_returns(account=sender.account, phone=text.phone)
     message = _store(sender, text, at)
     if message is None:
@@ -92,7 +95,10 @@ def inbound_filed(*, carrier_account: CarrierAccount, text: InboundText) -> Mess
     Raises:
         SetAside: as `inbound_file`.
     """
-    account = _sender(carrier_account, text).account
+    return _filed(_sender(carrier_account, text).account, text)
+
+
+def _filed(account: Account, text: InboundText) -> Message | None:
     if not text.carrier_id:
         return None
     return Message.objects.filter(account=account, carrier_id=text.carrier_id[:64]).first()
@@ -117,9 +123,6 @@ def _sender(carrier_account: CarrierAccount, text: InboundText) -> SenderNumber:
 
 def _store(sender: SenderNumber, text: InboundText, at: datetime) -> Message | None:
     account = sender.account
-    carrier_id = text.carrier_id[:64] or None
-    if carrier_id and Message.objects.filter(account=account, carrier_id=carrier_id).exists():
-        return None
     try:
         with transaction.atomic():
             return Message.objects.create(
@@ -131,7 +134,7 @@ def _store(sender: SenderNumber, text: InboundText, at: datetime) -> Message | N
                 contact=Contact.objects.filter(account=account, phone=text.phone).first(),
                 body=text.body.replace("\0", "")[:_BODY_LIMIT],
                 segments=text.segments,
-                carrier_id=carrier_id,
+                carrier_id=text.carrier_id[:64] or None,
                 created_at=at,
             )
     except IntegrityError:  # another worker stored the repetition at this moment
@@ -174,9 +177,9 @@ def _attribute(message: Message, *, leaves: bool) -> None:
 
 
 def _consent(message: Message, keyword: Keyword) -> bool:
-    """Revoke consent. Returns whether they had not left before."""
+    """Revoke consent, for all their numbers. Returns whether they had not left before."""
     is_keyword = keyword.kind == KeywordKind.STOP
-    return consent_revoke(
+    return person_leaves(
         account=message.account,
         phone=message.phone,
         source=ConsentSource.KEYWORD if is_keyword else ConsentSource.FREE_TEXT,

@@ -100,7 +100,7 @@ def form_submit(*, form: OptInForm, phone: str, first_name: str) -> None:
     except OptedOut:
         return
     except DomainError as error:
-        log.warning("form %s could not be taken for a phone: %s", form.pk, error)
+        log.warning("form %s could not be taken for a phone: %s", form.pk, error.code)
 
 
 def _ask(form: OptInForm, phone: str, first_name: str) -> None:

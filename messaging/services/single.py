@@ -12,14 +12,15 @@ from django.db import connection, transaction
 from accounts.errors import InsufficientCredits
 from accounts.models import Account, User
 from accounts.services import credits_reserve
+from common.phone import is_erased
 from contacts.choices import Consent, LineType
 from contacts.models import Contact
-from contacts.selectors import opted_out
+from contacts.selectors import erased_number, opted_out
 from contacts.services import erasing_held_off
 from messaging import signals
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
 from messaging.content import SEPARATOR, content_of
-from messaging.errors import NoSender
+from messaging.errors import Erased, NoSender
 from messaging.gate import PASSES_CONSENT, PASSES_OPT_OUT
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
@@ -87,6 +88,7 @@ def message_send(
         The message: pending, or skipped with the reason why this person is not texted.
 
     Raises:
+        Erased: the person was erased; nothing is written, as nothing would erase it later.
         TemplateError: the text is blank or too long.
         MediaRefused: too many pictures. NotFound: one of them is not the account's.
         InsufficientCredits, EmailUnverified, AccountSuspended, NoSender, SenderNotUsable,
@@ -96,6 +98,8 @@ def message_send(
     Side effects: signal `message_queued`; after commit, a hint to the send queue.
     """
     erasing_held_off(account=account)
+    if is_erased(phone) or erased_number(account=account, phone=phone):
+        raise Erased
     sender = sender or sender_default(account)
     may_launch(account=account, actor=actor, sender=sender)
     media_ids = media_wanted(account=account, media_ids=media_ids, senders=[sender])

@@ -3,22 +3,26 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, User
+from common.clock import now
 from common.errors import NotFound
 from contacts.choices import Consent, ConsentSource
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
-from contacts.models import ConsentEvent, Contact, CustomField, GroupMember
+from contacts.models import ConsentEvent, Contact, CustomField, GroupMember, OptOut
 from contacts.selectors import audience, contact_get, contacts_list, merge_fields
 from contacts.services import (
+    consent_grant,
     consent_revoke,
     contact_delete,
     contact_update,
     contact_upsert,
+    contacts_unite,
     contacts_upsert_many,
     group_create,
 )
 
 ANN = "+13055550101"
 BEN = "+13055550102"
+CLEO = "+13055550103"
 
 
 def test_a_phone_is_stored_as_e164_with_what_its_number_tells(shop: Account, alice: User) -> None:
@@ -204,6 +208,33 @@ def test_a_new_phone_keeps_groups_and_takes_the_consent_of_that_phone(shop: Acco
     assert (moved.phone, moved.first_name, moved.consent) == (BEN, "Ann", Consent.OPTED_OUT)
     assert list(audience(account=shop, group_ids=[vip.pk])) == [moved]
     assert [c.phone for c in contacts_list(account=shop)] == [BEN]
+    opt_outs = OptOut.objects.filter(account=shop).order_by("phone")
+    assert list(opt_outs.values_list("phone", "source")) == [(ANN, "manual"), (BEN, "keyword")]
+
+
+def test_a_stop_goes_along_to_a_new_phone_and_to_all_who_are_merged_later(shop: Account) -> None:
+    ann = contact_upsert(account=shop, actor=None, phone=ANN)
+    cleo = contact_upsert(account=shop, actor=None, phone=CLEO)
+    consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
+    moved = contact_update(account=shop, actor=None, contact_id=ann.pk, phone=BEN)
+    assert moved.consent == Consent.OPTED_OUT
+    consent_grant(
+        account=shop, phone=BEN, source=ConsentSource.MANUAL, wording="Signed for the new number"
+    )
+    assert list(OptOut.objects.filter(account=shop).values_list("phone", flat=True)) == [ANN]
+
+    kept = contacts_unite(account=shop, actor=None, contact_id=cleo.pk, other_id=moved.pk)
+
+    assert kept.consent == Consent.OPTED_OUT
+    opt_outs = OptOut.objects.filter(account=shop).order_by("phone")
+    assert list(opt_outs.values_list("phone", "source")) == [
+        (ANN, "keyword"),
+        (BEN, "manual"),
+        (CLEO, "manual"),
+    ]
+    said = ConsentEvent.objects.filter(account=shop, phone=CLEO).get().wording
+    today = f"{now():%d %b %Y}"
+    assert said == f"Left under another number on {today} (texted a keyword); they are one person"
 
 
 def test_an_audience_has_each_person_once(shop: Account, other_shop: Account) -> None:

@@ -1,6 +1,7 @@
 """Two contacts that are one person: found, compared, merged; no figure and no proof moves."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, AuditEvent, User
+from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.choices import Consent, ConsentSource
 from contacts.duplicates import duplicates_list, duplicates_of
@@ -20,13 +22,18 @@ from contacts.services import (
     contact_upsert,
     contacts_unite,
     group_create,
+    import_undo,
+    import_undo_run,
     person_erase,
 )
 from contacts.timeline import contact_timeline
 from inbox.models import Conversation
-from messaging.models import Message
+from messaging.gateways.events import InboundText
+from messaging.models import Message, SenderNumber
+from messaging.receipts.inbound import inbound_file
 from messaging.recounting import differences
 from messaging.state import RANKS
+from tests.contacts.test_import_undo import imported
 from tests.receipts.conftest import MakeBatch, make_batch
 
 pytestmark = pytest.mark.django_db
@@ -170,8 +177,8 @@ def test_of_consent_the_stricter_word_wins(
 
     assert kept.consent == ends
     assert OptOut.objects.filter(phone=ANN).exists() == (ends == Consent.OPTED_OUT)
-    assert OptOut.objects.filter(phone=WORK).exists() == (theirs == "out")
-    assert ConsentEvent.objects.filter(phone=WORK).count() == events
+    assert OptOut.objects.filter(phone=WORK).exists() == (ends == Consent.OPTED_OUT)
+    assert ConsentEvent.objects.filter(phone=WORK).count() == events + (own == "out")
 
 
 def test_nobody_is_merged_with_themselves_a_stranger_or_the_deleted(
@@ -240,6 +247,96 @@ def test_whoever_changes_their_number_is_the_same_person(
     person_erase(account=account, actor=alice, contact_id=back.pk)
     assert not Message.objects.filter(phone=ANN).exists()
     assert ErasedNumber.objects.count() == 2
+
+
+def test_texts_follow_through_two_changes_of_number_and_back(
+    account: Account, alice: User, add: Add
+) -> None:
+    contact = add(ANN)
+    for phone in (WORK, BEN, ANN):
+        Message.objects.create(
+            account=account,
+            contact=contact,
+            phone=contact.phone,
+            our_number="+1",
+            state="delivered",
+            segments=1,
+        )
+        moved = contact_update(account=account, actor=alice, contact_id=contact.pk, phone=phone)
+        texts = Message.objects.order_by("pk").values_list("contact", flat=True)
+        assert set(texts) == {moved.pk}
+        contact = moved
+
+    assert Message.objects.filter(contact=contact).count() == 3
+
+
+def test_undoing_the_import_of_the_merged_one_leaves_the_survivor_in_the_group(
+    account: Account, alice: User, add: Add, tmp_path: Path, settings: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    vip = group_create(account=account, actor=None, name="VIP")
+    ann = add(ANN)
+    found = imported(account, b"phone\n4155550002\n", group=vip)
+    work = Contact.objects.get(account=account, phone=WORK)
+    contacts_unite(account=account, actor=alice, contact_id=ann.pk, other_id=work.pk)
+
+    import_undo(account=account, actor=alice, import_id=found.pk)
+    import_undo_run(found.pk)
+
+    assert [group.name for group in groups_of(account=account, contact=ann)] == ["VIP"]
+
+
+def test_undoing_an_import_merges_again_whom_it_had_brought_back(
+    account: Account, alice: User, add: Add, tmp_path: Path, settings: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    ann, work, ben = add(ANN), add(WORK), add(BEN)
+    contacts_unite(account=account, actor=alice, contact_id=ann.pk, other_id=work.pk)
+    found = imported(account, b"phone\n4155550002\n")
+    work.refresh_from_db()
+    assert (work.merged_into, work.deleted_at) == (None, None)
+    contacts_unite(account=account, actor=alice, contact_id=ben.pk, other_id=ann.pk)
+
+    import_undo(account=account, actor=alice, import_id=found.pk)
+    import_undo_run(found.pk)
+
+    work.refresh_from_db()
+    assert (work.merged_into, work.deleted_at is not None) == (ben, True)
+    person_erase(account=account, actor=alice, contact_id=ben.pk)
+    assert ErasedNumber.objects.count() == 3
+    assert not Contact.objects.filter(phone__in=[ANN, WORK, BEN]).exists()
+
+
+def test_a_stop_from_a_number_that_was_merged_away_reaches_the_person(
+    account: Account, alice: User, sender: SenderNumber, add: Add
+) -> None:
+    ann, work = add(ANN), add(WORK)
+    consent_grant(account=account, phone=ANN, source=ConsentSource.KEYWORD)
+    contacts_unite(account=account, actor=alice, contact_id=ann.pk, other_id=work.pk)
+
+    stop = inbound_file(
+        carrier_account=sender.carrier_account,
+        text=InboundText(
+            carrier_id="SM1",
+            account_ref=sender.carrier_account.external_id,
+            phone=WORK,
+            our_number=sender.phone,
+            body="STOP",
+        ),
+        at=now(),
+    )
+
+    assert stop is not None
+    ann.refresh_from_db()
+    assert ann.consent == Consent.OPTED_OUT
+    opt_outs = OptOut.objects.filter(account=account).order_by("phone")
+    assert list(opt_outs.values_list("phone", "source")) == [(ANN, "manual"), (WORK, "keyword")]
+    events = ConsentEvent.objects.filter(account=account, kind="out").order_by("phone")
+    how = f"on {stop.created_at:%d %b %Y} (texted a keyword)"
+    assert list(events.values_list("phone", "message_id", "wording")) == [
+        (ANN, None, f"Left under another number {how}; they are one person"),
+        (WORK, stop.pk, "STOP"),
+    ]
 
 
 def test_by_the_pages(

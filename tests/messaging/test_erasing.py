@@ -44,6 +44,7 @@ from contacts.services import (
 from inbox.models import Conversation, Note
 from inbox.services import note_add
 from messaging.choices import BatchKind, ChunkState
+from messaging.errors import Erased
 from messaging.gateways.events import InboundText
 from messaging.lookups import lookup_run
 from messaging.models import Batch, Chunk, DriftRow, Message, SenderNumber
@@ -302,7 +303,12 @@ def test_pages_and_programs_cannot_add_the_number(
 
 
 def test_a_form_neither_asks_nor_takes_them(
-    account: Account, alice: User, sim: Client, sender: SenderNumber, ann: Contact
+    account: Account,
+    alice: User,
+    sim: Client,
+    sender: SenderNumber,
+    ann: Contact,
+    caplog: pytest.LogCaptureFixture,
 ):
     account.brand = "Flowers"
     account.save()
@@ -326,7 +332,9 @@ def test_a_form_neither_asks_nor_takes_them(
 
     assert not OptInPending.objects.exists()
     assert not Contact.objects.filter(account=account, phone=ANN, deleted_at=None).exists()
-    assert [m.reason for m in Message.objects.filter(phone=ANN)] == ["opted_out"]
+    assert (Message.objects.count(), Batch.objects.count()) == (0, 0)
+    assert traces() == set()
+    assert "4155550101" not in caplog.text
     with pytest.raises(OptedOut):
         optin_accept(way=form, phone=ANN, wording="x")
 
@@ -336,19 +344,22 @@ def test_a_single_text_and_the_gate_know_the_number(
 ):
     erase(account, alice, ann)
 
-    message = message_send(
-        account=account,
-        actor=alice,
-        phone=ANN,
-        body="Hi",
-        kind=BatchKind.API,
-        request_key="k",
-    )
+    for phone in (ANN, f"~{ann.pk}"):
+        with pytest.raises(Erased):
+            message_send(
+                account=account,
+                actor=alice,
+                phone=phone,
+                body="Hi Annabel",
+                kind=BatchKind.API,
+                request_key=f"k:{phone}",
+            )
+    assert (Message.objects.count(), Batch.objects.count()) == (0, 0)
+    assert traces() == set()
     batch = launch(request_key="k2")
     Message.objects.filter(batch=batch, phone=BEN).update(phone=ANN)  # however it came there
     send_all()
 
-    assert (message.state, message.reason) == ("skipped", "opted_out")
     assert states(batch) == {("skipped", "opted_out"): 1, ("accepted", ""): 1}
     assert [one["to"] for one in sim.messages()] == [CLEO]
 
@@ -376,6 +387,43 @@ def test_start_from_the_phone_brings_them_back_and_any_other_text_does_not(
     ]
     erase(account, alice, Contact.objects.get(phone=ANN))
     assert opted_out(account=account, phone=ANN)
+
+
+def test_a_text_from_before_the_erasure_that_is_told_again_brings_nobody_back(
+    account: Account, alice: User, sim: Client, sender: SenderNumber, ann: Contact
+):
+    text = InboundText(
+        carrier_id="SM1",
+        account_ref=sender.carrier_account.external_id,
+        phone=ANN,
+        our_number=sender.phone,
+        body="Hello",
+    )
+    file: dict[str, Any] = {"carrier_account": sender.carrier_account, "text": text, "at": now()}
+    assert inbound_file(**file) is not None
+    erase(account, alice, ann)
+
+    again = inbound_file(**file)
+
+    assert again is None
+    assert erased_among([(account.pk, ANN)]) == {(account.pk, ANN)}
+    assert traces() == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_lets_an_erasure_go_first_or_makes_it_wait(
+    account: Account, alice: User, sim: Client, ann: Contact
+):
+    """An edit that held the contact and then waited for the erasure would stop both for good."""
+    with transaction.atomic():
+        contact_update(account=account, actor=alice, contact_id=ann.pk, first_name="Anna")
+        thread = in_thread(lambda: erase(account, alice, ann))
+        wait_for_lock_waits(1, or_ended=thread)
+        contact_update(account=account, actor=alice, contact_id=ann.pk, phone="+14155550109")
+    thread.join()
+
+    merged = Contact.objects.get(pk=ann.pk)
+    assert (merged.phone, ErasedNumber.objects.count()) == (f"~{ann.pk}", 1)
 
 
 def test_a_deleted_contact_can_be_erased_and_nobody_twice(

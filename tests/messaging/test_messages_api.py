@@ -10,7 +10,7 @@ from accounts import services
 from accounts.choices import Scope
 from accounts.models import Account, CreditEntry, User
 from contacts.choices import ConsentSource
-from contacts.services import consent_grant, consent_revoke, contact_upsert
+from contacts.services import consent_grant, consent_revoke, contact_upsert, person_erase
 from messaging.choices import BatchKind, MessageState, Priority
 from messaging.models import Batch, Message, SenderNumber
 from tests.contracts.world import everything
@@ -100,6 +100,20 @@ def test_who_opted_out_is_skipped_with_the_reason(
     assert answer.status_code == 201
     assert (answer.json()["state"], answer.json()["reason"]) == ("skipped", "opted_out")
     assert not CreditEntry.objects.filter(kind="reserve").exists()
+
+
+def test_who_was_erased_is_refused_and_nothing_is_kept(
+    account: Account, alice: User, sender: SenderNumber, send: Call
+):
+    contact = contact_upsert(account=account, actor=None, phone="+12025550170")
+    person_erase(account=account, actor=alice, contact_id=contact.pk)
+
+    answer = send()
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "erased")
+    assert _nothing_went_out()
+    assert not Batch.objects.exists()
+    assert "2025550170" not in repr(everything())
 
 
 @pytest.mark.parametrize(
