@@ -103,6 +103,16 @@ class PaymentsOff(Conflict):
     message = "Cards are not charged here. Ask the people who run this installation for credits."
 
 
+class PurchaseOver(Conflict):
+    """A form was sent again whose purchase is paid, or was begun too long ago."""
+
+    code = "purchase_over"
+    message = (
+        "This was paid already, or the page was open for too long. Nothing was charged now. To buy"
+        " more, open the page again."
+    )
+
+
 class PaymentUnreachable(DomainError):
     """The payment provider did not answer, or refused."""
 

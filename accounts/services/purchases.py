@@ -5,16 +5,23 @@ pays changes nothing for them. How Stripe is asked and read is `accounts.payment
 webhooks do `accounts.services.paid`'s.
 """
 
+from datetime import timedelta
+from typing import Final
+
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
 from accounts import payments
-from accounts.errors import PaymentsOff
+from accounts.errors import PaymentsOff, PurchaseOver
 from accounts.models import Account, Package, Purchase, User
 from accounts.services.audit import audit_record
+from common.clock import now
 from common.errors import NotFound
 from common.ids import secret_token
+
+# Stripe forgets an idempotency key after a day, and would make a second page to pay at.
+_ONE_PAGE_FOR: Final = timedelta(hours=23)
 
 
 def purchase_begin(
@@ -34,6 +41,7 @@ def purchase_begin(
     Raises:
         PaymentsOff: no card can be charged here.
         NotFound: the package is not offered.
+        PurchaseOver: sent again when it was paid, or 23 hours after it was begun.
         PaymentUnreachable: Stripe did not answer; nothing was charged.
 
     Side effects: one request to Stripe, after the purchase is committed.
@@ -49,7 +57,7 @@ def purchase_begin(
         email=actor.email,
         back_url=settings.PUBLIC_URL + reverse("credit_buy") + f"?purchase={purchase.pk}",
     )
-    Purchase.objects.filter(pk=purchase.pk).update(session_id=checkout.session_id)
+    Purchase.objects.filter(pk=purchase.pk, session_id="").update(session_id=checkout.session_id)
     return purchase, checkout.url
 
 
@@ -70,6 +78,8 @@ def _begun(account: Account, actor: User, package_id: int, request_key: str) -> 
             "created_by": actor,
         },
     )
+    if purchase.paid_at or purchase.created_at < now() - _ONE_PAGE_FOR:
+        raise PurchaseOver
     if is_new:
         audit_record(
             account=account,

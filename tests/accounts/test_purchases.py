@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from django.test import Client
 from accounts.models import Account, AuditEvent, CreditEntry, Package, Purchase, User
 from accounts.selectors import credit_books
 from accounts.services import credits_grant, credits_release, credits_reserve
+from common.clock import now
 from messaging.recounting import differences as recounted
 from tests.accounts.stripe_stand_in import StripeStandIn, stand_in
 
@@ -122,6 +124,36 @@ def test_a_form_sent_twice_begins_one_purchase_and_leads_to_one_page(
     assert f"?purchase={purchase.pk}" in asked["success_url"]
     assert AuditEvent.objects.filter(action="credits.purchase_begun").count() == 1
     assert bought(account) == []
+
+
+@pytest.mark.parametrize(
+    "over", [{"paid_at": now()}, {"created_at": now() - timedelta(hours=23, minutes=1)}]
+)
+def test_what_is_paid_or_a_day_old_is_not_begun_again(
+    stripe: StripeStandIn, package: Package, account: Account, alice: User, over: dict[str, Any]
+):
+    form = {"package": str(package.pk), "once": "form-1"}
+    browser(alice).post("/settings/credits/buy/", form)
+    Purchase.objects.update(**over)
+
+    again = browser(alice).post("/settings/credits/buy/", form, follow=True)
+
+    assert "To buy more, open the page again" in again.content.decode()
+    assert len(stripe.asked) == 1
+    assert Purchase.objects.get().session_id == "cs_test_1"
+
+
+def test_a_page_that_is_being_paid_stays_the_purchases(
+    stripe: StripeStandIn, package: Package, account: Account, alice: User
+):
+    form = {"package": str(package.pk), "once": "form-1"}
+    browser(alice).post("/settings/credits/buy/", form)
+    Purchase.objects.update(session_id="cs_test_being_paid", reference="ref-of-the-recording")
+
+    browser(alice).post("/settings/credits/buy/", form)
+
+    assert tell(PAID, id="cs_test_being_paid") == 204
+    assert bought(account) == [("purchase", 2500)]
 
 
 def test_where_stripe_is_away_nothing_is_charged_and_it_says_so(
