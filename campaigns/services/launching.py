@@ -38,6 +38,7 @@ from common.clock import now
 from common.errors import Conflict, DomainError, NotFound
 from common.jobs import enqueue
 from contacts.selectors import audience
+from contacts.services import erasing_held_off
 from messaging import services as messaging
 from messaging.budget import Budget, budgets_of
 from messaging.choices import BatchKind, Priority
@@ -164,7 +165,8 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
     Returns:
         Whether this call decided the blast's fate.
 
-    Locks: the blast's row (skipped where taken), then as `messaging.services.batch_launch`.
+    Locks: the blast's row (skipped where taken), erasures (`erasing_held_off`), then as
+        `messaging.services.batch_launch`.
     """
     moment = moment or now()
     with transaction.atomic():
@@ -176,6 +178,7 @@ def blast_launch(*, blast_id: int, moment: datetime | None = None) -> bool:
         )
         if blast is None:
             return False
+        erasing_held_off(account=blast.account)
         unapproved = _unapproved(blast)
         try:
             if unapproved is not None:

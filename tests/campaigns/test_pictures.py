@@ -1,9 +1,13 @@
 """Pictures in the composer, in drafts, in templates, under approval."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import Account, User
@@ -12,8 +16,10 @@ from campaigns.choices import ApprovalState, BlastState
 from campaigns.composing import compose
 from campaigns.errors import TemplateNotApproved
 from campaigns.models import Approval, Blast, Campaign, SavedText
+from common.clock import now
 from common.errors import Conflict, Invalid, NotFound
-from contacts.models import Group
+from contacts.models import Contact, Group
+from contacts.services import person_erase
 from messaging.errors import MediaRefused, SenderWithoutPictures
 from messaging.models import Batch, Media, SenderNumber
 from messaging.services import media_upload
@@ -251,3 +257,48 @@ def test_programs_upload_use_and_see_pictures(api: Any, draft: Blast, settings: 
     assert told.json()["credits"] == 15
     assert (refused.status_code, refused.json()["code"]) == (422, "media_refused")
     assert (nonsense.status_code, nonsense.json()["code"]) == (422, "invalid")
+
+
+# --- Locks ---
+
+
+def wait_for_a_waiting_lock() -> None:
+    """Until somebody waits for an advisory lock of this database."""
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+                " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    raise AssertionError("Nobody waits.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_launch_that_waits_for_an_erasure_holds_no_picture(
+    account: Account, alice: User, draft: Blast, media: Media
+) -> None:
+    """Erasing writes the pictures that came in from the person: both would wait for good."""
+    account.requires_approval, account.approval_over_people = True, 100
+    account.save()
+    services.blast_update(account=account, actor=alice, blast=draft, media_ids=[media.pk])
+    services.blast_schedule(account=account, actor=alice, blast=draft)
+    leaver = Contact.objects.create(account=account, phone="+12025559999")
+
+    def launched() -> bool:
+        try:
+            return services.blast_launch(blast_id=draft.pk, moment=now() + timedelta(hours=1))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            person_erase(account=account, actor=alice, contact_id=leaver.pk)
+            launch = pool.submit(launched)
+            wait_for_a_waiting_lock()
+            assert Media.objects.select_for_update(nowait=True).get() == media
+        assert launch.result() is True
+
+    assert Batch.objects.get().media_ids == [media.pk]
