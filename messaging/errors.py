@@ -104,6 +104,12 @@ class BudgetPassed(DomainError):
         )
 
 
+class LookupCostsMore(Conflict):
+    """A look-up would cost more by now than the person was shown."""
+
+    code = "lookup_costs_more"
+
+
 class NobodyToLookUp(Conflict):
     """No number of the audience is worth a look-up."""
 

@@ -194,4 +194,9 @@ def _finish(run_id: int) -> None:
 
 @lru_cache(maxsize=1)
 def _transport() -> Transport:
-    return Transport(concurrency=_CONCURRENCY, timeout_s=settings.CARRIER_REQUEST_TIMEOUT_S)
+    # What died on a kept connection libcurl would ask again, and the carrier bill twice.
+    return Transport(
+        concurrency=_CONCURRENCY,
+        timeout_s=settings.CARRIER_REQUEST_TIMEOUT_S,
+        keeps_connections=False,
+    )

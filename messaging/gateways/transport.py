@@ -9,7 +9,9 @@ Two properties matter more than speed:
   kept connection closes before the first byte of the answer ("Connection died, retrying a fresh
   connect"): a carrier that took the message and then dropped the connection would get it twice.
   The body is therefore handed over by a read callback that cannot be rewound; libcurl then gives
-  up with CURLE_SEND_FAIL_REWIND and the outcome is unknown. (tests/messaging/test_transport.py)
+  up with CURLE_SEND_FAIL_REWIND and the outcome is unknown. A GET has no body: where a
+  second one would be billed, no connection is kept (`keeps_connections`), and only on kept ones
+  is a request repeated. (tests/messaging/test_transport.py)
 - **It is known whether anything was written.** Only then is a failure ambiguous.
 """
 
@@ -42,16 +44,20 @@ Handler = Callable[[int, Answer, float, float], None]
 class Transport:
     """A pool of connections and the requests in flight on them. Used by one thread at a time."""
 
-    def __init__(self, *, concurrency: int, timeout_s: float) -> None:
+    def __init__(
+        self, *, concurrency: int, timeout_s: float, keeps_connections: bool = True
+    ) -> None:
         """Open nothing yet.
 
         Args:
             concurrency: Most requests in flight.
             timeout_s: A request without a complete answer by then has failed.
+            keeps_connections: Whether the next request may use them. For GETs that cost money it
+                must not: see above.
         """
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, concurrency)
-        self._free = [_Slot(timeout_s) for _ in range(concurrency)]
+        self._free = [_Slot(timeout_s, keeps_connections) for _ in range(concurrency)]
         self._slots = {slot.curl: slot for slot in self._free}
 
     @property
@@ -146,7 +152,7 @@ class _Slot:
 
     handler: Handler
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, keeps_connections: bool) -> None:
         self.key = 0
         self.started_at = 0.0
         self._body = b""
@@ -159,6 +165,8 @@ class _Slot:
             (pycurl.TIMEOUT_MS, int(timeout_s * 1000)),
             (pycurl.CONNECTTIMEOUT_MS, int(timeout_s * 1000)),
             (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.FRESH_CONNECT, not keeps_connections),
+            (pycurl.FORBID_REUSE, not keeps_connections),
             # The wheel's libcurl looks where Red Hat keeps its certificates, and nowhere else.
             (pycurl.CAINFO, certifi.where()),
             (pycurl.READFUNCTION, self._read),

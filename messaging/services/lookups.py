@@ -20,7 +20,7 @@ from common.sql import Sql
 from contacts.models import Contact
 from contacts.services import erasing_held_off
 from messaging.choices import LookupState
-from messaging.errors import NobodyToLookUp
+from messaging.errors import LookupCostsMore, NobodyToLookUp
 from messaging.models import LookupRun
 from messaging.sending.batches import gateway_of
 from messaging.services.launch import may_launch
@@ -96,10 +96,20 @@ def lookup_start(
     audience: QuerySet[Contact],
     title: str,
     request_key: str,
+    most_credits: int,
 ) -> LookupRun:
     """Reserve the price and have a worker ask the carrier. Asking twice with one key asks once.
 
+    Args:
+        account: The tenant.
+        actor: Who asks.
+        audience: Whom to look up.
+        title: What they are called together; nobody's name.
+        request_key: The form's.
+        most_credits: The price that the person was shown.
+
     Raises:
+        LookupCostsMore: it would cost more than `most_credits` by now; nothing was changed.
         NobodyToLookUp: nothing would be asked, or the carrier does not tell line types.
         InsufficientCredits: the balance is smaller than the price; nothing was changed.
         NoSender, AccountSuspended, EmailUnverified: as for a text.
@@ -134,6 +144,11 @@ def lookup_start(
         raise NobodyToLookUp
     run.save(update_fields=["numbers"])
     credits = run.numbers * run.credits_each
+    if credits > most_credits:
+        raise LookupCostsMore(
+            f"This would cost {credits:,} credits by now, and the page said {most_credits:,}."
+            " Nothing was asked. Open it again to see the new price."
+        )
     credits_reserve(
         account=account, credits=credits, key=f"lookups:{run.pk}:reserve", note=_note(run),
         actor=actor,

@@ -24,6 +24,7 @@ def lookup_create(request: AccountRequest) -> HttpResponse:
     """Say the price for one `contact` or a `group` of the address; POST asks the carrier."""
     audience, title, back = _asked(request)
     if request.method == "POST":
+        shown = request.POST.get("credits", "")
         try:
             run = lookup_start(
                 account=request.account,
@@ -31,6 +32,7 @@ def lookup_create(request: AccountRequest) -> HttpResponse:
                 audience=audience,
                 title=title,
                 request_key=request.POST.get("key", "")[:64] or secret_token(),
+                most_credits=int(shown) if _is_id(shown) else 0,
             )
         except DomainError as error:
             messages.error(request, error.message)

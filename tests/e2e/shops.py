@@ -355,6 +355,7 @@ def _settings_places(account: Account, owner: User) -> Places:
         audience=Contact.objects.filter(account=account),
         title="Everybody",
         request_key="everybody",
+        most_credits=1_000,
     )
     lookup_run(look_up.pk)
     garden, form = _ways_to_join(account, owner)

@@ -143,6 +143,7 @@ def test_nothing_of_the_person_is_left_and_no_total_moves(
         audience=Contact.objects.filter(pk=ann.pk),
         title="One contact",
         request_key="a look",
+        most_credits=1_000,
     )
     with pytest.raises(ErasureWaits, match="looked up"):
         erase(account, alice, ann)

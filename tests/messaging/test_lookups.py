@@ -47,6 +47,7 @@ def start(account: Account, alice: User, sender: SenderNumber) -> Start:
             audience=Contact.objects.filter(account=account),
             title="Customers",
             request_key=key,
+            most_credits=1_000_000,
         )
 
     return _start
@@ -309,7 +310,7 @@ def test_the_page_states_the_price_before_it_asks(
     assert "6 credits" in told.content.decode()
     assert not LookupRun.objects.exists()
 
-    answer = page.post(f"{URL}?group={group.pk}", {"key": told.context["key"]})
+    answer = page.post(f"{URL}?group={group.pk}", {"key": told.context["key"], "credits": "6"})
     run = LookupRun.objects.get()
     assert answer.headers["Location"] == f"{URL}{run.pk}/"
     assert (run.title, run.numbers, run.asked_by) == ("Regulars", 2, alice)
@@ -321,6 +322,28 @@ def test_the_page_states_the_price_before_it_asks(
     assert "Line types of Regulars" in page.get("/settings/credits/").content.decode()
 
 
+@pytest.mark.parametrize("shown", ["6", "", "x"])
+def test_more_than_the_page_said_is_not_reserved(
+    page: Browser, people: People, account: Account, alice: User, sender: SenderNumber, shown: str
+):
+    group = group_create(account=account, actor=alice, name="Regulars")
+    contacts = people(3)
+    ids = [contact.pk for contact in contacts]
+    group_add(account=account, actor=alice, group_id=group.pk, contact_ids=ids[:2])
+    told = page.get(f"{URL}?group={group.pk}").content.decode()
+    assert 'name="credits" value="6"' in told
+    group_add(account=account, actor=alice, group_id=group.pk, contact_ids=ids[2:])
+
+    form = {"key": "a", "credits": shown}
+    answer = page.post(f"{URL}?group={group.pk}", form, follow=True).content.decode()
+
+    assert "This would cost 9 credits by now, and the page said" in answer
+    assert not LookupRun.objects.exists()
+    assert _movements() == []
+    page.post(f"{URL}?group={group.pk}", {"key": "a", "credits": "9"})
+    assert _movements() == [("reserve", -9, 9)]
+
+
 def test_one_contact_is_looked_up_from_its_page(
     page: Browser, people: People, sender: SenderNumber
 ):
@@ -328,7 +351,7 @@ def test_one_contact_is_looked_up_from_its_page(
     there = f"{URL}?contact={contact.pk}"
     assert there in page.get(f"/contacts/{contact.pk}/").content.decode()
 
-    page.post(there, {"key": "a"})
+    page.post(there, {"key": "a", "credits": "3"})
     lookup_run(LookupRun.objects.get().pk)
 
     shown = page.get(f"/contacts/{contact.pk}/").content.decode()
@@ -344,7 +367,7 @@ def test_where_the_carrier_does_not_tell_it_nothing_is_offered(
     (contact,) = people(1)
 
     told = page.get(f"{URL}?contact={contact.pk}").content.decode()
-    page.post(f"{URL}?contact={contact.pk}", {"key": "a"})
+    page.post(f"{URL}?contact={contact.pk}", {"key": "a", "credits": "3"})
 
     assert "does not tell line types" in told
     assert not LookupRun.objects.exists()

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from messaging import lookups
 from messaging.gateways.base import Answer, Endpoint
 from messaging.gateways.transport import Transport
 
@@ -93,6 +94,25 @@ def test_a_connection_that_dies_after_the_request_does_not_get_it_twice(
     assert server.bodies == [b"a", b"b", b"c"]
     assert (first.status, third.status) == (201, 201)
     assert (second.status, second.is_written) == (0, True)
+
+
+def test_a_look_up_whose_connection_dies_is_not_asked_twice(server: Server):
+    server.answers = [OK, None, OK]
+    lookups._transport.cache_clear()
+    read_from = Endpoint("GET", server.url, ())
+    answers: list[Answer] = []
+
+    for key in range(3):  # one after another: a kept connection would be used again
+        lookups._transport().run(
+            [(key, read_from, b"")], lambda key, answer, *_: answers.append(answer)
+        )
+
+    assert [(answer.status, answer.is_written) for answer in answers] == [
+        (201, True),
+        (0, True),
+        (201, True),
+    ]
+    assert (len(server.bodies), server.connections) == (3, 3)
 
 
 def test_a_half_answer_is_no_answer(server: Server, transport: Transport):
