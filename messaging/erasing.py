@@ -116,5 +116,7 @@ def _events_forget(message_ids: list[int]) -> None:
     events = CarrierEvent.objects.filter(message_id__in=message_ids)
     ids = list(events.values_list("pk", flat=True))
     rows = CarrierEventQueue.objects.filter(event_ids__overlap=ids)
-    events.exclude(pk__in=set(chain(*rows.values_list("event_ids", flat=True)))).delete()
+    queued = set(chain(*rows.values_list("event_ids", flat=True)))
+    # By id: one that is stored meanwhile is queued too.
+    CarrierEvent.objects.filter(pk__in=set(ids) - queued).delete()
     events.update(payload={})

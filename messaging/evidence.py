@@ -60,6 +60,7 @@ class Doubt:
     until: datetime
     looked_up_at: datetime | None
     prices: str
+    has_media: bool
 
 
 def unknown_look_up() -> tuple[int, int]:
@@ -116,7 +117,8 @@ def _due() -> list[Doubt]:
             """
             SELECT a.id, m.id, a.n, m.batch_id, m.account_id, a.carrier_account_id, m.phone,
                    m.our_number, m.body, m.segments, b.credits_reserved > 0,
-                   a.requested_at, a.answered_at, a.looked_up_at, b.prices::text
+                   a.requested_at, a.answered_at, a.looked_up_at, b.prices::text,
+                   cardinality(b.media_ids) > 0
             FROM messaging_attempt a
             JOIN messaging_message m ON m.id = a.message_id AND m.state = %s AND m.attempts = a.n
             JOIN messaging_batch b ON b.id = m.batch_id
@@ -192,7 +194,10 @@ def _gateways(carrier_account_ids: set[int]) -> dict[int, Gateway]:
 def _match(
     carrier_account_id: int, doubts: Sequence[Doubt], listed: Sequence[Listed]
 ) -> dict[int, Listed]:
-    """Attempt id to the listed message it must be: one to one, oldest with oldest."""
+    """Attempt id to the listed message it must be: one to one, oldest with oldest.
+
+    Equal words first, and what has no words last: a picture alone takes no other text's proof.
+    """
     known = set(
         Attempt.objects.filter(
             carrier_account_id=carrier_account_id,
@@ -204,19 +209,27 @@ def _match(
         key=lambda one: one.created_at,
     )
     matches: dict[int, Listed] = {}
-    for doubt in sorted(doubts, key=lambda doubt: doubt.since):
-        for one in free:
-            if _fits(doubt, one):
-                matches[doubt.attempt_id] = one
-                free.remove(one)
-                break
+    in_turn = sorted(doubts, key=lambda doubt: (not doubt.body, doubt.since))
+    for fits in (_is_equal, _fits):
+        for doubt in in_turn:
+            if doubt.attempt_id in matches:
+                continue
+            found = next((one for one in free if fits(doubt, one)), None)
+            if found is not None:
+                matches[doubt.attempt_id] = found
+                free.remove(found)
     return matches
+
+
+def _is_equal(doubt: Doubt, one: Listed) -> bool:
+    return _fits(doubt, one) and _plain(doubt.body) == _plain(one.body)
 
 
 def _fits(doubt: Doubt, one: Listed) -> bool:
     return (
         doubt.since - _SKEW <= one.created_at <= doubt.until + _SKEW
         and one.our_number in ("", doubt.our_number)
+        and (one.media > 0) == doubt.has_media
         and (not one.body or _plain(doubt.body) in _plain(one.body))
     )
 

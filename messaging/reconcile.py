@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 _OPEN: Final = (MessageState.ACCEPTED, MessageState.SENT)
 _BATCHES_AT_ONCE: Final = 5
 _DIFFERENCES_KEPT: Final = 200
+# A worker reads and writes back what a row of the queue holds.
+_ROW: Final = 2_000
 _LOCK: Final = 0x5EC0
 
 
@@ -244,32 +246,36 @@ def _doubled(
 @transaction.atomic
 def _queue(carrier_account: CarrierAccount, lost: list[tuple[int, int, Listed]]) -> None:
     """What a callback should have told, as an event like any other."""
-    events = CarrierEvent.objects.bulk_create(
-        CarrierEvent(
-            carrier_account=carrier_account,
-            kind=EventKind.STATUS,
-            message_id=message_id,
-            attempt_n=n,
-            carrier_id=one.carrier_id,
-            account_ref=carrier_account.external_id,
-            word=one.state,
-            state=one.state,
-            code=one.code,
-            reason=carrier_codes.reason(one.code).value if _is_bad(one.state) else "",
-            payload={
-                "source": "looked up in the carrier's records",
-                "MessageSid": one.carrier_id,
-                "MessageStatus": one.state,
-                "ErrorCode": one.code,
-            },
+    for first in range(0, len(lost), _ROW):
+        events = CarrierEvent.objects.bulk_create(
+            _event(carrier_account, *one) for one in lost[first : first + _ROW]
         )
-        for message_id, n, one in lost
-    )
-    if events:
         CarrierEventQueue.objects.create(
             event_ids=[event.pk for event in events], kind=EventKind.STATUS
         )
+    if lost:
         enqueue("messaging.apply_events")
+
+
+def _event(carrier_account: CarrierAccount, message_id: int, n: int, one: Listed) -> CarrierEvent:
+    return CarrierEvent(
+        carrier_account=carrier_account,
+        kind=EventKind.STATUS,
+        message_id=message_id,
+        attempt_n=n,
+        carrier_id=one.carrier_id,
+        account_ref=carrier_account.external_id,
+        word=one.state,
+        state=one.state,
+        code=one.code,
+        reason=carrier_codes.reason(one.code).value if _is_bad(one.state) else "",
+        payload={
+            "source": "looked up in the carrier's records",
+            "MessageSid": one.carrier_id,
+            "MessageStatus": one.state,
+            "ErrorCode": one.code,
+        },
+    )
 
 
 def _is_bad(state: str) -> bool:

@@ -76,6 +76,7 @@ class Listed:
         segments: As counted by the carrier; 0 when not counted yet.
         created_at: When the carrier took it, to the second.
         is_outbound: Whether we sent it.
+        media: How many pictures it carries.
         cost_micros: What the carrier charges for it, in millionths of `currency`; None until it
             has set a price, which may take hours.
         currency: ISO 4217, or "".
@@ -90,6 +91,7 @@ class Listed:
     segments: int
     created_at: datetime
     is_outbound: bool
+    media: int = 0
     cost_micros: int | None = None
     currency: str = ""
 

@@ -173,6 +173,7 @@ def _listed(row: dict[str, Any]) -> Listed:
         segments=int(row.get("num_segments") or 0),
         created_at=_moment(row["date_created"]),
         is_outbound=str(row.get("direction") or "").startswith("outbound"),
+        media=int(row.get("num_media") or 0),
         cost_micros=_micros(row.get("price")),
         currency=str(row.get("price_unit") or "").upper()[:3],
     )

@@ -1,4 +1,8 @@
-"""A payload is kept as text: as the carrier's form came, or as JSON. Rewrites the table of events."""
+"""A payload is kept as text: as the carrier's form came, or as JSON. Rewrites the table of events.
+
+It cannot be reversed once the edge has stored a form, which is no JSON: PostgreSQL refuses then,
+and nothing is changed.
+"""
 
 from django.db import migrations
 

@@ -21,6 +21,7 @@ def carrier_click_store(
 
     Raises:
         SetAside: it names no message of this carrier account, or an address that is no link of it.
+            Nothing is stored then.
     """
     if tap.account_ref != carrier_account.external_id:
         raise SetAside("It names another account of the carrier.")

@@ -13,7 +13,8 @@ from messaging.models import CarrierEvent
 # An error as staff read it; the column's width.
 _ERROR_LENGTH = 300
 
-# Rows looked at first: a row holds what one commit of the edge stored, one event or two thousand.
+# Rows of status callbacks looked at first: each holds what one commit of the edge stored, one event
+# or two thousand. Of the others each holds one.
 _LOOK = 64
 
 # Looked-at rows beyond the limit stay, locked until the transaction ends.
@@ -48,7 +49,7 @@ def take(cursor: CursorWrapper, *, statuses: bool, limit: int) -> list[int]:
     Locks: the queue rows, skipping those another worker is applying.
     """
     taken: list[int] = []
-    rows, look = 0, _LOOK
+    rows, look = 0, _LOOK if statuses else limit
     while len(taken) < limit:
         cursor.execute(_TAKE.format("=" if statuses else "<>"), [look, limit - len(taken)])
         found = sorted(cursor.fetchall())

@@ -64,7 +64,14 @@ def _apply(event: CarrierEvent) -> None:
     taps = twilio_webhooks.parse_clicks(event.payload)
     if not taps:
         raise SetAside("It tells of no click.")
+    refusals = []
     for tap in taps:
-        carrier_click_store(
-            carrier_account=event.carrier_account, tap=tap, event_at=event.received_at
-        )
+        try:
+            carrier_click_store(
+                carrier_account=event.carrier_account, tap=tap, event_at=event.received_at
+            )
+        except SetAside as reason:
+            refusals.append(str(reason))
+    if refusals:
+        # The others are stored all the same.
+        set_aside(event_id=event.pk, error=refusals[0])

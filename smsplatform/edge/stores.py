@@ -75,7 +75,8 @@ _SAID: Final = ", ".join(
     f"coalesce((SELECT string_to_array(${place}, chr(31)))[said], '')" for place in range(7, 13)
 )
 # The queue rows go with their events in one statement, so neither exists without the other: one
-# for all status callbacks, one for each of the others, which are applied one by one.
+# for all status callbacks, one for each of the others, which are applied one by one, in the order
+# they came: a STOP and a START may be of one commit.
 PREPARE_EVENTS: Final = f"""
 PREPARE store_events (integer[], bigint[], smallint[], text, text, bigint[],
     text, text, text, text, text, text) AS
@@ -92,6 +93,7 @@ WITH stored AS (
 INSERT INTO {CarrierEventQueue._meta.db_table} (event_ids, kind)
 SELECT array_agg(id), kind FROM stored
 GROUP BY kind, CASE kind WHEN '{EventKind.STATUS.value}' THEN 0 ELSE id END
+ORDER BY min(id)
 """
 
 PREPARE_CLICKS: Final = f"""

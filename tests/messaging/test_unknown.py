@@ -7,21 +7,29 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from accounts.models import Account
+from accounts.models import Account, User
 from carriersim.client import Client
 from common.clock import now
 from messaging.activity import ActivityMoves
-from messaging.choices import BatchState, ChunkState, EventKind
+from messaging.choices import BatchKind, BatchState, ChunkState, EventKind
 from messaging.evidence import unknown_look_up
 from messaging.judge import leases_judge
-from messaging.models import Attempt, Batch, CarrierAccount, CarrierEvent, Chunk, Message
+from messaging.models import (
+    Attempt,
+    Batch,
+    CarrierAccount,
+    CarrierEvent,
+    Chunk,
+    Message,
+    SenderNumber,
+)
 from messaging.reopening import reopen
 from messaging.sending.drain import serve_window
 from messaging.sending.exchange import Exchange
 from messaging.sending.results import record
 from messaging.sending.rows import MAX_ATTEMPTS
 from messaging.sending.window import prepare
-from messaging.services import batch_cancel
+from messaging.services import batch_cancel, media_upload, message_send
 from messaging.services.finish import batches_finish
 from messaging.tally import TallyMoves
 from tests.messaging.conftest import (
@@ -34,6 +42,7 @@ from tests.messaging.conftest import (
     tallies,
 )
 from tests.messaging.test_send import assert_credits_balance
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +51,13 @@ LOST_500 = "+14155550170"  # accepted, answered 500
 ERROR = "+14155550172"  # 500, not accepted
 ERROR_ONCE = "+14155550173"  # 500 the first time, then taken
 PLAIN = "+14155550101"
+
+Text = Callable[..., Message]
+
+
+def ends(*messages: Message) -> list[str]:
+    """What became of them."""
+    return [Message.objects.get(pk=message.pk).state for message in messages]
 
 
 def look(times: int = 1) -> list[tuple[int, int]]:
@@ -216,6 +232,68 @@ def test_one_listed_message_answers_for_one_doubt_only(launch: Launch, people: P
 
     assert states(first) == {("accepted", ""): 1}
     assert states(second) == {("unknown", ""): 1}
+
+
+@pytest.fixture
+def text(account: Account, alice: User, sim: Client, settings: Any, tmp_path: Any) -> Text:
+    """`text(body, has_media=..., is_taken=...)`: sent to LOST, the carrier's answer lost."""
+    settings.MEDIA_ROOT = tmp_path
+    media = media_upload(account=account, actor=alice, data=picture())
+
+    def send(body: str = "", *, has_media: bool = False, is_taken: bool = True) -> Message:
+        sim.set(scripts={} if is_taken else {LOST: "server_error"})
+        message = message_send(
+            account=account,
+            actor=alice,
+            phone=LOST,
+            body=body,
+            kind=BatchKind.REPLY,
+            request_key=f"reply:{LOST}:{Message.objects.count()}",
+            media_ids=[media.pk] if has_media else [],
+        )
+        send_all()
+        return message
+
+    return send
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_picture_alone_takes_no_other_texts_proof(
+    sender: SenderNumber, sim: Client, text: Text, is_taken: bool
+) -> None:
+    alone = text(has_media=True, is_taken=is_taken)
+    worded = text("Fresh tulips")
+    assert ends(alone, worded) == ["unknown", "unknown"]
+
+    assert look() == [(1 + is_taken, 0)]
+
+    assert ends(alone, worded) == ["accepted" if is_taken else "unknown", "accepted"]
+    (proof,) = (one["sid"] for one in sim.messages() if one["body"] == "Fresh tulips")
+    assert Attempt.objects.get(message=worded).carrier_id == proof
+
+
+def test_of_pictures_in_doubt_the_one_with_the_listed_words_was_taken(
+    sender: SenderNumber, text: Text
+) -> None:
+    alone = text(has_media=True, is_taken=False)
+    part = text("Fresh", has_media=True, is_taken=False)
+    worded = text("Fresh tulips", has_media=True)
+
+    assert look() == [(1, 0)]
+
+    assert ends(alone, part, worded) == ["unknown", "unknown", "accepted"]
+
+
+def test_a_prefixed_text_is_no_proof_of_a_picture_alone(
+    sender: SenderNumber, sim: Client, text: Text
+) -> None:
+    sim.set(trial_prefix=True)
+    alone = text(has_media=True, is_taken=False)
+    worded = text("Fresh tulips", has_media=True)
+
+    assert look() == [(1, 0)]
+
+    assert ends(alone, worded) == ["unknown", "accepted"]
 
 
 def test_a_worker_that_died_after_sending_is_found_out_message_by_message(

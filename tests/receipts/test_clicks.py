@@ -392,6 +392,24 @@ def test_a_tap_that_the_carrier_reports_is_a_hit_like_any_other(
     assert differences() == []
 
 
+def test_a_tap_that_does_not_agree_takes_no_other_of_its_event_along(
+    make_batch: MakeBatch, carrier: CarrierAccount, account: Account
+) -> None:
+    messages = make_batch(3)
+    links_of(messages, account)
+    event = queue_click(carrier, messages[0])
+    tap = event.payload
+    foreign = {**tap, "link": "https://elsewhere.example"}
+    taps = [{**tap, "sms_sid": sid(messages[1].pk)}, foreign, tap]
+    CarrierEvent.objects.filter(pk=event.pk).update(payload={"events": taps})
+
+    assert text_apply_next() is True
+
+    event.refresh_from_db()
+    assert (event.ended, event.error) == ("set_aside", "The address is no link of this message.")
+    assert sorted(Click.objects.values_list("recipient_no", flat=True)) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [

@@ -1,7 +1,9 @@
 """The queue of events: a row holds what one commit stored; it is taken whole, in part or not."""
 
+from importlib import import_module
+
 import pytest
-from django.db import connection, transaction
+from django.db import InternalError, connection, transaction
 
 from messaging.choices import EventEnd, EventKind, MessageState
 from messaging.models import CarrierAccount, CarrierEvent, CarrierEventQueue
@@ -73,6 +75,62 @@ def test_rows_another_worker_holds_are_skipped() -> None:
     assert taken(limit=9) == [2, 3]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_text_holds_no_other_from_another_worker() -> None:
+    for number in (1, 2, 3):
+        wait(number, kind=EventKind.INBOUND)
+
+    with transaction.atomic():
+        assert taken(limit=1, statuses=False) == [1]
+        found: list[list[int]] = []
+        in_thread(lambda: found.append(taken(limit=1, statuses=False))).join(30)
+        assert found == [[2]]
+
+    assert rows() == [[3]]
+
+
+def store(events: list[EventRow]) -> None:
+    """As the edge does."""
+    with connection.cursor() as cursor:
+        cursor.cursor.execute(PREPARE_EVENTS)
+        write_events(cursor.cursor, events)
+        cursor.execute("DEALLOCATE store_events")
+
+
+def test_texts_of_one_commit_are_queued_in_the_order_they_came(carrier: CarrierAccount) -> None:
+    said = Said(str(carrier.pk), EventKind.INBOUND, "AC0")
+
+    store([EventRow(said, "0", "0", f"SM{n}", "{}") for n in range(60)])
+
+    ids = dict(CarrierEvent.objects.values_list("carrier_id", "id"))
+    assert rows() == [[ids[f"SM{n}"]] for n in range(60)]
+
+
+def test_what_waits_at_the_migration_keeps_its_order_and_its_turn() -> None:
+    migration = import_module("messaging.migrations.0017_queue_by_commit").Migration
+    renumber = migration.operations[-1]
+    for number in (5, 9, 3):
+        wait(number)
+
+    with connection.cursor() as cursor:
+        cursor.execute(renumber.sql)
+    wait(4)
+
+    assert rows() == [[3], [5], [9], [4]]
+    message = "Events wait in the queue"
+    with (
+        pytest.raises(InternalError, match=message),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(renumber.reverse_sql)
+    CarrierEventQueue.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute(renumber.sql)
+        cursor.execute(renumber.reverse_sql)
+    assert rows() == []
+
+
 def test_a_commit_of_the_edge_is_one_row_of_statuses_and_a_row_for_each_text(
     carrier: CarrierAccount,
 ) -> None:
@@ -82,10 +140,7 @@ def test_a_commit_of_the_edge_is_one_row_of_statuses_and_a_row_for_each_text(
         for n, kind in enumerate(kinds)
     ]
 
-    with connection.cursor() as cursor:
-        cursor.cursor.execute(PREPARE_EVENTS)
-        write_events(cursor.cursor, events)
-        cursor.execute("DEALLOCATE store_events")
+    store(events)
 
     assert list(
         CarrierEvent.objects.order_by("id").values_list("carrier_id", "kind", "account_ref")
