@@ -27,8 +27,8 @@ from messaging.choices import BatchKind, TextType
 from messaging.models import Batch, Media
 from messaging.reasons import Words, skipped_words
 from messaging.rendering import BODY_LIMIT, Template, compile_body
-from messaging.selectors import media_list, prices_now
-from messaging.services import Audience, Estimate, Timing, audience_count, timing
+from messaging.selectors import media_list, price_names, prices_now
+from messaging.services import Audience, Estimate, Priced, Timing, audience_count, timing
 from tracking.codes import CODE_LENGTH
 from tracking.selectors import batch_domain, link_base, link_settings
 
@@ -68,15 +68,24 @@ class BlankField:
 
 
 @dataclass(frozen=True)
+class Route:
+    """What texting people of some countries costs; `countries` are those with that price."""
+
+    priced: Priced
+    countries: list[str]
+
+
+@dataclass(frozen=True)
 class Composed:
     """A draft as it would go out now.
 
     `text` is what `seen_by` (somebody of the audience, or None) would read. `error` says why it
     cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a text,
     or with an error. `saved` are the credits that replacing odd characters would save; `smart`
-    those that smart encoding saves or would save. `links` are its addresses, as written. With
-    `pictures` it is a picture message: `each` is what the cheapest and the dearest cost in credits,
-    `plain_credits` what the words alone would cost the same people.
+    those that smart encoding saves or would save. `links` are its addresses, as written. `routes`
+    are its prices, where they differ or a segment costs more than a credit. With `pictures` it is a
+    picture message: `each` is what the cheapest and the dearest cost in credits, `plain_credits`
+    what the words alone would cost the same people.
     """
 
     text: str
@@ -99,6 +108,7 @@ class Composed:
     pictures: list[Media] = field(default_factory=list)
     each: tuple[int, int] = (0, 0)
     plain_credits: int | None = None
+    routes: list[Route] = field(default_factory=list)
 
     @property
     def people_now(self) -> int:
@@ -208,6 +218,7 @@ def compose(
         pictures=pictures,
         each=_each(account, counted) if pictures else (0, 0),
         plain_credits=_plain_credits(account, body, people) if pictures and told else None,
+        routes=_routes(told, has_media=bool(pictures)) if told else [],
     )
 
 
@@ -228,6 +239,18 @@ def _plain_credits(account: Account, body: str, people: QuerySet[Contact]) -> in
 def _timing(account: Account, body: str, people: QuerySet[Contact], plan: Plan) -> Timing:
     start = plan.start(now())
     return timing(account=account, body=body, audience=people, start=start, wall=plan.wall)
+
+
+def _routes(told: Estimate, *, has_media: bool) -> list[Route]:
+    """Prices with their countries; nothing where everybody costs the usual one. One query.
+
+    Usual is a credit a segment; of pictures `each` says a price that all share.
+    """
+    prices = {one.price for one in told.by_price}
+    if prices <= {1} or (has_media and len(prices) == 1):
+        return []
+    names = price_names(kind=BatchKind.BLAST, type=TextType.MMS if has_media else TextType.SMS)
+    return [Route(one, names.get(one.price, [])) for one in told.by_price]
 
 
 def _seen_by(people: QuerySet[Contact], seen_id: int | None) -> Contact | None:

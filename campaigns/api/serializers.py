@@ -324,6 +324,15 @@ class SlotSerializer(serializers.Serializer):
     people = serializers.IntegerField()
 
 
+class PricedSerializer(serializers.Serializer):
+    """People whose texts cost the same for each segment."""
+
+    price = serializers.IntegerField(help_text="Credits a segment, or a picture message.")
+    people = serializers.IntegerField()
+    segments = serializers.IntegerField(help_text="Of their texts.")
+    credits = serializers.IntegerField()
+
+
 class EstimateSerializer(serializers.Serializer):
     """What a blast would do if it went out now."""
 
@@ -340,6 +349,7 @@ class EstimateSerializer(serializers.Serializer):
     credits = serializers.IntegerField()
     exact = serializers.BooleanField(help_text="Always true: every text is counted.")
     blanks = BlankSerializer(many=True)
+    by_price = PricedSerializer(many=True, help_text="Countries differ in what a segment costs.")
     advice = AdviceSerializer(many=True)
 
 

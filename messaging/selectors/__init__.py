@@ -24,7 +24,7 @@ from messaging.selectors.messages import (
     messages_listed,
     phones_since,
 )
-from messaging.selectors.prices import prices_list, prices_now
+from messaging.selectors.prices import price_names, prices_list, prices_now
 from messaging.selectors.retrying import retryable_count
 from messaging.selectors.timeline import (
     Explanation,
@@ -62,6 +62,7 @@ __all__ = [
     "messages_list",
     "messages_listed",
     "phones_since",
+    "price_names",
     "prices_list",
     "prices_now",
     "reason_counts",

@@ -26,6 +26,14 @@ def prices_list(*, kind: str, type: str = TextType.SMS) -> list[tuple[str, int]]
     return [*sorted(named), ("Everywhere else", credits[""])]
 
 
+def price_names(*, kind: str, type: str = TextType.SMS) -> dict[int, list[str]]:
+    """Credits of a segment, or a picture message, to the countries that cost so much. One query."""
+    names: dict[int, list[str]] = {}
+    for country, credits in prices_list(kind=kind, type=type):
+        names.setdefault(credits, []).append(country)
+    return names
+
+
 def _in_force(kind: str, type: str) -> dict[str, int]:
     rows = Price.objects.filter(type=type, kind__in=["", kind], valid_from__lte=today())
     # The last one read wins: those for every kind come first, older ones before newer ones.

@@ -5,7 +5,7 @@ Owns what may be asked for; carrying it out is the send engine's (`messaging.sen
 
 from messaging.services.control import batch_cancel, batch_pause, batch_resume
 from messaging.services.crowding import people_crowded
-from messaging.services.estimating import Audience, Estimate, audience_count, estimate
+from messaging.services.estimating import Audience, Estimate, Priced, audience_count, estimate
 from messaging.services.grouping import messages_group
 from messaging.services.hours import hours_rule_add, hours_rule_end
 from messaging.services.launch import batch_launch
@@ -17,6 +17,7 @@ from messaging.services.timing import Timing, clocks, timing, timing_people
 __all__ = [
     "Audience",
     "Estimate",
+    "Priced",
     "Timing",
     "audience_count",
     "batch_cancel",

@@ -72,6 +72,23 @@ class Examples:
     blank: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """People whose texts cost the same for each segment, or picture message.
+
+    Attributes:
+        price: Credits a segment, or a picture message.
+        people: Who would be texted at it.
+        segments: Of their texts.
+        credits: In all.
+    """
+
+    price: int
+    people: int
+    segments: int
+    credits: int
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What a launch would come to now.
@@ -87,6 +104,7 @@ class Estimate:
         exact: Always true: every text is counted.
         blanks: Fields that some have no value for, by name.
         examples: Whose text to look at.
+        by_price: Who would be texted by what a segment costs there, the cheapest first.
     """
 
     people: int
@@ -99,6 +117,7 @@ class Estimate:
     exact: bool = True
     blanks: list[Blank] = field(default_factory=list)
     examples: Examples = field(default_factory=Examples)
+    by_price: list[Priced] = field(default_factory=list)
 
 
 class Audience:
@@ -259,7 +278,22 @@ def _told(content: Content, counts: Sequence[Counted]) -> Estimate:
         max_segments=1 if content.has_media else seen.segments,
         blanks=_blanks(content, counts),
         examples=_examples(texted, counts),
+        by_price=_by_price(texted),
     )
+
+
+def _by_price(texted: Sequence[Counted]) -> list[Priced]:
+    prices = sorted({one.shape.price for one in texted})
+    groups = [[one for one in texted if one.shape.price == price] for price in prices]
+    return [
+        Priced(
+            price,
+            sum(one.shape.people for one in group),
+            sum(one.shape.people * one.segments for one in group),
+            sum(one.credits for one in group),
+        )
+        for price, group in zip(prices, groups, strict=True)
+    ]
 
 
 def _blanks(content: Content, counts: Sequence[Counted]) -> list[Blank]:

@@ -13,6 +13,7 @@ from accounts.access import AccountRequest, requires
 from accounts.choices import CreditKind, Role
 from accounts.models import Account
 from accounts.selectors import credit_lines, credits_issued, team_list
+from common.countries import COUNTRIES
 from common.pagination import keyset_page
 from messaging.choices import BatchKind, TextType
 from messaging.selectors import prices_list
@@ -38,15 +39,25 @@ def credits(request: AccountRequest) -> HttpResponse:
     page = keyset_page(credit_lines(request.account), request.GET)
     lines = statement_lines(account=request.account, entries=page.rows)
     account, issued = request.account, credits_issued(request.account)
+    prices = prices_list(kind=BatchKind.BLAST)
+    pictures = prices_list(kind=BatchKind.BLAST, type=TextType.MMS)
     context = {
         "page": page,
         "lines": lines,
         "issued": issued,
         "used": issued - account.credit_balance - account.credit_held,
-        "prices": prices_list(kind=BatchKind.BLAST),
-        "picture_prices": prices_list(kind=BatchKind.BLAST, type=TextType.MMS),
+        "prices": prices,
+        "picture_prices": pictures,
+        "segment": _at_home_and_abroad(account, prices),
+        "picture": _at_home_and_abroad(account, pictures),
     }
     return render(request, "messaging/credits.html", context)
+
+
+def _at_home_and_abroad(account: Account, prices: list[tuple[str, int]]) -> tuple[int, int]:
+    """Credits in the account's country, and in those without a price of their own."""
+    abroad = prices[-1][1]
+    return dict(prices).get(COUNTRIES.get(account.default_country, ""), abroad), abroad
 
 
 @requires(Role.VIEWER)

@@ -63,6 +63,7 @@ def test_a_blast_from_draft_to_report(
         "credits": 5,
         "exact": True,
         "blanks": [{"name": "first_name", "left_out": 0, "fallback": 1}],
+        "by_price": [{"price": 1, "people": 5, "segments": 5, "credits": 5}],
         "advice": [
             {
                 "code": "no_opt_out",

@@ -18,7 +18,7 @@ from campaigns.errors import TemplateNotApproved
 from campaigns.models import Approval, Blast, Campaign, SavedText
 from common.clock import now
 from common.errors import Conflict, Invalid, NotFound
-from contacts.models import Contact, Group
+from contacts.models import Contact, Group, GroupMember
 from contacts.services import person_erase
 from messaging.errors import MediaRefused, SenderWithoutPictures
 from messaging.models import Batch, Media, SenderNumber
@@ -83,9 +83,28 @@ def test_the_composer_shows_the_picture_its_price_and_a_number_that_cannot(
     assert f'src="/messages/media/{media.pk}"' in page
     assert "sends words only" not in words(page)
 
+    assert "Credits a picture message" not in words(page)
+
     SenderNumber.objects.update(can_mms=False)
     page = browse(alice).post("/blasts/count", typed).content.decode()
     assert "sends words only" in words(page)
+
+
+def test_what_picture_messages_cost_in_which_country_stands_beside_them(
+    account: Account, browse: Browse, alice: User, group: Group, sender: SenderNumber, media: Media
+) -> None:
+    london = Contact.objects.create(account=account, phone="+447400123456")
+    GroupMember.objects.create(account=account, group=group, contact=london)
+    typed = {"body": "Hello", "groups": group.pk, "sender": sender.pk, "media_ids": media.pk}
+
+    page = words(browse(alice).post("/blasts/count", typed).content.decode())
+
+    assert "picture message, 3 to 15 credits each" in page
+    told = page[page.index("Credits a picture message") :]
+    assert "3 credits each" in told
+    assert "5 people" in told
+    assert "15 credits each" in told
+    assert "Everywhere else" in told
 
 
 def test_a_draft_keeps_its_pictures_in_order_and_goes_out_with_them(

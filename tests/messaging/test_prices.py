@@ -17,7 +17,7 @@ from carriersim.client import Client
 from common.clock import today
 from common.countries import COUNTRIES
 from common.phone import prefixes
-from contacts.models import Contact
+from contacts.models import Contact, Group, GroupMember
 from messaging.choices import BatchKind
 from messaging.models import Batch, Message, Price
 from messaging.pricing import Prices, prices_by_country
@@ -124,6 +124,53 @@ def test_a_blast_costs_the_same_from_the_estimate_to_the_end(
     costs = dict(Message.objects.filter(batch=batch).values_list("phone", "credits"))
     assert costs == {US: 2, CANADA: 2, JAMAICA: 10, LONDON: 0}
     assert credit_books(account).used == 14
+
+
+@pytest.mark.django_db
+def test_the_estimate_tells_who_costs_what(account: Account, people: People, sender: Any):
+    Price.objects.create(country="GB", credits=3, valid_from=today())
+    people(phones=[US, CANADA, LONDON, BERLIN, JAMAICA])
+
+    told = estimate(
+        account=account,
+        body="Fresh tulips today " * 10,  # two segments
+        audience=Contact.objects.filter(account=account),
+    )
+
+    assert [(one.price, one.people, one.segments, one.credits) for one in told.by_price] == [
+        (1, 2, 4, 4),
+        (3, 1, 2, 6),
+        (5, 2, 4, 20),
+    ]
+    assert (told.credits, told.segments) == (30, 10)
+
+
+@pytest.mark.django_db
+def test_pages_say_what_home_and_abroad_cost(
+    account: Account, alice: User, people: People, sender: Any
+):
+    Price.objects.create(country="GB", credits=3, valid_from=today())
+    contacts = people(phones=[US, LONDON])
+    group = Group.objects.create(account=account, name="All")
+    GroupMember.objects.bulk_create(
+        GroupMember(account=account, group=group, contact=one) for one in contacts
+    )
+    browser = Browser()
+    browser.force_login(alice)
+
+    def told(body: str) -> str:
+        form = {"body": body, "groups": [group.pk], "when": "now"}
+        return browser.post("/blasts/count", form).content.decode()
+
+    page = browser.get("/settings/credits/").content.decode()
+    assert (
+        "A segment costs 1 credit at home and 5 in countries without a price of their own;"
+        " a picture message 3 and 15."
+    ) in page
+    assert "3 credits each" in told("Hello")
+    assert "United Kingdom" in told("Hello")
+    contacts[1].delete()
+    assert "Credits a segment" not in told("Hello")
 
 
 @pytest.mark.django_db
