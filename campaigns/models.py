@@ -93,6 +93,14 @@ class Blast(models.Model):
     )
     estimated_credits = models.BigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    written_by = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who last changed its text or pictures.",
+    )
     sent_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -323,7 +331,8 @@ class Approval(models.Model):
     answer = models.CharField(max_length=500, blank=True)
     void_why = models.CharField(max_length=300, blank=True, help_text="What changed since.")
     parts = models.JSONField(
-        default=dict, help_text="Digests of text, groups, numbers, time to give up, by name."
+        default=dict,
+        help_text="Digests of text, groups, numbers, time to give up and more, by name.",
     )
     people = models.PositiveIntegerField(help_text="In its groups.")
     members = models.CharField(

@@ -96,6 +96,30 @@ class SeriesActSerializer(StrictFields, serializers.Serializer):
     act = serializers.ChoiceField(choices=["pause", "resume", "skip", "stop"])
 
 
+class ApprovalSerializer(serializers.ModelSerializer):
+    """A second person's word: what it covers, and who said what."""
+
+    requested_by = serializers.CharField(source="requested_by.email", default=None, allow_null=True)
+    decided_by = serializers.CharField(source="decided_by.email", default=None, allow_null=True)
+
+    class Meta:
+        model = Approval
+        fields = [
+            "id",
+            "state",
+            "people",
+            "credits",
+            "requested_by",
+            "requested_at",
+            "note",
+            "decided_by",
+            "decided_at",
+            "answer",
+            "void_why",
+        ]
+        read_only_fields = fields
+
+
 class BlastSerializer(serializers.ModelSerializer):
     """A blast. `batch` is the id of its messages' batch once it is launched."""
 
@@ -105,6 +129,7 @@ class BlastSerializer(serializers.ModelSerializer):
     local_at = serializers.SerializerMethodField()
     repeats = serializers.SerializerMethodField()
     series = serializers.SerializerMethodField()
+    approval = serializers.SerializerMethodField()
     more_senders = serializers.SerializerMethodField()
     media = serializers.ListField(
         child=serializers.IntegerField(),
@@ -130,6 +155,7 @@ class BlastSerializer(serializers.ModelSerializer):
             "repeats",
             "series",
             "occurrence_on",
+            "approval",
             "give_up_hours",
             "smart_encoding",
             "media",
@@ -150,6 +176,12 @@ class BlastSerializer(serializers.ModelSerializer):
         """How it repeats; null for a blast that goes out once."""
         series = getattr(blast, "repeats", None)
         return dict(SeriesSerializer(series).data) if series else None
+
+    @extend_schema_field(ApprovalSerializer(allow_null=True))
+    def get_approval(self, blast: Blast) -> dict[str, Any] | None:
+        """The newest request for a second person's approval; null where nobody asked."""
+        newest = max(blast.approvals.all(), key=lambda one: one.pk, default=None)
+        return dict(ApprovalSerializer(newest).data) if newest else None
 
     def get_series(self, blast: Blast) -> int | None:
         """Id of the repeating blast of which this is one occurrence."""
@@ -212,34 +244,22 @@ class BlastWriteSerializer(StrictFields, serializers.Serializer):
     utm = UtmSerializer(required=False, help_text="Of this blast's links; replaces what it had.")
 
 
-class ApprovalSerializer(serializers.ModelSerializer):
-    """A second person's word: what it covers, and who said what."""
-
-    requested_by = serializers.CharField(source="requested_by.email", default=None, allow_null=True)
-    decided_by = serializers.CharField(source="decided_by.email", default=None, allow_null=True)
-
-    class Meta:
-        model = Approval
-        fields = [
-            "state",
-            "people",
-            "credits",
-            "requested_by",
-            "requested_at",
-            "note",
-            "decided_by",
-            "decided_at",
-            "answer",
-            "void_why",
-        ]
-        read_only_fields = fields
-
-
 class ApprovalActSerializer(StrictFields, serializers.Serializer):
     """Ask for approval, or decide about it as the person whom the key belongs to."""
 
     act = serializers.ChoiceField(choices=["ask", "approve", "reject"])
+    approval = serializers.IntegerField(
+        required=False, help_text="Id of the request that was read; needed to approve or reject it."
+    )
     note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A decision names what was read."""
+        if attrs["act"] != "ask" and "approval" not in attrs:
+            raise serializers.ValidationError(
+                {"approval": "Give the id of the request that you read."}
+            )
+        return attrs
 
 
 class BlastCopySerializer(StrictFields, serializers.Serializer):

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
@@ -35,7 +35,7 @@ from campaigns.api.serializers import (
 )
 from campaigns.choices import BlastState
 from campaigns.errors import ApprovalGone, BlastNotRunning
-from campaigns.models import Blast, Campaign
+from campaigns.models import Approval, Blast, Campaign
 from common.clock import now
 from common.errors import Conflict, Invalid, NotAllowed
 from contacts.selectors import audience
@@ -162,7 +162,13 @@ class BlastViewSet(
         return (
             Blast.objects.filter(account=calling_account(self.request))
             .select_related("sender", "batch", "series", "repeats")
-            .prefetch_related("groups", "more_senders")
+            .prefetch_related(
+                "groups",
+                "more_senders",
+                Prefetch(
+                    "approvals", Approval.objects.select_related("requested_by", "decided_by")
+                ),
+            )
         )
 
     @extend_schema(request=BlastWriteSerializer, responses={201: BlastSerializer})
@@ -306,7 +312,10 @@ class BlastViewSet(
     @extend_schema(request=ApprovalActSerializer, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])
     def approval(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Ask for a second person's approval, or give or refuse it as the key's own person."""
+        """Ask for a second person's approval, or give or refuse it as the key's own person.
+
+        What is decided is the request that was read: `approval` names it.
+        """
         account, actor, blast = calling_account(request), calling_user(request), self.get_object()
         form = ApprovalActSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -317,7 +326,8 @@ class BlastViewSet(
             services.approval_request(account=account, actor=actor, blast=blast, note=note)
         else:
             found = planned.approval_latest(blast=blast)
-            if found is None:
+            # What was read, not what somebody asked for since.
+            if found is None or found.pk != form.validated_data["approval"]:
                 raise ApprovalGone
             services.approval_decide(
                 account=account,

@@ -1,7 +1,8 @@
 """A second person's approval: asked for, given or refused. What it froze is `freezing`'s.
 
-Whoever wrote the blast or asked cannot approve it. Mails go out once all is committed; one that the
-server does not take is logged, and the request stands on the blast's page all the same.
+Whoever began the blast, last wrote its text or pictures, or asked cannot approve it. Mails go out
+once all is committed; one that the server does not take is logged, and the request stands on the
+blast's page all the same.
 """
 
 import logging
@@ -76,7 +77,7 @@ def approval_decide(
 
     Raises:
         NotAllowed: the actor is no (longer a) marketer of the account; their keys go on working.
-        ApprovalOwn: the actor asked, or wrote the blast.
+        ApprovalOwn: the actor asked, or wrote the blast, first or last.
         ApprovalGone: it was decided or voided.
         ApprovalVoid: the blast, its people or its cost changed since; it is to be asked again.
 
@@ -88,7 +89,7 @@ def approval_decide(
     member = Membership.objects.filter(account=account, user=actor).first()
     if member is None or not role_includes(member.role, Role.MARKETER):
         raise NotAllowed
-    if actor.pk in (found.requested_by_id, found.blast.created_by_id):
+    if not may_decide(found, actor):
         raise ApprovalOwn
     estimate = require_sendable(account, found.blast) if is_approved else None
     changed: list[str] = []
@@ -117,8 +118,9 @@ def approval_decide(
 
 
 def may_decide(approval: Approval, user: User) -> bool:
-    """Whether this person is the second one."""
-    return user.pk not in (approval.requested_by_id, approval.blast.created_by_id)
+    """Whether this person is the second one: neither asked nor wrote it, first or last."""
+    blast = approval.blast
+    return user.pk not in (approval.requested_by_id, blast.created_by_id, blast.written_by_id)
 
 
 def _approvers(approval: Approval) -> list[str]:
@@ -131,9 +133,8 @@ def _approvers(approval: Approval) -> list[str]:
 
 def _mail(approval: Approval, template: str, addresses: list[str]) -> None:
     link = settings.PUBLIC_URL + reverse("blast_approval", args=[approval.blast_id])
-    text = render_to_string(
-        f"campaigns/email/approval_{template}.txt", {"approval": approval, "link": link}
-    )
+    context = {"approval": approval, "link": link, "rule": freezing.rule_kept(approval.blast)}
+    text = render_to_string(f"campaigns/email/approval_{template}.txt", context)
     subject = (
         f"To approve: {approval.blast.name}"
         if template == "ask"

@@ -78,6 +78,7 @@ def blast_create(
         media_ids=media_wanted(account=account, media_ids=media_ids),
         utm=utm_cleaned(utm or {}),
         created_by=actor,
+        written_by=actor,
     )
     blast.plan_set(plan or Plan())
     blast.save()
@@ -128,9 +129,11 @@ def blast_update(
     blast.body = blast.body if body is None else body_cleaned(body)
     if media_ids is not None:
         blast.media_ids = media_wanted(account=account, media_ids=media_ids)
-    if repeats and (blast.body, blast.media_ids) != was:
-        # Whoever wrote the words answers for them: the rule on templates asks about them.
-        blast.sent_by = actor
+    if (blast.body, blast.media_ids) != was:
+        blast.written_by = actor
+        if repeats:
+            # Whoever wrote the words answers for them: the rule on templates asks about them.
+            blast.sent_by = actor
     blast.name = blast.name if name is None else _name(name, blast.body)
     blast.sender = sender or blast.sender
     if give_up_hours is not None:

@@ -1,8 +1,8 @@
 """What an approval froze, and whether it still holds.
 
-Content and people are frozen as digests: text, pictures, groups, numbers, time to give up, and who
-is in the groups, whether they may be texted or not. Credits are a most. The time is not frozen, so
-an approved blast may be moved.
+Content and people are frozen as digests: text, pictures, groups, numbers, time to give up, how it
+repeats, and who is in the groups, whether they may be texted or not. Credits are a most. The time
+is not frozen, so an approved blast may be moved.
 
 Of a pattern that repeats the people of a day are other ones by nature: its occurrences are held to
 the content, which names the groups and their rules, to as many people, and to the credits.
@@ -15,9 +15,10 @@ from typing import Any
 
 from accounts.models import Account, User
 from accounts.services import audit_record
-from campaigns.choices import ApprovalState, BlastState
+from campaigns.choices import ApprovalState, BlastState, SeriesState
 from campaigns.errors import ApprovalMissing, ApprovalVoid
-from campaigns.models import Approval, Blast
+from campaigns.models import Approval, Blast, Series
+from campaigns.recurring import Rule
 from common.clock import now
 from common.errors import DomainError
 from contacts.selectors import audience
@@ -43,15 +44,27 @@ class Frozen:
     credits: int
 
 
-def frozen(account: Account, blast: Blast, estimate: Estimate) -> Frozen:
-    """What an approval of the blast as it stands would freeze. One query over its people."""
+def frozen(
+    account: Account, blast: Blast, estimate: Estimate, *, rule: Rule | None = None
+) -> Frozen:
+    """What an approval of the blast as it stands would freeze. One query over its people.
+
+    `rule` is how it is to repeat, where that is not the rule kept with it.
+    """
     group_ids = list(blast.groups.values_list("pk", flat=True))
     people = audience(account=account, group_ids=group_ids)
     members = audience_digest(account=account, audience=people)
-    return Frozen(content_parts(account, blast), estimate.people, members, estimate.credits)
+    parts = content_parts(account, blast, rule or rule_kept(blast))
+    return Frozen(parts, estimate.people, members, estimate.credits)
 
 
-def content_parts(account: Account, blast: Blast) -> dict[str, str]:
+def rule_kept(blast: Blast) -> Rule | None:
+    """How a blast repeats or is meant to; None where it goes out once."""
+    series = Series.objects.filter(blast=blast).exclude(state=SeriesState.ENDED).first()
+    return series.rule if series else None
+
+
+def content_parts(account: Account, blast: Blast, rule: Rule | None) -> dict[str, str]:
     """SHA-256 of each thing that decides what is sent, by the name people know it by."""
     parts: dict[str, Any] = {
         "text": [blast.body, blast.smart_encoding, blast.utm],
@@ -64,6 +77,14 @@ def content_parts(account: Account, blast: Blast) -> dict[str, str]:
         "time to give up": blast.give_up_hours,
         "pictures": blast.media_ids,
     }
+    if rule is not None:
+        parts["repetition"] = [
+            rule.every,
+            rule.interval,
+            sorted(set(rule.weekdays)),
+            rule.ends_on.isoformat() if rule.ends_on else None,
+            rule.count,
+        ]
     return {
         name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
         for name, part in parts.items()
@@ -72,6 +93,8 @@ def content_parts(account: Account, blast: Blast) -> dict[str, str]:
 
 def changes(approval: Approval, told: Frozen, *, is_pattern: bool = False) -> list[str]:
     """What is not as it was asked or approved, in words; empty where the approval covers it.
+
+    What was approved to repeat may go out once, never the other way round.
 
     Args:
         approval: What was asked or approved.
@@ -104,8 +127,12 @@ def approval_open(blast: Blast) -> Approval | None:
     return found.filter(blast_id=blast.series.blast_id).first()
 
 
-def refusal(account: Account, blast: Blast, estimate: Estimate) -> DomainError | None:
+def refusal(
+    account: Account, blast: Blast, estimate: Estimate, *, rule: Rule | None = None
+) -> DomainError | None:
     """Why the blast may not go without another approval, or None. Voids one that no longer holds.
+
+    `rule` is how it is about to repeat; without it, as it is kept.
 
     Side effects: an audit row where an approval is voided.
     """
@@ -114,8 +141,11 @@ def refusal(account: Account, blast: Blast, estimate: Estimate) -> DomainError |
     approval = approval_open(blast)
     if approval is None or approval.state != ApprovalState.APPROVED:
         return ApprovalMissing()
-    told = frozen(account, blast, estimate)
-    changed = changes(approval, told, is_pattern=approval.blast_id != blast.pk)
+    is_pattern = approval.blast_id != blast.pk
+    if is_pattern and blast.series is not None:
+        rule = blast.series.rule
+    told = frozen(account, blast, estimate, rule=rule)
+    changed = changes(approval, told, is_pattern=is_pattern)
     if not changed:
         return None
     # An occurrence that somebody rewrote by hand says nothing of its pattern.
@@ -148,7 +178,7 @@ def void_if_rewritten(account: Account, actor: User | None, blast: Blast) -> Non
     approval = Approval.objects.filter(blast=blast, state__in=Approval.OPEN).first()
     if approval is None:
         return
-    told = Frozen(content_parts(account, blast), 0, None, 0)
+    told = Frozen(content_parts(account, blast, rule_kept(blast)), 0, None, 0)
     if changed := changes(approval, told):
         approval_void(approval, actor=actor, changed=changed)
 

@@ -1,8 +1,9 @@
 """Other days for blasts that have not gone out: a schedule or a plan moved, nothing else."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Account, User
@@ -47,7 +48,9 @@ def blast_move(
     if plan.at is not None and plan.at < moment:
         raise SchedulePast
     if wall is not None and blast.state == BlastState.SCHEDULED:
-        plan = Plan(first_at(account, blast, moment, wall), wall)
+        # Where the time has passed for somebody it begins, after the time to undo.
+        start = moment + timedelta(seconds=settings.UNDO_S)
+        plan = Plan(first_at(account, blast, start, wall), wall)
     blast.plan_set(plan)
     blast.updated_at = moment
     blast.save()

@@ -27,11 +27,11 @@ from campaigns.models import Blast, Series
 from campaigns.planning import Plan
 from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, Rule
 from campaigns.services.blasts import locked
-from campaigns.services.freezing import refusal
+from campaigns.services.freezing import refusal, void_if_rewritten
 from campaigns.services.launching import require_sendable
 from campaigns.services.texts import approval_require
 from common.clock import now
-from common.errors import DomainError, NotFound
+from common.errors import Conflict, DomainError, NotFound
 from contacts.selectors import audience
 from messaging.services import clocks
 
@@ -43,10 +43,13 @@ MISSED_AFTER = timedelta(hours=6)
 
 
 @transaction.atomic
-def series_keep(*, account: Account, blast: Blast, rule: Rule | None) -> None:
+def series_keep(
+    *, account: Account, blast: Blast, rule: Rule | None, actor: User | None = None
+) -> None:
     """Keep with a draft how it is meant to repeat; None where it is not. Nothing is sent by it.
 
     A rule that makes no sense is kept too, as everything of a draft: it is asked when it starts.
+    Another rule than was approved voids the approval.
 
     Raises:
         BlastNotEditable: it is no draft.
@@ -61,6 +64,7 @@ def series_keep(*, account: Account, blast: Blast, rule: Rule | None) -> None:
         series.rule_set(rule)
         series.state = SeriesState.DRAFT
         series.save()
+        void_if_rewritten(account, actor, blast)
     elif series.pk is not None:
         series.delete()
 
@@ -68,7 +72,11 @@ def series_keep(*, account: Account, blast: Blast, rule: Rule | None) -> None:
 def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Rule) -> Series:
     """Let a draft repeat by `rule`. Refuses what could not be sent as it stands now.
 
+    Where a second person has not approved this rule it is kept with the draft, so that it is what
+    is asked for next.
+
     Raises:
+        Conflict: somebody rewrote it while it was counted.
         BlastNotEditable: it is no draft.
         RuleInvalid: the rule makes no sense.
         SeriesNeverDue: no day of it is still to come.
@@ -84,14 +92,17 @@ def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Ru
     if found is None:
         raise NotFound
     moment = now()
-    approval_require(account=account, actor=actor, body=found.body)
+    approval_require(account=account, actor=actor, body=found.body, media_ids=found.media_ids)
     estimate = require_sendable(account, found)
-    if (unapproved := refusal(account, found, estimate)) is not None:
+    if (unapproved := refusal(account, found, estimate, rule=rule)) is not None:
+        series_keep(account=account, actor=actor, blast=found, rule=rule)
         raise unapproved
     with transaction.atomic():
         blast = locked(account, blast)
         if blast.state not in (BlastState.DRAFT, BlastState.FAILED):
             raise BlastNotEditable
+        if blast.updated_at != found.updated_at:
+            raise Conflict
         series = Series.objects.filter(blast=blast).first() or Series(account=account, blast=blast)
         series.rule_set(rule)
         series.state = SeriesState.RUNNING
@@ -113,6 +124,8 @@ def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Ru
 def series_change(*, account: Account, actor: User | None, series: Series, rule: Rule) -> Series:
     """Give a series another rule, for occurrences to come. What was sent stays as it is.
 
+    Another rule than was approved voids the approval.
+
     Raises:
         RuleInvalid, SeriesNeverDue: as `series_start`.
         SeriesOver: it was ended.
@@ -127,6 +140,7 @@ def series_change(*, account: Account, actor: User | None, series: Series, rule:
     if series.next_on is None:
         raise SeriesNeverDue
     series.save()
+    void_if_rewritten(account, actor, series.blast)
     _audit(account, actor, "series.changed", series)
     return series
 
@@ -228,9 +242,11 @@ def _make(series_id: int, moment: datetime) -> bool:
     )
     if series is None or series.next_on is None or series.next_at is None:
         return False
-    day, is_missed = series.next_on, series.next_at < moment - MISSED_AFTER
+    day = series.next_on
     _look(series, is_local=series.is_local)
     at = series.moment_on(day)
+    # `next_at` may be of a zone that the account has left since.
+    is_missed = (series.next_at if series.is_local else at) < moment - MISSED_AFTER
     if at > moment and not is_missed:
         # Whoever was to be the first is not among its people any more.
         series.next_at = at
@@ -265,6 +281,7 @@ def _occurrence(series: Series, at: datetime) -> bool:
             "utm": pattern.utm,
             "estimated_credits": pattern.estimated_credits,
             "created_by_id": pattern.created_by_id,
+            "written_by_id": pattern.written_by_id,
             "sent_by_id": pattern.sent_by_id,
         },
     )

@@ -11,6 +11,7 @@ from campaigns import planned, selectors, services
 from campaigns.composing import compose
 from campaigns.errors import ApprovalGone
 from campaigns.models import Blast
+from campaigns.services.freezing import rule_kept
 from common.errors import DomainError
 from common.pagination import keyset_page
 
@@ -28,7 +29,10 @@ def approval_list(request: AccountRequest) -> HttpResponse:
 @requires(Role.MARKETER)
 @require_http_methods(["GET", "POST"])
 def blast_approval(request: AccountRequest, pk: int) -> HttpResponse:
-    """The latest request: text, people, cost; `act` (approve, reject, ask) and `note` posted."""
+    """The latest request: text, people, cost, rule.
+
+    Posted: `act` (approve, reject, ask), `note`, and to decide `approval`, the id of what was read.
+    """
     blast = owned(Blast.objects.select_related("campaign", "sender"), request.account, pk=pk)
     approval = planned.approval_latest(blast=blast)
     if request.method == "POST":
@@ -44,6 +48,7 @@ def blast_approval(request: AccountRequest, pk: int) -> HttpResponse:
         "blast": blast,
         "approval": approval,
         "may_decide": services.may_decide(approval, request.user),
+        "rule": rule_kept(blast),
         "groups": groups,
         "sender": blast.sender or selectors.senders_list(account=request.account).first(),
         "composed": compose(
@@ -67,7 +72,7 @@ def _act(request: AccountRequest, blast: Blast) -> None:
         messages.success(request, "Your colleagues were asked by mail.")
     elif approval is not None and act in ("approve", "reject"):
         # What was read, not what somebody asked for since.
-        if request.POST.get("approval", str(approval.pk)) != str(approval.pk):
+        if request.POST.get("approval") != str(approval.pk):
             raise ApprovalGone
         services.approval_decide(
             account=request.account,

@@ -221,7 +221,9 @@ def _keep(request: AccountRequest, form: BlastForm, blast: Blast | None) -> Blas
     else:
         blast = services.blast_update(blast=blast, **values)
     if blast.state != BlastState.REPEATING:
-        services.series_keep(account=request.account, blast=blast, rule=form.rule)
+        services.series_keep(
+            account=request.account, actor=request.user, blast=blast, rule=form.rule
+        )
     return blast
 
 

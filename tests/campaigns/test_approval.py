@@ -1,6 +1,7 @@
 """A second person's approval: what it covers, what voids it, and that nothing goes without."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
+from accounts.choices import Role
 from accounts.models import Account, AuditEvent, Membership, User
 from campaigns import services
 from campaigns.choices import ApprovalState, BlastState
@@ -278,7 +280,10 @@ def test_of_a_series_the_approval_covers_each_occurrence_that_has_not_grown(
     rule = Rule("day", time(10), date(2026, 11, 23))
     with pytest.raises(ApprovalMissing):
         services.series_start(account=account, actor=alice, blast=draft, rule=rule)
-    decide(asked, bob)
+    # The request was about one blast; the rule is kept, and the next request is about it.
+    with pytest.raises(ApprovalGone):
+        decide(asked, bob)
+    decide(services.approval_request(account=account, actor=alice, blast=draft), bob)
     with time_machine.travel(monday, tick=False):
         services.series_start(account=account, actor=alice, blast=draft, rule=rule)
     for day in range(2):
@@ -290,6 +295,125 @@ def test_of_a_series_the_approval_covers_each_occurrence_that_has_not_grown(
 
     found = Blast.objects.filter(series__blast=draft).order_by("occurrence_on")
     assert [blast.state for blast in found] == ["launched", "failed"]
+
+
+REPEATS = "What changed since: its repetition."
+
+
+def test_what_was_approved_once_does_not_repeat(
+    account: Account, alice: User, bob: User, draft: Blast, asked: Approval
+) -> None:
+    decide(asked, bob)
+    daily = Rule("day", time(10), date(2027, 1, 4))
+
+    with pytest.raises(ApprovalVoid) as refusal:
+        services.series_start(account=account, actor=alice, blast=draft, rule=daily)
+
+    asked.refresh_from_db()
+    draft.refresh_from_db()
+    assert refusal.value.changed == ["its repetition"]
+    assert (asked.state, asked.void_why) == (ApprovalState.VOID, REPEATS)
+    assert (draft.state, draft.repeats.rule) == (BlastState.DRAFT, daily)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"every": "week"},
+        {"interval": 2},
+        {"weekdays": (0, 3)},
+        {"ends_on": date(2028, 1, 4)},
+        {"count": 9},
+        {"count": None},
+    ],
+)
+def test_another_rule_than_approved_neither_starts_nor_holds(
+    account: Account, alice: User, bob: User, draft: Blast, other: dict[str, Any]
+) -> None:
+    who: dict[str, Any] = {"account": account, "actor": alice}
+    rule = Rule("day", time(10), date(2027, 1, 4), count=3)
+    wrong = replace(rule, **{"count": None, **other})
+    services.series_keep(**who, blast=draft, rule=rule)
+    asked = decide(services.approval_request(**who, blast=draft), bob)
+    with pytest.raises(ApprovalVoid):
+        services.series_start(**who, blast=draft, rule=wrong)
+    asked.refresh_from_db()
+    assert (asked.state, asked.void_why) == (ApprovalState.VOID, REPEATS)
+
+    services.series_keep(**who, blast=draft, rule=rule)
+    again = decide(services.approval_request(**who, blast=draft), bob)
+    later = replace(rule, at=time(12), starts_on=date(2027, 1, 5))
+    series = services.series_start(**who, blast=draft, rule=later)
+    again.refresh_from_db()
+    assert again.state == ApprovalState.APPROVED
+    services.series_change(**who, series=series, rule=wrong)
+    again.refresh_from_db()
+    assert (again.state, again.void_why) == (ApprovalState.VOID, REPEATS)
+
+
+def test_what_was_approved_to_repeat_may_go_out_once(
+    account: Account, alice: User, bob: User, draft: Blast
+) -> None:
+    rule = Rule("day", time(10), date(2027, 1, 4))
+    services.series_keep(account=account, blast=draft, rule=rule)
+    decide(services.approval_request(account=account, actor=alice, blast=draft), bob)
+
+    send(account, alice, draft)
+
+    assert launch(draft).state == BlastState.LAUNCHED
+
+
+def test_the_page_and_the_mail_say_how_a_draft_will_repeat(
+    account: Account, alice: User, bob: User, draft: Blast, browse: Browse
+) -> None:
+    form = {
+        "campaign": draft.campaign_id,
+        "name": draft.name,
+        "body": draft.body,
+        "groups": [group.pk for group in draft.groups.all()],
+        "sender": draft.sender_id,
+        "when": "repeat",
+        "scheduled_at": "2027-01-04T10:00",
+        "every": "week",
+        "interval": "2",
+        "weekdays": ["0"],
+        "act": "ask",
+    }
+    browse(alice).post(reverse("blast_edit", args=[draft.pk]), form)
+
+    page = browse(bob).get(reverse("blast_approval", args=[draft.pk])).content.decode()
+    assert "<strong>Every 2 weeks on Monday at 10:00.</strong>" in page
+    assert "not the values of fields" in page
+    assert "Every 2 weeks on Monday at 10:00." in mail.outbox[0].body
+    assert "repetition" in Approval.objects.get().parts
+
+
+def test_whoever_wrote_the_words_last_is_no_second_person(
+    account: Account, alice: User, bob: User, charlie: User, draft: Blast, browse: Browse
+) -> None:
+    Membership.objects.create(account=account, user=charlie, role=Role.MARKETER)
+    services.blast_update(account=account, actor=bob, blast=draft, body="Bob's own words")
+    services.blast_update(account=account, actor=alice, blast=draft, name="A name is no words")
+    asked = services.approval_request(account=account, actor=alice, blast=draft)
+
+    with pytest.raises(ApprovalOwn):
+        decide(asked, bob)
+    assert browse(bob).get(reverse("approval_list")).context["to_approve"] == 0
+    assert [message.to for message in mail.outbox] == [[charlie.email]]
+    assert decide(asked, charlie).state == ApprovalState.APPROVED
+
+
+def test_of_a_series_whoever_rewrote_it_is_no_second_person(
+    account: Account, alice: User, bob: User, draft: Blast
+) -> None:
+    rule = Rule("day", time(10), date(2027, 1, 4))
+    account.approval_over_people = 6
+    account.save()
+    services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+    services.blast_update(account=account, actor=bob, blast=draft, body="Bob's own words")
+
+    with pytest.raises(ApprovalOwn):
+        decide(services.approval_request(account=account, actor=alice, blast=draft), bob)
 
 
 def test_mails_ask_who_may_approve_and_tell_who_asked(
@@ -324,6 +448,9 @@ def test_the_pages_ask_and_decide(
     shown = browse(bob).get(page).content.decode()
     assert "up to 6 people for up to 5 credits" in shown
     browse(bob).post(page, {"act": "approve", "note": "Go"})
+    assert Approval.objects.get().state == ApprovalState.REQUESTED
+    read = Approval.objects.get().pk
+    browse(bob).post(page, {"act": "approve", "note": "Go", "approval": read})
 
     assert Approval.objects.get().state == ApprovalState.APPROVED
     edit = browse(alice).get(reverse("blast_edit", args=[draft.pk])).content.decode()
@@ -373,12 +500,19 @@ def test_the_api_asks_decides_and_refuses(
     assert (refused.status_code, refused.json()["code"]) == (409, "approval_missing")
 
     told = api.post(f"{url}approval/", {"act": "ask"}, content_type=json).json()
-    own = api.post(f"{url}approval/", {"act": "approve"}, content_type=json)
-    bobs = api_client(account, bob, ["send"])
-    done = bobs.post(f"{url}approval/", {"act": "approve", "note": "Go"}, content_type=json)
+    bobs = api_client(account, bob, ["read", "send"])
+    read = bobs.get(url).json()["approval"]
+    approve = {"act": "approve", "note": "Go", "approval": read["id"]}
+    own = api.post(f"{url}approval/", approve, content_type=json)
+    unnamed = bobs.post(f"{url}approval/", {"act": "approve"}, content_type=json)
+    other = bobs.post(f"{url}approval/", {**approve, "approval": read["id"] - 1}, content_type=json)
+    done = bobs.post(f"{url}approval/", approve, content_type=json)
 
     assert (told["state"], told["people"], told["requested_by"]) == ("requested", 6, alice.email)
+    assert read == told
     assert (own.status_code, own.json()["code"]) == (403, "approval_own")
+    assert (unnamed.status_code, "approval" in unnamed.json()["fields"]) == (422, True)
+    assert (other.status_code, other.json()["code"]) == (409, "approval_gone")
     assert (done.json()["state"], done.json()["answer"]) == ("approved", "Go")
     assert api.post(f"{url}launch/", {}, content_type=json).status_code == 202
 
@@ -421,7 +555,9 @@ def test_whoever_left_the_team_approves_nothing_by_a_key_they_kept(
     Membership.objects.filter(account=account, user=bob).delete()
 
     answer = kept.post(
-        f"/api/v1/blasts/{draft.pk}/approval/", {"act": "approve"}, content_type="application/json"
+        f"/api/v1/blasts/{draft.pk}/approval/",
+        {"act": "approve", "approval": asked.pk},
+        content_type="application/json",
     )
 
     asked.refresh_from_db()

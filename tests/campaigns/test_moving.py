@@ -16,6 +16,7 @@ from campaigns.errors import BlastNotMovable, SchedulePast, ScheduleTooFar
 from campaigns.models import Blast
 from campaigns.recurring import Rule
 from common.errors import NotFound
+from contacts.models import Contact
 from tests.campaigns.conftest import api_client
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +70,21 @@ def test_at_local_times_it_is_launched_when_the_first_clocks_show_it(
 
     assert moved.wall == datetime.fromisoformat("2026-11-25T09:30")
     assert moved.scheduled_at == datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
+
+
+def test_moved_to_a_local_time_that_has_passed_for_some_it_can_still_be_undone(
+    who: dict[str, Any], draft: Blast, settings: Any
+) -> None:
+    pks = Contact.objects.order_by("-pk").values_list("pk", flat=True)[:2]
+    Contact.objects.filter(pk__in=list(pks)).update(timezone="America/Los_Angeles")
+    with time_machine.travel(MORNING, tick=False):
+        services.blast_schedule(**who, blast=draft, wall=datetime.fromisoformat("2026-11-24T08:00"))
+        moved = services.blast_move(**who, blast=draft, on=date(2026, 11, 23))
+        assert services.blasts_launch_due() == 0
+        undone = services.blast_undo(**who, blast=draft)
+
+    assert moved.scheduled_at == MORNING + timedelta(seconds=settings.UNDO_S)
+    assert undone.state == BlastState.DRAFT
 
 
 def test_a_draft_is_planned_for_it_with_its_rule(who: dict[str, Any], draft: Blast) -> None:

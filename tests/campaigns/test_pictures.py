@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
+from datetime import time as time_of_day
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from campaigns.choices import ApprovalState, BlastState
 from campaigns.composing import compose
 from campaigns.errors import TemplateNotApproved
 from campaigns.models import Approval, Blast, Campaign, SavedText
+from campaigns.recurring import Rule
 from common.clock import now
 from common.errors import Conflict, Invalid, NotFound
 from contacts.models import Contact, Group, GroupMember
@@ -231,6 +233,27 @@ def test_an_approved_template_is_words_and_pictures(
         account=account, actor=alice, name="Spring", body=draft.body, media_ids=[], text=text
     )
     assert SavedText.objects.get().approved_at is None
+
+
+def test_the_rule_on_templates_is_about_pictures_of_what_repeats_too(
+    account: Account, alice: User, draft: Blast, media: Media, other: Media
+) -> None:
+    Account.objects.filter(pk=account.pk).update(template_rule="everybody")
+    for pictures in ([], [media.pk]):
+        text = services.text_save(
+            account=account, actor=alice, name="Spring", body=draft.body, media_ids=pictures
+        )
+        services.text_approve(account=account, actor=alice, text=text, approved=True)
+    rule = Rule("day", time_of_day(10), date(2027, 1, 4))
+
+    services.blast_update(account=account, actor=alice, blast=draft, media_ids=[other.pk])
+    with pytest.raises(TemplateNotApproved):
+        services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+    SavedText.objects.filter(media_ids=[]).delete()
+    services.blast_update(account=account, actor=alice, blast=draft, media_ids=[media.pk])
+    series = services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+
+    assert series.blast.state == BlastState.REPEATING
 
 
 def test_the_form_of_a_template_keeps_and_shows_its_pictures(

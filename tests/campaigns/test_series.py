@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.choices import Role, TemplateRule
 from accounts.models import Account, AuditEvent, Membership, User
+from accounts.services import account_update
 from campaigns import services
 from campaigns.choices import BlastState, SeriesState
 from campaigns.errors import (
@@ -24,7 +25,9 @@ from campaigns.errors import (
 )
 from campaigns.models import Blast, Series
 from campaigns.recurring import Rule
+from campaigns.services import series as series_services
 from campaigns.tasks import launch_due
+from common.errors import Conflict
 from contacts.models import GroupMember
 from tests.campaigns.conftest import api_client
 
@@ -189,6 +192,52 @@ def test_what_could_not_be_sent_does_not_repeat(
     empty = services.blast_create(account=account, actor=alice, campaign=draft.campaign)
     with pytest.raises(TextMissing):
         services.series_start(account=account, actor=alice, blast=empty, rule=DAILY)
+
+
+def test_one_rewritten_while_it_is_counted_does_not_start(
+    account: Account, alice: User, draft: Blast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = series_services.require_sendable
+
+    def count(*args: Any) -> Any:
+        """The count, after which somebody writes other words."""
+        found = counted(*args)
+        services.blast_update(account=account, actor=alice, blast=draft, body="Never counted")
+        return found
+
+    monkeypatch.setattr(series_services, "require_sendable", count)
+    with time_machine.travel(MORNING, tick=False), pytest.raises(Conflict):
+        services.series_start(account=account, actor=alice, blast=draft, rule=DAILY)
+
+    draft.refresh_from_db()
+    assert (draft.state, Series.objects.count()) == (BlastState.DRAFT, 0)
+
+
+def test_in_another_zone_nothing_goes_a_day_late_and_two_never_follow_at_once(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    Account.objects.filter(pk=account.pk).update(timezone="America/Los_Angeles")
+    account.refresh_from_db()
+    with time_machine.travel(MORNING, tick=False):
+        series = services.series_start(account=account, actor=alice, blast=draft, rule=DAILY)
+        account_update(account=account, actor=alice, timezone="Pacific/Auckland")
+    ten_there = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+    assert series.next_at == ten_there
+
+    # In Auckland that is Tuesday at seven; its Monday at ten was 21 hours before.
+    tick(ten_there)
+    assert occurrences(series) == []
+    (missed,) = AuditEvent.objects.filter(action="series.missed")
+    assert missed.data["day"] == "2026-11-23"
+    tick(ten_there + 3 * HOUR)
+    assert occurrences(series) == [("2026-11-24", "launched")]
+
+    # Back again ten o'clock is later than was thought: it waits.
+    account_update(account=account, actor=alice, timezone="America/Los_Angeles")
+    tick(ten_there + DAY + 3 * HOUR)
+    assert occurrences(series) == [("2026-11-24", "launched")]
+    tick(ten_there + 2 * DAY)
+    assert [day for day, _ in occurrences(series)] == ["2026-11-24", "2026-11-25"]
 
 
 # --- Pages and API ---
