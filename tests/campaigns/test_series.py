@@ -25,6 +25,7 @@ from campaigns.errors import (
 )
 from campaigns.models import Blast, Series
 from campaigns.recurring import Rule
+from campaigns.services import launching
 from campaigns.services import series as series_services
 from campaigns.tasks import launch_due
 from common.errors import Conflict
@@ -197,7 +198,7 @@ def test_what_could_not_be_sent_does_not_repeat(
 def test_one_rewritten_while_it_is_counted_does_not_start(
     account: Account, alice: User, draft: Blast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = series_services.require_sendable
+    counted = launching.require_sendable
 
     def count(*args: Any) -> Any:
         """The count, after which somebody writes other words."""
