@@ -170,6 +170,7 @@ def _plan(query: Query, *, may_sort: bool = True) -> str:
     """
     sql, params = query
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL enable_sort = {'on' if may_sort else 'off'}")
+        for sorting in ("enable_sort", "enable_incremental_sort"):
+            cursor.execute(f"SET LOCAL {sorting} = {'on' if may_sort else 'off'}")
         cursor.execute(f"EXPLAIN {sql}", params)
         return "\n".join(line for (line,) in cursor.fetchall())
