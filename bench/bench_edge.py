@@ -101,7 +101,10 @@ def _shop() -> tuple[SenderNumber, Link]:
 
 @transaction.atomic
 def _blast(sender: SenderNumber) -> int:
-    """A blast whose messages the carrier has accepted; returns the first message's id."""
+    """A blast whose messages the carrier has accepted; returns the first message's id.
+
+    The carrier's ids begin with SMb: those of the sink, which the loop sends through, do not.
+    """
     batch = Batch.objects.create(
         account_id=sender.account_id,
         kind=BatchKind.BLAST,
@@ -128,7 +131,7 @@ def _blast(sender: SenderNumber) -> int:
         ids = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             "INSERT INTO messaging_attempt (message_id, n, carrier_account_id, carrier_id, outcome,"
-            " carrier_code) SELECT id, 1, %s, 'SM' || lpad(id::text, 32, '0'), 'accepted', ''"
+            " carrier_code) SELECT id, 1, %s, 'SMb' || lpad(id::text, 31, '0'), 'accepted', ''"
             " FROM messaging_message WHERE batch_id = %s",
             [sender.carrier_account_id, batch.pk],
         )
@@ -141,7 +144,7 @@ def _sent(first: int) -> Iterator[Sent]:
     """What a blast of `_blast` was taken as."""
     for message_id in range(first, first + MESSAGES):
         phone = f"+1415{message_id % 10_000_000:07d}"
-        yield Sent(message_id, f"SM{message_id:032d}", phone, "+12025550100")
+        yield Sent(message_id, f"SMb{message_id:031d}", phone, "+12025550100")
 
 
 def _alternating(
@@ -265,11 +268,11 @@ def _queue_delivered(carrier: CarrierAccount, first: int) -> None:
             "WITH stored AS (INSERT INTO messaging_carrierevent (carrier_account_id, kind,"
             " message_id, attempt_n, carrier_id, account_ref, word, state, code, reason, payload,"
             " received_at, ended, error)"
-            " SELECT %s, 'status', id, 1, 'SM' || lpad(id::text, 32, '0'), %s, 'delivered',"
+            " SELECT %s, 'status', id, 1, 'SMb' || lpad(id::text, 31, '0'), %s, 'delivered',"
             " 'delivered', '', '', format('AccountSid=%%s&ApiVersion=2010-04-01"
             "&From=%%%%2B12025550100&To=%%%%2B14155550100&MessageSid=%%s&SmsSid=%%s&MessageStatus=delivered"
-            "&SmsStatus=delivered', %s, 'SM' || lpad(id::text, 32, '0'),"
-            " 'SM' || lpad(id::text, 32, '0')),"
+            "&SmsStatus=delivered', %s, 'SMb' || lpad(id::text, 31, '0'),"
+            " 'SMb' || lpad(id::text, 31, '0')),"
             " now(), '', '' FROM generate_series(%s::bigint, %s::bigint) AS id RETURNING id)"
             " INSERT INTO messaging_carriereventqueue (event_ids, kind)"
             " SELECT array_agg(id), 'status' FROM stored GROUP BY id / %s",
