@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
+from common.clock import zone_named
 from messaging.hours_law import Rule
 
 # A country calling code alone says little: +1 covers forty zones from Guam to St. John's, and no
@@ -76,14 +76,14 @@ def opens_at(
 
 def _lawful(zone: str, at: datetime, rule: Rule) -> datetime:
     """`at` where the rule allows it or says nothing of that day, else when to ask again."""
-    local = at.astimezone(ZoneInfo(zone))
+    local = at.astimezone(zone_named(zone))
     today = local.date()
     if local.weekday() not in rule.weekdays or not rule.is_in_force(today):
         return at
     if local.time() < rule.opens:
-        opens = datetime.combine(today, rule.opens, tzinfo=ZoneInfo(zone))
+        opens = datetime.combine(today, rule.opens, tzinfo=zone_named(zone))
     elif local.time() >= rule.closes:
-        opens = datetime.combine(today + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
+        opens = datetime.combine(today + timedelta(days=1), time(), tzinfo=zone_named(zone))
     else:
         return at
     return max(opens.astimezone(at.tzinfo), at)
@@ -92,7 +92,7 @@ def _lawful(zone: str, at: datetime, rule: Rule) -> datetime:
 def _opens(zone: str, at: datetime, quiet_start: time, quiet_end: time) -> datetime:
     if quiet_start == quiet_end:
         return at
-    local = at.astimezone(ZoneInfo(zone))
+    local = at.astimezone(zone_named(zone))
     clock = local.time()
     if quiet_start < quiet_end:
         is_quiet = quiet_start <= clock < quiet_end
@@ -102,6 +102,6 @@ def _opens(zone: str, at: datetime, quiet_start: time, quiet_end: time) -> datet
         ends_on = local.date() + timedelta(days=clock >= quiet_start)
     if not is_quiet:
         return at
-    ends = datetime.combine(ends_on, quiet_end, tzinfo=ZoneInfo(zone))
+    ends = datetime.combine(ends_on, quiet_end, tzinfo=zone_named(zone))
     # Back through UTC: an end that a change to summer time skips moves to the next real moment.
     return max(ends.astimezone(at.tzinfo), at)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from common.clock import zone_named
 from common.sql import Sql
 from messaging.gate import Hours, Policy
 from messaging.hours import zones_of
@@ -45,14 +46,14 @@ def wall_moment(wall: datetime, zone: str) -> datetime:
     An hour that clocks skip is the moment they jump to, one that they repeat its first time: a
     time that is set every day comes once on every day.
     """
-    local = wall.replace(tzinfo=ZoneInfo(zone), fold=0)
+    local = wall.replace(tzinfo=zone_named(zone), fold=0)
     moment = local.astimezone(UTC)
-    shown = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    shown = moment.astimezone(zone_named(zone)).replace(tzinfo=None)
     if shown == wall:
         return moment
     # In the gap the two readings lie on either side of the jump, as far off it as each other's
     # offsets differ: the earlier reading (fold=1) is before the jump, this one after it.
-    return _jump(local.replace(fold=1).astimezone(UTC), moment, ZoneInfo(zone))
+    return _jump(local.replace(fold=1).astimezone(UTC), moment, zone_named(zone))
 
 
 def _jump(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

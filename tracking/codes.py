@@ -24,6 +24,7 @@ import threading
 from array import array
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from struct import Struct
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
@@ -42,6 +43,8 @@ _HALF: Final = 62**5
 _ROUNDS: Final = 10
 # P of SP 800-38G, algorithm 7, step 5: radix 62, ten rounds, u = 5, n = 10, t = 0.
 _P: Final = bytes([1, 2, 1, 0, 0, 62, 10, 5, 0, 0, 0, 10, 0, 0, 0, 0])
+# NUM(S) of a round: the first eight bytes of its block.
+_TAIL: Final = Struct(">Q").unpack_from
 
 
 class LinkCipher:
@@ -59,6 +62,7 @@ class LinkCipher:
         self._local = threading.local()
         start = self._encryptor().update(_P)
         self._prefixes = [start[:11] + bytes([start[11] ^ at]) + bytes(4) for at in range(_ROUNDS)]
+        self._heads = [prefix[:12] for prefix in reversed(self._prefixes)]
         self._mask = int.from_bytes(start[12:])
 
     def encrypt(self, values: list[int]) -> list[tuple[int, int]]:
@@ -73,9 +77,9 @@ class LinkCipher:
     def decrypt(self, left: int, right: int) -> int:
         """The value whose halves encrypt to `left` and `right`."""
         encrypt, mask = self._encryptor().update, self._mask
-        for prefix in reversed(self._prefixes):
-            block = encrypt(prefix[:12] + (left ^ mask).to_bytes(4))
-            left, right = (right - int.from_bytes(block[:8])) % _HALF, left
+        for head in self._heads:
+            (tail,) = _TAIL(encrypt(head + (left ^ mask).to_bytes(4)))
+            left, right = (right - tail) % _HALF, left
         return left * _HALF + right
 
     def _tails(self, prefix: bytes, halves: list[int]) -> Sequence[int]:
