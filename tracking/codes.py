@@ -146,7 +146,7 @@ class LinkCodes:
                 return []
             value = value * 62 + digit
         left, right = divmod(value, _HALF)
-        found = (divmod(c.decrypt(left, right), NUMBER_LIMIT) for c in self._ciphers)
+        found = [divmod(c.decrypt(left, right), NUMBER_LIMIT) for c in self._ciphers]
         return [pair for pair in found if pair[0] < LINK_LIMIT]
 
 
@@ -166,7 +166,7 @@ def encode_pairs(pairs: Sequence[tuple[int, int]]) -> list[str]:
     Raises:
         ValueError: as `encode`, for any of them.
     """
-    return _codes(settings.LINK_KEY).encode_pairs(pairs)
+    return current().encode_pairs(pairs)
 
 
 def candidates(code: str) -> list[tuple[int, int]]:
@@ -175,7 +175,12 @@ def candidates(code: str) -> list[tuple[int, int]]:
     Empty if it cannot be a code. Any ten base62 characters are one, so the caller takes the first
     pair whose link exists and went to that many.
     """
-    return _codes(settings.LINK_KEY).candidates(code)
+    return current().candidates(code)
+
+
+def current() -> LinkCodes:
+    """Codes under LINK_KEY as it is now."""
+    return _codes(settings.LINK_KEY)
 
 
 @lru_cache(maxsize=4)

@@ -40,7 +40,7 @@ from smsplatform.edge.stores import (
     write_events,
 )
 from smsplatform.edge.webhooks import PREFIX, Webhooks
-from tracking.codes import CODE_LENGTH
+from tracking import codes
 
 # Carriers give up after 15 s; one that is told 503 repeats the webhook, a silent one does not.
 EVENT_PATIENCE_S: Final = 5.0
@@ -74,6 +74,7 @@ class Edge:
             events=self._events,
         )
         self._redirects = Redirects(
+            codes=codes.current(),
             links=Cache(load_link, fresh_s=LINK_FRESH_S, threads=threads),
             newest=NewestLink(threads),
             domains=Cache(lambda _: load_domains(), fresh_s=DOMAINS_FRESH_S, threads=threads),
@@ -104,7 +105,7 @@ class Edge:
         path = scope["path"]
         if path.startswith(PREFIX):
             await self._webhooks(scope, receive, send)
-        elif len(path) == CODE_LENGTH + 1:
+        elif len(path) == codes.CODE_LENGTH + 1:
             await self._redirects(scope, send)
         elif path.startswith(PICTURES):
             await self._pictures(scope, send)

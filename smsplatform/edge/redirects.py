@@ -17,7 +17,7 @@ from common.groupcommit import GroupCommit, Unavailable, Unstorable
 from smsplatform.edge.cache import Cache, KnownLink, NewestLink
 from smsplatform.edge.http import Answer, Scope, Send, page, text
 from smsplatform.edge.stores import ClickRow
-from tracking import codes
+from tracking.codes import LinkCodes
 
 PATIENCE_S: Final = 0.25
 HELD_HITS: Final = 100_000
@@ -54,6 +54,7 @@ class Redirects:
     """Answers short links; one per event loop.
 
     Args:
+        codes: What a code stands for.
         links: Destinations by link id.
         newest: Says which ids cannot exist.
         domains: Accounts' own link domains and whose they are (under the one key 0).
@@ -65,6 +66,7 @@ class Redirects:
     def __init__(
         self,
         *,
+        codes: LinkCodes,
         links: Cache[KnownLink],
         newest: NewestLink,
         domains: Cache[dict[bytes, str]],
@@ -73,6 +75,7 @@ class Redirects:
         proxies: int,
     ) -> None:
         self.counts = Counts()
+        self._codes = codes
         self._links = links
         self._newest = newest
         self._domains = domains
@@ -100,17 +103,17 @@ class Redirects:
             self.counts.ended += 1
             if not link.fallback:
                 return ENDED
-            return Answer(302, b"", b"", (b"location", link.fallback), _UNCACHED, _UNLISTED)
+            return _redirect(link.fallback)
         try:
             await self._clicks.submit(self._hit(scope, link, link_id, recipient_no))
         except (Unavailable, Unstorable):
             self.counts.late += 1
         self.counts.redirected += 1
-        return Answer(302, b"", b"", (b"location", link.destination), _UNCACHED, _UNLISTED)
+        return _redirect(link.destination)
 
     async def _found(self, code: str) -> tuple[KnownLink, int, int] | None:
         """The link, its id and the recipient number of a code: the first that is live."""
-        for link_id, recipient_no in codes.candidates(code):
+        for link_id, recipient_no in self._codes.candidates(code):
             link = self._links.peek(link_id)
             if link is None:
                 if not await self._newest.may_exist(link_id):
@@ -161,6 +164,11 @@ class Redirects:
             agent[:500].decode("latin-1").replace("\0", ""),
             address_hash(address, key=day_key(self._hash_key, at_ms // _DAY_MS)),
         )
+
+
+@lru_cache(maxsize=1024)
+def _redirect(destination: bytes) -> Answer:
+    return Answer(302, b"", b"", (b"location", destination), _UNCACHED, _UNLISTED)
 
 
 @lru_cache(maxsize=4)
