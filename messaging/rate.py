@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from messaging.errors import LimiterAway
 
 _TIMEOUT_S: Final = 2.0
-_BURST_S: Final = 0.98
+_BURST_S: Final = 0.9
 
 # Common to all scripts: bring the bucket up to date by Redis' own clock, the only one all workers
 # share. Nothing newer than Redis 6.2 is used.

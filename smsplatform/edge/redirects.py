@@ -138,30 +138,23 @@ class Redirects:
         return owner is None or owner == link.account_id
 
     def _hit(self, scope: Scope, link: KnownLink, link_id: int, recipient_no: int) -> ClickRow:
-        agent = accept = language = forwarded = b""
-        for name, value in scope["headers"]:
-            if name == b"user-agent":
-                agent = value
-            elif name == b"accept":
-                accept = value
-            elif name == b"accept-language":
-                language = value
-            elif name == b"x-forwarded-for":
-                forwarded = value
+        headers = dict(scope["headers"])
         client = scope.get("client")
         address = client[0] if client else ""
+        forwarded = headers.get(b"x-forwarded-for")
         if self._proxies and forwarded:
             hops = forwarded.split(b",")
             address = hops[-min(self._proxies, len(hops))].strip().decode("latin-1")
+        reads_pages = b"text/html" in headers.get(b"accept", b"")
         at_ms = time.time_ns() // 1_000_000
         return ClickRow(
             link.account_id,
             str(link_id),
             str(recipient_no),
             str(at_ms),
-            "1" if language and b"text/html" in accept else "0",
+            "1" if reads_pages and headers.get(b"accept-language") else "0",
             scope["method"],
-            agent[:500].decode("latin-1").replace("\0", ""),
+            headers.get(b"user-agent", b"")[:500].decode("latin-1").replace("\0", ""),
             address_hash(address, key=day_key(self._hash_key, at_ms // _DAY_MS)),
         )
 
