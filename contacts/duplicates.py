@@ -10,12 +10,13 @@ from django.db import connection
 from django.db.models.functions import Lower
 
 from accounts.models import Account
+from contacts.looking import looking
 from contacts.models import Contact
 from contacts.selectors import contacts_list
 
 REASONS: Final = {"email": "Same e-mail", "name": "Same name"}
 SHOWN: Final = 5
-_KEYS: Final = {
+_KEYS: Final[dict[str, tuple[str, str, str]]] = {
     "email": ("lower(email)", "email <> ''", "true"),
     "name": (
         "lower(first_name) || ' ' || lower(last_name)",
@@ -38,7 +39,8 @@ def duplicates_list(
 ) -> tuple[list[Likely], str]:
     """Likely duplicates by what they share, in its order. Two queries.
 
-    No index knows them, so the account's contacts are read once: about a second for a million.
+    No index knows them, so the account's contacts are read once: about a second for a million. Two
+    more indexes would have to be written with every row of every import.
 
     Args:
         account: The tenant.
@@ -48,9 +50,12 @@ def duplicates_list(
 
     Returns:
         A page, and the key that the next one begins after, "" at the end.
+
+    Raises:
+        ListTooLong: the contacts are too many to be read while somebody waits.
     """
     key, holds, having = _KEYS[reason]
-    with connection.cursor() as cursor:
+    with looking(), connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT {key}, count(*), (array_agg(id ORDER BY id))[:{SHOWN}]

@@ -307,3 +307,13 @@ class CountTooLong(Conflict):
 
     code = "count_too_long"
     message = "Counting takes longer than a moment here. Have it counted in the background."
+
+
+class ListTooLong(Conflict):
+    """Finding the people who were asked for takes longer than a page may."""
+
+    code = "list_too_long"
+    message = (
+        "Finding these people takes longer than a page may. Narrow the list down, or take it as a"
+        " file, which is made in the background."
+    )

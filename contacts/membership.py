@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
-from psycopg2.errors import QueryCanceled
 
 from accounts.models import Account
 from common.clock import now
+from common.deadline import TimeUp, within
 from contacts.errors import CountTooLong
 from contacts.models import Contact, Group, GroupMember
 from contacts.person import person_of
@@ -79,15 +79,9 @@ def rule_count(
     """
     found = fitting_ids(account=account, rule=rule, moment=moment or now())
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if within_s is not None:
-                cursor.execute("SET LOCAL statement_timeout = %s", [int(within_s * 1000)])
+        with within(within_s), connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM ({found.text}) f", found.params)
             (count,) = cursor.fetchone()
-            if within_s is not None:
-                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise CountTooLong from error
-        raise
+    except TimeUp as error:
+        raise CountTooLong from error
     return int(count)

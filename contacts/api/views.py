@@ -29,6 +29,7 @@ from contacts.api.serializers import (
 )
 from contacts.choices import Consent, ConsentKind, ConsentSource, TimelineKind
 from contacts.errors import ContactInvalid
+from contacts.looking import looking
 from contacts.models import Contact, Group
 from contacts.timeline import contact_timeline
 
@@ -85,6 +86,14 @@ class ContactViewSet(
         if self.action == "restore":
             return selectors.contacts_deleted(account=account)
         return selectors.with_tags(selectors.contacts_list(account=account))
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Contacts, newest first.
+
+        Where a group's rules take longer than a few seconds to be asked, there is none (409).
+        """
+        with looking():
+            return super().list(request, *args, **kwargs)
 
     @extend_schema(
         request=ContactCreateSerializer,

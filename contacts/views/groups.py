@@ -1,5 +1,6 @@
 """Pages of groups: the list, one group with its members, renaming and deleting."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -14,8 +15,9 @@ from common.clock import now
 from common.errors import DomainError
 from common.pagination import keyset_page
 from contacts import selectors, services
-from contacts.errors import GroupInRules
+from contacts.errors import GroupInRules, ListTooLong
 from contacts.forms import GroupForm, refuse
+from contacts.looking import looking
 from contacts.models import Group
 from contacts.rule_choices import RuleChoices
 from contacts.rules import parse
@@ -151,11 +153,15 @@ def _detail(request: AccountRequest, group: Any, form: GroupForm) -> HttpRespons
         if not is_exact and group.counted_at is None:
             services.group_count_ask(account=request.account, group=group)
         lines = RuleChoices(request.account).lines(parse(group.rules))
+    page = None
+    with suppress(ListTooLong), looking():
+        page = keyset_page(members, request.GET, size=PAGE_SIZE)
     context = {
         **(_size(request, group) if group.is_smart else {"group": group, "size": group.size}),
         "is_exact": is_exact,
         "lines": lines,
-        "page": keyset_page(members, request.GET, size=PAGE_SIZE),
+        "page": page,
+        "file_url": f"{reverse('contact_export')}?group={group.pk}",
         "q": search,
         "form": form,
     }

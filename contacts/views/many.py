@@ -16,8 +16,10 @@ from accounts.choices import Role
 from accounts.models import Account
 from common.errors import DomainError
 from contacts import selectors, services
+from contacts.errors import ListTooLong
 from contacts.exporting import contacts_chosen
 from contacts.forms import ManyForm, refuse
+from contacts.looking import looking
 from contacts.models import Contact
 from contacts.views.people import list_chosen
 
@@ -85,15 +87,22 @@ def _page(
 ) -> HttpResponse:
     who = "all" if given.get("who") == "all" else "ticked"
     narrowed = list_chosen(given)
+    back = f"{reverse('contact_list')}?{urlencode(narrowed)}"
+    try:
+        with looking():
+            people = contacts.count()
+    except ListTooLong as error:
+        messages.error(request, error.message)
+        return redirect(back)
     hidden: list[tuple[str, Any]] = [("who", who), *narrowed.items()]
     if who == "ticked":
         hidden += [("id", pk) for pk in _ticked(given)]
     context = {
         "form": form,
-        "people": contacts.count(),
+        "people": people,
         "who": who,
         "is_filtered": bool(narrowed),
         "hidden": hidden,
-        "back": f"{reverse('contact_list')}?{urlencode(narrowed)}",
+        "back": back,
     }
     return render(request, "contacts/many.html", context, status=422 if form.errors else 200)

@@ -1,5 +1,6 @@
 """Likely duplicates, and the page on which two contacts become one."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,8 @@ from accounts.models import Account
 from common.errors import DomainError
 from common.text import typed
 from contacts import selectors, services
-from contacts.duplicates import REASONS, duplicates_list, duplicates_of
+from contacts.duplicates import REASONS, Likely, duplicates_list, duplicates_of
+from contacts.errors import ListTooLong
 from contacts.field_types import words
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.models import Contact
@@ -29,7 +31,10 @@ def duplicate_list(request: AccountRequest) -> HttpResponse:
     reason = request.GET.get("by", "")
     reason = reason if reason in REASONS else "email"
     after = typed(request.GET.get("after", ""))
-    page, further = duplicates_list(account=request.account, reason=reason, after=after)
+    page: list[Likely] | None = None
+    further = ""
+    with suppress(ListTooLong):
+        page, further = duplicates_list(account=request.account, reason=reason, after=after)
     context = {"page": page, "further": further, "by": reason, "reasons": REASONS.items()}
     return render(request, "contacts/duplicates.html", {**context, "after": after})
 

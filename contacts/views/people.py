@@ -1,6 +1,7 @@
 """Pages of people: the list, one contact, adding and changing one, opting in and out by hand."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -19,11 +20,12 @@ from common.templatetags.ui import group_told
 from common.text import typed
 from contacts import selectors, services
 from contacts.choices import Consent, ConsentSource, TimelineKind, WayBack
-from contacts.errors import OptedOut, ProofMissing
+from contacts.errors import ListTooLong, OptedOut, ProofMissing
 from contacts.exporting import contacts_chosen
 from contacts.field_types import words
 from contacts.fields import CUSTOM_PREFIX
 from contacts.forms import ContactForm, WordingForm, refuse
+from contacts.looking import looking
 from contacts.models import Contact
 from contacts.timeline import contact_timeline
 from exports.answering import export_answer
@@ -38,8 +40,11 @@ def contact_list(request: AccountRequest) -> HttpResponse:
     account, params = request.account, list_chosen(request.GET)
     found = contacts_chosen(account, params)
     blank = params.get("blank", "")
+    page = None
+    with suppress(ListTooLong), looking():
+        page = keyset_page(selectors.with_tags(found), request.GET, size=PAGE_SIZE)
     context = {
-        "page": keyset_page(selectors.with_tags(found), request.GET, size=PAGE_SIZE),
+        "page": page,
         "chosen": params,
         "query": urlencode(params),
         "q": params.get("q", ""),

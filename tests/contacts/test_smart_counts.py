@@ -1,4 +1,4 @@
-"""Smart groups too large to be counted in a moment: the page answers, a worker counts."""
+"""Smart groups too large to be counted or listed in a moment: the page answers, a worker works."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 
 from accounts.choices import Scope
@@ -13,9 +14,10 @@ from accounts.models import Account, User
 from accounts.services import apikey_create
 from common.clock import now
 from common.sql import Sql
+from contacts import duplicates
 from contacts.errors import CountTooLong
-from contacts.models import Group
-from contacts.rules_sql import fitting_ids
+from contacts.models import Contact, ContactTag, Group
+from contacts.rules_sql import fitting, fitting_ids
 from contacts.services import contact_upsert, group_count, group_create, rules_count
 from contacts.tasks import group_count as count_task
 
@@ -43,16 +45,26 @@ def group(shop: Account, alice: User) -> Group:
 
 @pytest.fixture
 def huge(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From here on counting takes longer than a page may; called, it does not any more."""
+    """From here on asking rules takes longer than a page may; called, it does not any more."""
     monkeypatch.setattr("contacts.services.smart.LOOK_S", 0.05)
-    counted = "contacts.membership.fitting_ids"
+    monkeypatch.setattr("contacts.looking.LOOK_S", 0.05)
+    monkeypatch.setattr("exports.services._LOOK_S", 0.05)
+    counted, listed = "contacts.membership.fitting_ids", "contacts.membership.fitting"
 
     def slow(**asked: Any) -> Sql:
         found = fitting_ids(**asked)
         return Sql(f"SELECT f.* FROM ({found.text}) f, pg_sleep(10)", found.params)
 
+    def slow_list(**asked: Any) -> QuerySet[Contact]:
+        return fitting(**asked).extra(where=["pg_sleep(10) IS NOT NULL"])
+
+    def quick() -> None:
+        monkeypatch.setattr(counted, fitting_ids)
+        monkeypatch.setattr(listed, fitting)
+
     monkeypatch.setattr(counted, slow)
-    return lambda: monkeypatch.setattr(counted, fitting_ids)
+    monkeypatch.setattr(listed, slow_list)
+    return quick
 
 
 def _timeout() -> str:
@@ -140,3 +152,70 @@ def test_a_program_gets_the_last_figure_with_its_time(
     assert (long["size"], long["counted_at"]) == (0, None)
     assert short["size"] == 2
     assert short["counted_at"] is not None
+
+
+def test_its_people_are_listed_or_the_page_says_that_it_takes_too_long(
+    page: Client, group: Group, huge: Callable[[], None]
+):
+    address, file = f"/contacts/groups/{group.pk}/", f"/contacts/people.csv?group={group.pk}"
+    before = _timeout()
+
+    long = page.get(address)
+    narrowed = page.get("/contacts/", {"group": group.pk, "tag": ""})
+    offered = page.get(file)
+    assert _timeout() == before
+    huge()
+    short = page.get(address)
+
+    told = "Finding these people takes too long"
+    assert (long.status_code, told in long.content.decode()) == (200, True)
+    assert file in long.content.decode()
+    assert (narrowed.status_code, told in narrowed.content.decode()) == (200, True)
+    assert "We make the file in the background" in offered.content.decode()
+    assert told not in short.content.decode()
+    assert [one.first_name for one in short.context["page"].rows] == ["Ben", "Ann"]
+
+
+def test_changing_everybody_in_it_is_not_offered_blindly(
+    page: Client, group: Group, huge: Callable[[], None]
+):
+    query = {"who": "all", "group": group.pk}
+
+    long = page.get("/contacts/many/", query, follow=True)
+    huge()
+    short = page.get("/contacts/many/", query)
+
+    assert long.redirect_chain == [(f"/contacts/?group={group.pk}", 302)]
+    assert "Finding these people takes longer than a page may" in long.content.decode()
+    assert not ContactTag.objects.exists()
+    assert short.context["people"] == 2
+
+
+def test_a_program_is_told_that_its_people_take_too_long(
+    shop: Account, alice: User, group: Group, huge: Callable[[], None]
+):
+    _, secret = apikey_create(account=shop, actor=alice, name="Sync", scopes=[Scope.READ])
+    api = Client(headers={"authorization": f"Bearer {secret}"})
+    address = f"/api/v1/contacts/?group={group.pk}"
+
+    long = api.get(address)
+    huge()
+    short = api.get(address)
+
+    assert (long.status_code, long.json()["code"]) == (409, "list_too_long")
+    assert [one["first_name"] for one in short.json()["results"]] == ["Ben", "Ann"]
+
+
+def test_a_list_of_duplicates_that_takes_too_long_says_what_to_do(
+    page: Client, group: Group, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("contacts.looking.LOOK_S", 0.05)
+    email, _, having = duplicates._KEYS["email"]
+    slow = (email, "pg_sleep(10) IS NOT NULL", having)
+    monkeypatch.setitem(duplicates._KEYS, "email", slow)
+
+    long = page.get("/contacts/duplicates/").content.decode()
+    short = page.get("/contacts/duplicates/?by=name").content.decode()
+
+    assert "too many to be compared while you wait" in long
+    assert "No likely duplicates" in short
