@@ -29,6 +29,7 @@ urlpatterns = [
     path("duplicates/", merging.duplicate_list, name="duplicate_list"),
     path("<int:pk>/merge/", merging.contact_merge, name="contact_merge"),
     path("deleted/", deleted.deleted_list, name="deleted_list"),
+    path("deleted/restore/", deleted.contacts_restore, name="contacts_restore"),
     path("<int:pk>/restore/", deleted.contact_restore, name="contact_restore"),
     path("<int:pk>/erase/", erasing.contact_erase, name="contact_erase"),
     path("<int:pk>/consent/", proof.contact_proof_page, name="contact_proof_page"),

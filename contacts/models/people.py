@@ -49,6 +49,11 @@ class Contact(models.Model):
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    was_in = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Of a deleted contact: ids of the `groups` and `tags` it had, to be restored.",
+    )
 
     class Meta:
         constraints = [

@@ -29,7 +29,7 @@ class Tag(models.Model):
 
 
 class ContactTag(models.Model):
-    """A tag on a live contact; deleting the contact takes it off.
+    """A tag on a live contact; deleting the contact takes it off, restoring puts it on again.
 
     A row each and not an array in the contact: a tag for a million people writes no contact anew
     (docs/adr/0030-own-values-are-text.md). `account` repeats what tag and contact say, whose

@@ -1,7 +1,6 @@
 """Writes of the contacts app: one module a matter, all reachable from here."""
 
 from contacts.services.bulk import (
-    contacts_delete,
     contacts_field_set,
     contacts_group,
     contacts_tag,
@@ -9,6 +8,12 @@ from contacts.services.bulk import (
     contacts_untag,
 )
 from contacts.services.consent import consent_grant, consent_revoke, way_back
+from contacts.services.deleting import (
+    contact_delete,
+    contact_restore,
+    contacts_delete,
+    contacts_restore,
+)
 from contacts.services.erasing import erasing_held_off, number_returns, person_erase
 from contacts.services.groups import (
     contact_groups_set,
@@ -46,8 +51,6 @@ from contacts.services.own_fields import (
 )
 from contacts.services.people import (
     RowResult,
-    contact_delete,
-    contact_restore,
     contact_update,
     contact_upsert,
     contacts_upsert_many,
@@ -93,6 +96,7 @@ __all__ = [
     "contacts_delete",
     "contacts_field_set",
     "contacts_group",
+    "contacts_restore",
     "contacts_tag",
     "contacts_ungroup",
     "contacts_unite",

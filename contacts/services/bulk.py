@@ -4,30 +4,23 @@ People are given as a queryset that is compiled into the one statement of each c
 may be any number and nobody is loaded. Each change leaves one audit row with how many it reached.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import Account, User
 from accounts.services import audit_record
-from common.clock import now
 from common.errors import NotFound
 from contacts.errors import ContactInvalid, GroupIsSmart
 from contacts.fields import FieldError
 from contacts.models import Contact, CustomField, Tag
+from contacts.services.chosen import run_on
 from contacts.services.own_fields import fields_read
 from contacts.services.smart import group_lock
 from contacts.services.tags import tags_ensure
 
-# Contacts that are written are locked in the order of phones, as merges do.
-_HELD: Final = """
-    SELECT c.id FROM contacts_contact c
-    WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen}) {more}
-    ORDER BY c.phone FOR NO KEY UPDATE
-"""
 _PUT: Final = """
     WITH put AS (
         INSERT INTO {table} (account_id, {column}, contact_id, added_at)
@@ -47,25 +40,18 @@ _TAKE: Final = """
     )
     SELECT count(DISTINCT contact_id) FROM taken
 """
+# Contacts that are written are locked in the order of phones, as merges do.
 _SET: Final = """
-    WITH held AS ({held}), written AS (
+    WITH held AS (
+        SELECT c.id FROM contacts_contact c
+        WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen}) AND {where}
+        ORDER BY c.phone FOR NO KEY UPDATE
+    ), written AS (
         UPDATE contacts_contact c SET custom = {custom}, updated_at = %(moment)s
         FROM held h WHERE c.id = h.id
         RETURNING c.id
     )
     SELECT count(*) FROM written
-"""
-_DELETE: Final = """
-    WITH held AS ({held}), gone AS (
-        UPDATE contacts_contact c SET deleted_at = %(moment)s, updated_at = %(moment)s
-        FROM held h WHERE c.id = h.id
-        RETURNING c.id
-    ), ungrouped AS (
-        DELETE FROM contacts_groupmember m USING gone g WHERE m.contact_id = g.id
-    ), untagged AS (
-        DELETE FROM contacts_contacttag t USING gone g WHERE t.contact_id = g.id
-    )
-    SELECT count(*) FROM gone
 """
 _GROUPS: Final = ("contacts_groupmember", "group_id")
 _TAGS: Final = ("contacts_contacttag", "tag_id")
@@ -156,22 +142,18 @@ def contacts_field_set(
         raise ContactInvalid({"value": error.sentence}) from error
     if kept:
         custom = "jsonb_set(c.custom, ARRAY[%(key)s], to_jsonb(%(value)s::text))"
-        more = "AND c.custom ->> %(key)s IS DISTINCT FROM %(value)s"
+        where = "c.custom ->> %(key)s IS DISTINCT FROM %(value)s"
     else:
-        custom, more = "c.custom - %(key)s", "AND c.custom ? %(key)s"
-    people = _change(_SET, account, contacts, more, {"key": key, "value": kept}, custom=custom)
+        custom, where = "c.custom - %(key)s", "c.custom ? %(key)s"
+    people = run_on(
+        _SET,
+        contacts.filter(deleted_at=None),
+        account=account,
+        params={"key": key, "value": kept},
+        custom=custom,
+        where=where,
+    )
     _audit(account, actor, "contacts.field_set", field.label, people, value=kept)
-    return people
-
-
-@transaction.atomic
-def contacts_delete(*, account: Account, actor: User | None, contacts: QuerySet[Contact]) -> int:
-    """Delete people as `contact_delete` does one: opt-outs and history stay. How many.
-
-    Locks: the contacts, in the order of phones.
-    """
-    people = _change(_DELETE, account, contacts, "", {})
-    _audit(account, actor, "contacts.deleted", "", people)
     return people
 
 
@@ -199,45 +181,8 @@ def _run(
     ids: list[int],
 ) -> int:
     table, column = listed
-    parts = {"table": table, "column": column}
-    return _execute(statement, account, contacts, parts, {"ids": ids})
-
-
-def _change(
-    statement: str,
-    account: Account,
-    contacts: QuerySet[Contact],
-    more: str,
-    params: Mapping[str, Any],
-    **parts: str,
-) -> int:
-    held = _HELD.replace("{more}", more)
-    return _execute(statement.replace("{held}", held), account, contacts, parts, params)
-
-
-def _execute(
-    statement: str,
-    account: Account,
-    contacts: QuerySet[Contact],
-    parts: Mapping[str, str],
-    params: Mapping[str, Any],
-) -> int:
-    """Run a statement that counts people; `chosen` in it becomes the account's own contacts."""
-    own = contacts.filter(account=account, deleted_at=None)
-    try:
-        chosen, chosen_params = own.order_by().values("pk").query.sql_with_params()
-    except EmptyResultSet:
-        return 0
-    # The query's own parameters go by place, ours by name; theirs get names too.
-    theirs = {f"chosen_{n}": param for n, param in enumerate(chosen_params)}
-    named = chosen.replace("%%", "%%%%") % tuple(f"%({name})s" for name in theirs)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            statement.format(chosen=named, **parts),
-            {**params, **theirs, "account": account.pk, "moment": now()},
-        )
-        (people,) = cursor.fetchone()
-    return int(people)
+    live = contacts.filter(deleted_at=None)
+    return run_on(statement, live, account=account, params={"ids": ids}, table=table, column=column)
 
 
 def _audit(

@@ -201,4 +201,5 @@ def _contact_erase(contact: Contact, alias: str) -> None:
         created_at=moment,
         updated_at=moment,
         deleted_at=moment,
+        was_in=None,
     )

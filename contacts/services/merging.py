@@ -43,7 +43,7 @@ _UPSERT = """
             ELSE c.consent_at END,
         created_at = CASE WHEN c.deleted_at IS NULL THEN c.created_at ELSE EXCLUDED.created_at END,
         updated_at = EXCLUDED.updated_at,
-        deleted_at = NULL, merged_into_id = NULL
+        deleted_at = NULL, merged_into_id = NULL, was_in = NULL
     WHERE {changes}
     RETURNING c.id, c.phone, c.created_at = %(moment)s AS is_new,
         (%(grants)s AND c.consent = 'opted_in' AND c.consent_at = %(moment)s) IS TRUE AS granted
@@ -57,7 +57,7 @@ _BEFORE = (
         f"'{name}', old.{name}"
         for name in (
             *("first_name", "last_name", "email", "timezone", "custom", "line_type", "region"),
-            *("created_at", "updated_at", "deleted_at", "merged_into_id"),
+            *("created_at", "updated_at", "deleted_at", "merged_into_id", "was_in"),
         )
     )
     + ") END AS before"

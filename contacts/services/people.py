@@ -1,6 +1,6 @@
-"""Creating, changing and deleting contacts, one or up to a thousand at a time.
+"""Creating and changing contacts, one or up to a thousand at a time.
 
-Files of any size go through contacts.services.imports.
+Files of any size go through contacts.services.imports, deleting through contacts.services.deleting.
 """
 
 import json
@@ -12,14 +12,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import Account, User
-from accounts.services import audit_record
 from common.clock import now
 from common.errors import NotFound
 from contacts import fields
 from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
-from contacts.models import Contact, ContactTag, GroupMember
-from contacts.selectors import contacts_deleted, erased_among
+from contacts.models import Contact
+from contacts.selectors import erased_among
+from contacts.services.deleting import contact_delete
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
 from contacts.services.groups import groups_check
 from contacts.services.leaving import person_left
@@ -222,47 +222,6 @@ def contact_update(
         setattr(contact, name, getattr(person, name))
     contact.updated_at = now()
     contact.save(update_fields=[*changed, "updated_at"])
-    return contact
-
-
-@transaction.atomic
-def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> None:
-    """Take a contact out of lists, groups and tags. Its opt-out and history of consent stay.
-
-    `contact_restore` brings it back as it was; adding the phone again, as a new contact.
-
-    Raises:
-        NotFound: no such live contact in the account.
-
-    Locks: the contact.
-    """
-    contact = _contact_lock(account, contact_id)
-    GroupMember.objects.filter(contact=contact).delete()
-    ContactTag.objects.filter(contact=contact).delete()
-    contact.deleted_at = contact.updated_at = now()
-    contact.save(update_fields=["deleted_at", "updated_at"])
-    audit_record(account=account, actor=actor, action="contact.deleted", subject=contact.phone)
-
-
-@transaction.atomic
-def contact_restore(*, account: Account, actor: User | None, contact_id: int) -> Contact:
-    """Bring a deleted contact back as it was; not into its groups, which it left.
-
-    Its word on consent is the one of now: whoever opted out meanwhile stays out.
-
-    Raises:
-        NotFound: no such deleted contact in the account.
-
-    Locks: the contact.
-    """
-    found = contacts_deleted(account=account).select_for_update(no_key=True)
-    contact = found.filter(pk=contact_id).first()
-    if contact is None:
-        raise NotFound
-    contact.deleted_at = None
-    contact.updated_at = now()
-    contact.save(update_fields=["deleted_at", "updated_at"])
-    audit_record(account=account, actor=actor, action="contact.restored", subject=contact.phone)
     return contact
 
 

@@ -85,6 +85,7 @@ _RESTORE = f"""
         created_at = (u.before->>'created_at')::timestamptz,
         updated_at = (u.before->>'updated_at')::timestamptz,
         deleted_at = (u.before->>'deleted_at')::timestamptz,
+        was_in = nullif(u.before->'was_in', 'null'),
         merged_into_id = (
             SELECT coalesce(s.merged_into_id, s.id) FROM contacts_contact s
             WHERE s.id = (u.before->>'merged_into_id')::bigint

@@ -74,10 +74,11 @@ def _people(account: Account, given: QueryDict) -> QuerySet[Contact]:
     """Everybody of the list as it is narrowed, or whoever is ticked."""
     if given.get("who") == "all":
         return contacts_chosen(account, list_chosen(given))
-    return selectors.contacts_ticked(account=account, ids=_ticked(given))
+    return selectors.contacts_ticked(account=account, ids=ids_ticked(given))
 
 
-def _ticked(given: QueryDict) -> list[int]:
+def ids_ticked(given: QueryDict) -> list[int]:
+    """Ids of the people ticked in a list; what is none is left out."""
     ids = [one for one in given.getlist("id") if one.isascii() and one.isdigit()]
     return [int(one) for one in ids if len(one) < 19][:TICKED_MAX]
 
@@ -96,7 +97,7 @@ def _page(
         return redirect(back)
     hidden: list[tuple[str, Any]] = [("who", who), *narrowed.items()]
     if who == "ticked":
-        hidden += [("id", pk) for pk in _ticked(given)]
+        hidden += [("id", pk) for pk in ids_ticked(given)]
     context = {
         "form": form,
         "people": people,

@@ -1,4 +1,4 @@
-"""Deleted contacts: listed, brought back as they were, by import as new ones."""
+"""Deleted contacts: listed, brought back as they were with groups and tags, or anew by a list."""
 
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,22 @@ from accounts.choices import Role
 from accounts.models import Account, AuditEvent, Membership, User
 from common.errors import NotFound
 from contacts.choices import Consent, ConsentSource
-from contacts.models import Contact, GroupMember
+from contacts.models import Contact, ContactImport, ContactTag, GroupMember, Tag
 from contacts.selectors import contacts_deleted, contacts_list
 from contacts.services import (
     consent_revoke,
     contact_delete,
     contact_restore,
     contact_upsert,
+    contacts_delete,
+    contacts_restore,
     group_create,
+    group_delete,
     import_create,
     import_run,
     import_start,
+    import_undo,
+    import_undo_run,
     person_erase,
 )
 
@@ -31,8 +36,8 @@ ANN, BEN, CLEO = (f"+1305555010{n}" for n in range(1, 4))
 
 @pytest.fixture
 def ann(shop: Account) -> Contact:
-    """Ann Lee, in a group, deleted."""
-    group = group_create(account=shop, actor=None, name="VIP")
+    """Ann Lee, in two groups and with two tags, deleted."""
+    groups = [group_create(account=shop, actor=None, name=name) for name in ("News", "VIP")]
     contact = contact_upsert(
         account=shop,
         actor=None,
@@ -40,15 +45,34 @@ def ann(shop: Account) -> Contact:
         first_name="Ann",
         last_name="Lee",
         custom={"pet": "Rex"},
-        group_ids=[group.pk],
+        group_ids=[group.pk for group in groups],
+        tags=["gold", "till"],
         consent_wording="Till",
     )
     contact_delete(account=shop, actor=None, contact_id=contact.pk)
     return contact
 
 
+@pytest.fixture
+def imported(shop: Account, tmp_path: Path, settings: Any) -> ContactImport:
+    """A list that names Ann by another name, imported."""
+    settings.MEDIA_ROOT = tmp_path
+    upload = SimpleUploadedFile("list.csv", b"phone,first name\n3055550101,Anna\n")
+    found = import_create(account=shop, actor=None, upload=upload)
+    import_start(account=shop, actor=None, import_id=found.pk, mapping=found.mapping)
+    import_run(found.pk)
+    found.refresh_from_db()
+    return found
+
+
 def deleted(account: Account) -> list[str]:
     return sorted(contacts_deleted(account=account).values_list("phone", flat=True))
+
+
+def places() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(phone, group) and (phone, tag) of everybody in a group or with a tag."""
+    groups = GroupMember.objects.values_list("contact__phone", "group__name")
+    return sorted(groups), sorted(ContactTag.objects.values_list("contact__phone", "tag__name"))
 
 
 def test_only_who_was_a_contact_is_listed(
@@ -65,9 +89,9 @@ def test_only_who_was_a_contact_is_listed(
     assert deleted(other_shop) == []
 
 
-def test_a_restored_contact_is_as_it_was_but_in_no_group(
-    shop: Account, alice: User, ann: Contact
-) -> None:
+def test_a_restored_contact_is_as_it_was(shop: Account, alice: User, ann: Contact) -> None:
+    assert places() == ([], [])
+
     back = contact_restore(account=shop, actor=alice, contact_id=ann.pk)
 
     assert contacts_list(account=shop).get() == back
@@ -78,9 +102,44 @@ def test_a_restored_contact_is_as_it_was_but_in_no_group(
         Consent.OPTED_IN,
     )
     assert back.created_at == ann.created_at
-    assert not GroupMember.objects.exists()
+    assert places() == ([(ANN, "News"), (ANN, "VIP")], [(ANN, "gold"), (ANN, "till")])
+    assert back.was_in is None
     assert AuditEvent.objects.get(action="contact.restored").subject == ANN
     assert deleted(shop) == []
+
+
+def test_groups_and_tags_that_are_gone_meanwhile_are_left_out(shop: Account, ann: Contact) -> None:
+    group_delete(account=shop, actor=None, group_id=shop.groups.get(name="News").pk)
+    Tag.objects.get(name="till").delete()
+
+    contact_restore(account=shop, actor=None, contact_id=ann.pk)
+
+    assert places() == ([(ANN, "VIP")], [(ANN, "gold")])
+
+
+def test_many_are_deleted_and_restored_as_one(
+    shop: Account, other_shop: Account, alice: User
+) -> None:
+    vip = group_create(account=shop, actor=None, name="VIP")
+    for phone, tags in ((ANN, ["gold"]), (BEN, []), (CLEO, ["gold"])):
+        contact_upsert(account=shop, actor=None, phone=phone, group_ids=[vip.pk], tags=tags)
+    contact_upsert(account=other_shop, actor=None, phone=ANN)
+    before = places()
+    everybody = Contact.objects.all()
+    assert contacts_delete(account=shop, actor=None, contacts=everybody) == 3
+    assert places() == ([], [])
+
+    none = contacts_restore(account=other_shop, actor=None, contacts=everybody)
+    some = contacts_restore(account=shop, actor=alice, contacts=everybody.exclude(phone=BEN))
+    rest = contacts_restore(account=shop, actor=alice, contacts=everybody)
+
+    assert (none, some, rest) == (0, 2, 1)
+    assert places() == before
+    events = AuditEvent.objects.filter(action="contacts.restored", account=shop).order_by("pk")
+    assert list(events.values_list("actor", "data")) == [
+        (alice.pk, {"people": 2}),
+        (alice.pk, {"people": 1}),
+    ]
 
 
 def test_who_left_meanwhile_stays_out(shop: Account, ann: Contact) -> None:
@@ -104,21 +163,37 @@ def test_nobody_restores_a_live_contact_or_a_strangers(
     assert not AuditEvent.objects.filter(action="contact.restored").exists()
 
 
-def test_an_import_brings_a_deleted_number_back_as_a_new_contact(
-    shop: Account, ann: Contact, tmp_path: Path, settings: Any
-) -> None:
-    settings.MEDIA_ROOT = tmp_path
+@pytest.fixture
+def left(shop: Account, ann: Contact) -> None:
+    """Ann texted STOP once she was deleted."""
     consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
-    upload = SimpleUploadedFile("list.csv", b"phone,first name\n3055550101,Anna\n")
-    found = import_create(account=shop, actor=None, upload=upload)
-    import_start(account=shop, actor=None, import_id=found.pk, mapping=found.mapping)
-    import_run(found.pk)
 
+
+def test_an_import_brings_a_deleted_number_back_as_a_new_contact(
+    shop: Account, ann: Contact, left: None, imported: ContactImport
+) -> None:
     back = contacts_list(account=shop).get()
-    found.refresh_from_db()
-    assert (found.rows_new, back.pk, back.full_name, back.custom) == (1, ann.pk, "Anna", {})
+    assert (imported.rows_new, back.pk, back.full_name, back.custom) == (1, ann.pk, "Anna", {})
     assert back.consent == Consent.OPTED_OUT
     assert deleted(shop) == []
+    assert places() == ([], [])
+
+    contact_delete(account=shop, actor=None, contact_id=ann.pk)
+    contact_restore(account=shop, actor=None, contact_id=ann.pk)
+    assert places() == ([], [])
+
+
+def test_whom_an_undone_import_had_brought_back_can_be_restored_as_before_it(
+    shop: Account, ann: Contact, imported: ContactImport
+) -> None:
+    import_undo(account=shop, actor=None, import_id=imported.pk)
+    import_undo_run(imported.pk)
+    assert deleted(shop) == [ANN]
+
+    back = contact_restore(account=shop, actor=None, contact_id=ann.pk)
+
+    assert (back.full_name, back.custom) == ("Ann Lee", {"pet": "Rex"})
+    assert places() == ([(ANN, "News"), (ANN, "VIP")], [(ANN, "gold"), (ANN, "till")])
 
 
 def test_the_page_lists_and_restores(
@@ -140,3 +215,25 @@ def test_the_page_lists_and_restores(
     assert reverse("contact_erase", args=[ann.pk]) in shown
     assert answer["Location"] == reverse("contact_detail", args=[ann.pk])
     assert "Nobody was deleted" in client.get(reverse("deleted_list")).content.decode()
+
+
+def test_the_page_restores_those_ticked_and_everybody(
+    client: Client, shop: Account, alice: User, ann: Contact
+) -> None:
+    for phone in (BEN, CLEO):
+        made = contact_upsert(account=shop, actor=None, phone=phone)
+        contact_delete(account=shop, actor=None, contact_id=made.pk)
+    client.force_login(alice)
+    address = reverse("contacts_restore")
+
+    nobody = client.post(address, {"who": "ticked"}, follow=True).content.decode()
+    one = client.post(address, {"who": "ticked", "id": [ann.pk, "x", 10**20]}, follow=True)
+    shown = one.content.decode()
+    everybody = client.post(address, {"who": "all"}, follow=True).content.decode()
+
+    assert "tick somebody first" in nobody
+    assert "1 person is in your contacts again, with the groups and tags they had." in shown
+    assert "Restore 2 people?" in shown
+    assert "2 people are in your contacts again" in everybody
+    assert deleted(shop) == []
+    assert contacts_list(account=shop).count() == 3

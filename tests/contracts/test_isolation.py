@@ -378,6 +378,7 @@ def _page_tries(
         ("delete", {}),
     ):
         yield reverse("contact_many"), {"do-act": act, "id": [theirs["contact"]], **named}
+    yield reverse("contacts_restore"), {"id": [theirs["deleted"]]}
     for what, named in (
         ("group", {"value": theirs["group"]}),
         ("tag", {"value": theirs["tag"]}),

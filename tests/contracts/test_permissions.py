@@ -116,6 +116,7 @@ ROLES = {
     "contact_delete": MARKETER,
     "contact_erase": ADMIN,
     "contact_restore": MARKETER,
+    "contacts_restore": MARKETER,
     "contact_merge": MARKETER,
     "duplicate_list": VIEWER,
     "deleted_list": VIEWER,

@@ -152,6 +152,7 @@ ACTIONS = frozenset(
         "message_group",
         "contact_opt_in",
         "contact_restore",
+        "contacts_restore",
         "contact_opt_out",
         "conversation_assign",
         "conversation_note",
