@@ -1,6 +1,7 @@
 """Vocabulary of the contacts app."""
 
 from enum import StrEnum
+from typing import Final
 
 from django.db.models import TextChoices
 
@@ -107,6 +108,12 @@ class ImportStatus(TextChoices):
     UNDONE = "undone", "Undone"
     FAILED = "failed", "Failed"
     CANCELED = "canceled", "Canceled"
+
+
+# Nothing more of such an import is written.
+IMPORT_OVER: Final = frozenset(
+    {ImportStatus.DONE, ImportStatus.FAILED, ImportStatus.CANCELED, ImportStatus.UNDONE}
+)
 
 
 class RefusalReason(TextChoices):

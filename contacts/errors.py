@@ -69,16 +69,23 @@ class GroupIsStatic(Conflict):
         )
 
 
-class GroupInRules(Conflict):
-    """A smart group asks who is in this group; without it, the rule would mean somebody else."""
+class NamedInRules(Conflict):
+    """A smart group asks for this; without it, the rule would mean somebody else."""
 
-    code = "group_in_rules"
+    asks = ""
 
     def __init__(self, name: str, *, by: str) -> None:
+        asks = self.asks.format(name)
         super().__init__(
-            f"The rules of “{by}” ask who is in “{name}”. Nothing was changed. Change those rules"
-            " first."
+            f"The rules of “{by}” ask {asks}. Nothing was changed. Change those rules first."
         )
+
+
+class GroupInRules(NamedInRules):
+    """A smart group asks who is in this group."""
+
+    code = "group_in_rules"
+    asks = "who is in “{}”"
 
 
 class FieldNameTaken(Conflict):
@@ -146,16 +153,11 @@ class TagNameTaken(Conflict):
         super().__init__(sentence, fields={"name": sentence})
 
 
-class TagInRules(Conflict):
-    """A smart group asks who has this tag; without it, the rule would mean somebody else."""
+class TagInRules(NamedInRules):
+    """A smart group asks who has this tag."""
 
     code = "tag_in_rules"
-
-    def __init__(self, name: str, *, by: str) -> None:
-        super().__init__(
-            f"The rules of “{by}” ask who has the tag “{name}”. Nothing was changed. Change those"
-            " rules first."
-        )
+    asks = "who has the tag “{}”"
 
 
 class RulesInvalid(Invalid):

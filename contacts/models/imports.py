@@ -63,6 +63,11 @@ class ContactImport(models.Model):
         db_default="",
         help_text="Of a group to be made for these people.",
     )
+    has_made_group = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Its group was not there before it; an undo that empties it ends it.",
+    )
     tags = ArrayField(
         models.CharField(max_length=40),
         default=list,

@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.errors import Invalid, NotFound
-from contacts.errors import GroupInRules, GroupIsSmart, GroupNameTaken, NobodyToGroup
+from contacts.errors import GroupIsSmart, GroupNameTaken, NobodyToGroup
 from contacts.models import Contact, Group, GroupMember
 from contacts.rules import parse, plain
 from contacts.services.own_fields import fields_hold
-from contacts.services.smart import group_lock, group_rules_set, rules_naming, rules_read
+from contacts.services.smart import group_lock, group_rules_set, named_delete, rules_read
 
 _NAME_LENGTH = 80
 
@@ -148,22 +148,7 @@ def group_delete(*, account: Account, actor: User | None, group_id: int) -> int:
 
     Locks: the group.
     """
-    group = group_lock(account, group_id)
-    by = rules_naming(account=account, group_id=group.pk)
-    if by is not None:
-        raise GroupInRules(group.name, by=by.name)
-    # Members go by one DELETE of their own: the ORM's cascade would load a million of them.
-    members = GroupMember.objects.filter(group=group)
-    size: int = members._raw_delete(members.db)
-    audit_record(
-        account=account,
-        actor=actor,
-        action="group.deleted",
-        subject=group.name,
-        data={"members": size},
-    )
-    group.delete()
-    return size
+    return named_delete(group_lock(account, group_id), actor=actor)
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ from contacts import columns
 from contacts.choices import ImportPurpose, ImportStatus
 from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
-from contacts.services.groups import group_create, groups_check
+from contacts.services.groups import groups_check
 from contacts.services.own_fields import fields_hold
 from contacts.services.tags import tag_names
 from contacts.services.uploads import file_path, import_create, import_lock
@@ -92,8 +92,6 @@ def import_start(
     contact_import.group_name = name
     contact_import.consent_wording = consent_wording.strip()[:500]
     contact_import.is_dry_run = dry_run
-    if not dry_run:
-        _group_make(contact_import, actor)
     _queue(contact_import, actor, "import.started")
     return contact_import
 
@@ -152,7 +150,7 @@ def import_take(
 
 @transaction.atomic
 def import_confirm(*, account: Account, actor: User | None, import_id: int) -> ContactImport:
-    """Have the rows of a dry run written, as they were counted.
+    """Have the rows of a dry run written, as they were counted; its group is made with them.
 
     What changed in the account meanwhile counts: the figures of the result are the merge's own.
 
@@ -161,12 +159,14 @@ def import_confirm(*, account: Account, actor: User | None, import_id: int) -> C
         GroupIsSmart: its group's name went to a group with rules meanwhile.
         NotFound: no such import in the account.
 
-    Side effects: makes the group; enqueues contacts.import_run; an audit event.
+    Side effects: enqueues contacts.import_run; an audit event.
     """
     contact_import = import_lock(account, import_id, ImportStatus.CHECKED)
     contact_import.is_dry_run = False
     contact_import.runs_max = contact_import.run_no + RUNS_MAX
-    _group_make(contact_import, actor)
+    if contact_import.group_name:
+        named = Group.objects.filter(account=account, name=contact_import.group_name)
+        groups_check(account, list(named.values_list("pk", flat=True)))
     _queue(contact_import, actor, "import.confirmed")
     return contact_import
 
@@ -313,18 +313,6 @@ def staging_whole(contact_import: ContactImport) -> bool:
     """Whether every row that was read is still staged or refused."""
     staged = ImportRow.objects.filter(contact_import=contact_import).count()
     return contact_import.rows_refused + staged == contact_import.rows_read
-
-
-def _group_make(contact_import: ContactImport, actor: User | None) -> None:
-    """Make the group that was asked for, or take the one that somebody made meanwhile."""
-    name = contact_import.group_name
-    if not name:
-        return
-    account = contact_import.account
-    contact_import.group = Group.objects.filter(account=account, name=name).first() or group_create(
-        account=account, actor=actor, name=name
-    )
-    groups_check(account, [contact_import.group.pk])
 
 
 def _queue(contact_import: ContactImport, actor: User | None, action: str) -> None:

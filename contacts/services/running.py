@@ -19,13 +19,14 @@ from contacts import csvfile
 from contacts.choices import ConsentSource, ImportStatus, LineType, RefusalReason
 from contacts.columns import label
 from contacts.csvfile import Fault, Record
-from contacts.errors import FileUnusable, StaleRun
+from contacts.errors import FileUnusable, GroupIsSmart, GroupNameTaken, StaleRun
 from contacts.fields import CUSTOM_PREFIX, FieldError
 from contacts.listfile import open_list
-from contacts.models import ContactImport, ErasedNumber, ImportRow
+from contacts.models import ContactImport, ErasedNumber, Group, ImportRow
 from contacts.rows import CopyBuffer, RowReader
 from contacts.selectors import custom_reader, erased_among
 from contacts.services.erasing import ERASED_SENTENCE, erasing_held_off
+from contacts.services.groups import group_create, groups_check
 from contacts.services.imports import file_remove, import_claim, import_fail, staging_whole
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
 from contacts.services.optouts import opt_outs_forecast, opt_outs_merge
@@ -54,7 +55,7 @@ _UNSTAGE = """
     INSERT INTO contacts_importrefusal (contact_import_id, line, reason, sentence, raw)
     SELECT contact_import_id, line, %s, %s, '' FROM gone
 """
-# Not the group: somebody may have deleted it meanwhile.
+# Not the group: somebody may have deleted it meanwhile, and one that is made is kept by itself.
 _OUTCOME = (
     "rows_new",
     "rows_updated",
@@ -109,7 +110,7 @@ def import_run(import_id: int) -> None:
         log.info("import %s: run %s was canceled or taken over", run.pk, run.run_no)
     except FileNotFoundError:
         import_fail(import_id=run.pk, run_no=run.run_no, error=FILE_GONE)
-    except FileUnusable as error:
+    except (FileUnusable, GroupIsSmart) as error:
         import_fail(import_id=run.pk, run_no=run.run_no, error=error.message)
 
 
@@ -198,6 +199,8 @@ def _merge(run: ContactImport) -> None:
             moment=run.merged_at,
         )
     else:
+        if people:
+            _group_make(run)
         new, changed = _contacts_merge(run, run.merged_at)
     _count(run, people=people, new=new, changed=changed)
     _finish(run)
@@ -234,6 +237,25 @@ def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
             moment=moment,
         )
     return new, changed
+
+
+def _group_make(run: ContactImport) -> None:
+    """The group that was asked for by its name, or the one that somebody made meanwhile.
+
+    Before the contacts: of two imports that make the same one, the second waits with none locked.
+
+    Raises:
+        GroupIsSmart: somebody gave that name to rules.
+    """
+    if not run.group_name:
+        return
+    try:
+        run.group = group_create(account=run.account, actor=run.created_by, name=run.group_name)
+        run.has_made_group = True
+    except GroupNameTaken:
+        run.group = Group.objects.get(account=run.account, name=run.group_name)
+        groups_check(run.account, [run.group.pk])
+    run.save(update_fields=["group", "has_made_group"])
 
 
 def _gather(run: ContactImport) -> int:

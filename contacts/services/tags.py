@@ -14,10 +14,10 @@ from django.db.models.functions import Lower
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.errors import Invalid, NotFound
-from contacts.errors import TagInRules, TagNameTaken
+from contacts.errors import TagNameTaken
 from contacts.fields import clean_custom_value, shorten
 from contacts.models import Contact, ContactTag, Tag
-from contacts.services.smart import tag_rules_naming
+from contacts.services.smart import named_delete
 
 NAME_LENGTH: Final = 40
 TAGS_MAX: Final = 500
@@ -111,22 +111,7 @@ def tag_delete(*, account: Account, actor: User | None, tag_id: int) -> int:
 
     Locks: the tag.
     """
-    tag = _lock(account, tag_id)
-    by = tag_rules_naming(account=account, tag_id=tag.pk)
-    if by is not None:
-        raise TagInRules(tag.name, by=by.name)
-    # One DELETE of its own: the ORM's cascade would load a million rows.
-    worn = ContactTag.objects.filter(tag=tag)
-    people: int = worn._raw_delete(worn.db)
-    audit_record(
-        account=account,
-        actor=actor,
-        action="tag.deleted",
-        subject=tag.name,
-        data={"people": people},
-    )
-    tag.delete()
-    return people
+    return named_delete(_lock(account, tag_id), actor=actor)
 
 
 @transaction.atomic

@@ -5,19 +5,22 @@ every opt-out. The consent that came with the import is taken back by an event o
 merge keeps for this is ImportChange (contacts.services.merging).
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.clock import now
 from common.jobs import enqueue
-from contacts.choices import ConsentKind, ConsentSource, ImportPurpose, ImportStatus
-from contacts.errors import ImportNotOpen
-from contacts.models import ContactImport, ImportChange
+from contacts.choices import IMPORT_OVER, ConsentKind, ConsentSource, ImportPurpose, ImportStatus
+from contacts.errors import GroupInRules, ImportNotOpen
+from contacts.models import ContactImport, Group, ImportChange
+from contacts.services.smart import named_delete
 from contacts.services.uploads import import_lock
 from contacts.signals import phones_in_use
 
@@ -158,8 +161,9 @@ def import_undo(*, account: Account, actor: User | None, import_id: int) -> Cont
 def import_undo_run(import_id: int) -> None:
     """Undo an import that a person wants undone. Safe to call at any time and many times.
 
-    Locks: the import's row, then the contacts in the order of phones.
-    Side effects: contacts, members, consent events, an audit event; the changes kept are forgotten.
+    Locks: the import's row, then the contacts in the order of phones, then its group.
+    Side effects: contacts, members, consent events, an audit event; the changes kept are forgotten,
+        and so is the group that it had made, where it is left empty.
     """
     contact_import = (
         ContactImport.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
@@ -201,6 +205,7 @@ def import_undo_run(import_id: int) -> None:
         cursor.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM import_undo")
         removed, undone = cursor.fetchone()
         cursor.execute("DROP TABLE import_undo")
+    _group_end(contact_import)
     contact_import.people_removed = removed
     contact_import.people_restored = undone - removed
     contact_import.people_left = changes._raw_delete(changes.db) - undone
@@ -268,6 +273,27 @@ def _leave_those_in_use(account: Account, since: datetime) -> None:
         sql, params = phones.query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM import_undo WHERE phone IN ({sql})", params)
+
+
+def _group_end(contact_import: ContactImport) -> None:
+    """The group that the import made goes with its people, unless anything else names it by now.
+
+    That is: somebody is in it, a list is on its way into it, or a rule, a blast or a way to join
+    asks for it.
+    """
+    if not contact_import.has_made_group:
+        return
+    group = Group.objects.select_for_update().filter(pk=contact_import.group_id).first()
+    if group is None:
+        return
+    coming = ContactImport.objects.exclude(Q(pk=contact_import.pk) | Q(status__in=IMPORT_OVER))
+    for relation in Group._meta.related_objects:
+        model = relation.related_model
+        rows = coming if model is ContactImport else model._base_manager.all()
+        if rows.filter(**{relation.field.name: group}).exists():
+            return
+    with suppress(GroupInRules):
+        named_delete(group, actor=contact_import.undone_by)
 
 
 @transaction.atomic

@@ -1,0 +1,201 @@
+"""The group that an import makes: with its people, never before them, and gone again with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Account, AuditEvent, User
+from campaigns.models import Blast, Campaign
+from contacts.choices import ImportStatus
+from contacts.models import Contact, ContactImport, Group, GroupMember, OptInForm
+from contacts.services import (
+    contact_upsert,
+    group_add,
+    group_create,
+    group_rename,
+    import_cancel,
+    import_confirm,
+    import_create,
+    import_run,
+    import_start,
+    import_undo,
+    import_undo_run,
+)
+from tests.races import in_thread
+
+pytestmark = pytest.mark.django_db
+
+FILE = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n"
+
+
+@pytest.fixture(autouse=True)
+def media(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+def started(account: Account, content: bytes = FILE, **settings: Any) -> ContactImport:
+    """An import into the group Spring, which waits for its worker."""
+    upload = SimpleUploadedFile("list.csv", content)
+    found = import_create(account=account, actor=None, upload=upload)
+    settings.setdefault("group_name", "Spring")
+    return import_start(
+        account=account, actor=None, import_id=found.pk, mapping=found.mapping, **settings
+    )
+
+
+def ran(account: Account, content: bytes = FILE, **settings: Any) -> ContactImport:
+    found = started(account, content, **settings)
+    import_run(found.pk)
+    found.refresh_from_db()
+    return found
+
+
+def undone(found: ContactImport) -> ContactImport:
+    import_undo(account=found.account, actor=None, import_id=found.pk)
+    import_undo_run(found.pk)
+    found.refresh_from_db()
+    assert found.status == ImportStatus.UNDONE
+    return found
+
+
+def groups() -> list[tuple[str, int]]:
+    """(name, people) of every group."""
+    return sorted((group.name, group.members.count()) for group in Group.objects.all())
+
+
+def test_it_is_made_with_its_people_and_not_before(shop: Account) -> None:
+    found = started(shop)
+    assert groups() == []
+
+    import_run(found.pk)
+
+    found.refresh_from_db()
+    assert groups() == [("Spring", 2)]
+    assert (found.group, found.has_made_group) == (Group.objects.get(), True)
+
+
+def test_an_import_that_is_canceled_or_brings_nobody_makes_none(shop: Account) -> None:
+    confirmed = ran(shop, dry_run=True)
+    import_confirm(account=shop, actor=None, import_id=confirmed.pk)
+    import_cancel(account=shop, actor=None, import_id=confirmed.pk)
+    nobody = ran(shop, b"phone\n12\n13\n")
+
+    assert (nobody.status, nobody.rows_refused) == (ImportStatus.DONE, 2)
+    assert groups() == []
+
+
+def test_a_name_that_went_to_rules_meanwhile_fails_the_import_with_a_sentence(
+    shop: Account,
+) -> None:
+    found = started(shop)
+    rules = {"field": "first_name", "op": "filled"}
+    group_create(account=shop, actor=None, name="Spring", rules=rules)
+
+    import_run(found.pk)
+
+    found.refresh_from_db()
+    assert found.status == ImportStatus.FAILED
+    assert found.error.startswith("Rules decide who is in “Spring”.")
+    assert not Contact.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_at_once_that_make_the_same_group_share_it(shop: Account) -> None:
+    lists = [started(shop), started(shop, b"phone\n3055550103\n")]
+
+    threads = [in_thread(lambda found=found: import_run(found.pk)) for found in lists]
+    for thread in threads:
+        thread.join()
+
+    for found in lists:
+        found.refresh_from_db()
+    assert [found.status for found in lists] == [ImportStatus.DONE] * 2
+    assert sorted(found.has_made_group for found in lists) == [False, True]
+    assert groups() == [("Spring", 3)]
+
+
+def test_undoing_the_import_ends_the_group_it_made(
+    client: Client, shop: Account, alice: User
+) -> None:
+    found = ran(shop)
+    group_rename(account=shop, actor=None, group_id=Group.objects.get().pk, name="Spring 2026")
+    client.force_login(alice)
+    address = reverse("import_detail", args=[found.pk])
+    offered = client.get(address).content.decode()
+
+    undone(found)
+
+    assert groups() == []
+    assert AuditEvent.objects.get(action="group.deleted").subject == "Spring 2026"
+    assert "The group it made goes too" in offered
+    assert (
+        "The group “Spring” that it had made is gone too." in client.get(address).content.decode()
+    )
+
+
+def test_a_group_that_was_there_before_stays(shop: Account) -> None:
+    vip = group_create(account=shop, actor=None, name="VIP")
+
+    undone(ran(shop, group=vip, group_name=""))
+
+    assert groups() == [("VIP", 0)]
+
+
+def _with_somebody(shop: Account, group: Group) -> None:
+    cleo = contact_upsert(account=shop, actor=None, phone="+13055550103")
+    group_add(account=shop, actor=None, group_id=group.pk, contact_ids=[cleo.pk])
+
+
+def _in_rules(shop: Account, group: Group) -> None:
+    group_create(account=shop, actor=None, name="Others", rules={"not": {"group": group.pk}})
+
+
+def _in_a_blast(shop: Account, group: Group) -> None:
+    campaign = Campaign.objects.create(account=shop, name="May")
+    Blast.objects.create(account=shop, campaign=campaign, name="One").groups.add(group)
+
+
+def _in_a_form(shop: Account, group: Group) -> None:
+    OptInForm.objects.create(account=shop, token="t").groups.add(group)
+
+
+def _in_a_list(shop: Account, group: Group) -> None:
+    started(shop, group=group, group_name="", dry_run=True)
+
+
+USES: dict[str, tuple[Callable[[Account, Group], None], int]] = {
+    "somebody else is in it": (_with_somebody, 1),
+    "rules ask for it": (_in_rules, 0),
+    "a blast goes to it": (_in_a_blast, 0),
+    "a form leads into it": (_in_a_form, 0),
+    "a list is on its way into it": (_in_a_list, 0),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_group_in_use_stays(shop: Account, use: str) -> None:
+    found = ran(shop)
+    group = Group.objects.get()
+    put, left = USES[use]
+    put(shop, group)
+
+    undone(found)
+
+    assert ("Spring", left) in groups()
+    assert GroupMember.objects.count() == left
+
+
+def test_a_second_list_into_it_that_was_undone_before_holds_it_no_longer(shop: Account) -> None:
+    first = ran(shop)
+    second = ran(shop, b"phone\n3055550103\n", group=Group.objects.get(), group_name="")
+
+    undone(second)
+    assert groups() == [("Spring", 2)]
+    undone(first)
+
+    assert groups() == []
