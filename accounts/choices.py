@@ -37,6 +37,7 @@ class Scope(TextChoices):
     READ = "read", "Read everything"
     WRITE = "write", "Change contacts, groups, campaigns and blasts"
     SEND = "send", "Send messages and launch blasts"
+    ERASE = "erase", "Erase people for good, who asked to be forgotten"
 
 
 class CreditKind(TextChoices):

@@ -2,8 +2,9 @@
 
 from rest_framework.routers import SimpleRouter
 
+from contacts.api.groups import GroupViewSet
 from contacts.api.imports import ImportViewSet
-from contacts.api.views import ContactViewSet, GroupViewSet
+from contacts.api.views import ContactViewSet
 
 router = SimpleRouter()
 router.register("contacts", ContactViewSet, basename="api-contact")

@@ -14,13 +14,17 @@ from accounts.access import calling_account, calling_user
 from common.pagination import KeysetPagination
 from common.strict import StrictFields
 from contacts import selectors, services
-from contacts.api.serializers import IdField
+from contacts.api.serializers import IdField, TagNamesField
 from contacts.choices import ImportPurpose, ImportStatus
 from contacts.models import ContactImport, ImportRefusal
 
 
 class ImportSerializer(serializers.ModelSerializer[ContactImport]):
-    """An import. `rows_read` is the sum of new, updated, unchanged, duplicate and refused."""
+    """An import. `rows_read` is the sum of new, updated, unchanged, duplicate and refused.
+
+    Of one that was undone, `people_removed` were taken out, `people_restored` put back as they
+    were, and `people_left` left alone, as something happened to them since.
+    """
 
     status = serializers.ChoiceField(choices=ImportStatus.choices, read_only=True)
     columns = serializers.ListField(child=serializers.CharField(), source="mapping")
@@ -34,6 +38,8 @@ class ImportSerializer(serializers.ModelSerializer[ContactImport]):
             "status",
             "error",
             "columns",
+            "group",
+            "tags",
             "rows_read",
             "rows_new",
             "rows_updated",
@@ -42,8 +48,12 @@ class ImportSerializer(serializers.ModelSerializer[ContactImport]):
             "rows_refused",
             "people_opted_out",
             "people_landline",
+            "people_removed",
+            "people_restored",
+            "people_left",
             "created_at",
             "finished_at",
+            "undone_at",
         ]
         read_only_fields = fields
 
@@ -79,6 +89,7 @@ class ImportCreateSerializer(StrictFields, serializers.Serializer[dict[str, Any]
     group_name = serializers.CharField(
         required=False, allow_blank=True, max_length=80, help_text="A group to be made, instead."
     )
+    tags = TagNamesField(required=False, help_text="Tags for everybody in the file.")
     consent_wording = serializers.CharField(
         required=False,
         allow_blank=True,
@@ -145,6 +156,15 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Stop an import before anything of it is written; nothing of it stays."""
         return self._move(services.import_cancel)
+
+    @extend_schema(request=None, responses=ImportSerializer)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Undo a finished import in the background, within 30 days, the newest one first.
+
+        Whoever was edited, texted or heard from since is left alone, and opt-outs stay.
+        """
+        return self._move(services.import_undo)
 
     @extend_schema(responses=RefusalSerializer(many=True))
     @action(detail=True, pagination_class=RefusalPagination)

@@ -147,6 +147,19 @@ class BulkResultSerializer(serializers.Serializer[Any]):
     results = RowResultSerializer(many=True)
 
 
+class MergeSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):
+    """Who is the same person, and which of their values stay."""
+
+    other = IdField(help_text="The contact that goes into this one, and is deleted.")
+    take = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        max_length=200,
+        required=False,
+        help_text="Fields whose value is the other's: first_name, last_name, email, timezone, or"
+        " custom.<key>. The rest stays as it is here.",
+    )
+
+
 class ConsentEventSerializer(serializers.ModelSerializer):
     """An opt-in or opt-out with its proof."""
 

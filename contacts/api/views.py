@@ -1,4 +1,4 @@
-"""`/api/v1/contacts/` and `/api/v1/groups/`."""
+"""`/api/v1/contacts/`: people, their consent, and what happened with them."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -13,24 +13,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import calling_account, calling_user
+from accounts.choices import Scope
 from contacts import selectors, services
 from contacts.api.serializers import (
     BulkResultSerializer,
-    ChangedSerializer,
     ConsentChangeSerializer,
     ConsentEventSerializer,
     ContactBulkSerializer,
     ContactChangeSerializer,
     ContactCreateSerializer,
     ContactSerializer,
-    GroupSerializer,
-    MembersSerializer,
+    MergeSerializer,
     TimelineSerializer,
 )
 from contacts.choices import Consent, ConsentKind, ConsentSource, TimelineKind
 from contacts.errors import ContactInvalid
 from contacts.looking import looking
-from contacts.models import Contact, Group
+from contacts.models import Contact
 from contacts.timeline import contact_timeline
 
 TIMELINE_SIZE = 100
@@ -79,10 +78,16 @@ class ContactViewSet(
     serializer_class = ContactSerializer
     filterset_class = ContactFilter
     queryset = Contact.objects.none()
+    required_scopes = {"erase": Scope.ERASE}
 
     def get_queryset(self) -> QuerySet[Contact]:
-        """Only live contacts of the key's account, with their tags; deleted ones to restore."""
+        """Only live contacts of the key's account, with their tags; deleted ones to restore.
+
+        Whoever is to be erased may be either.
+        """
         account = calling_account(self.request)
+        if self.action == "erase":
+            return selectors.contacts_known(account=account)
         if self.action == "restore":
             return selectors.contacts_deleted(account=account)
         return selectors.with_tags(selectors.contacts_list(account=account))
@@ -162,6 +167,41 @@ class ContactViewSet(
         )
         return Response(ContactSerializer(contact).data)
 
+    @extend_schema(request=MergeSerializer, responses=ContactSerializer)
+    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
+    def merge(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Merge another contact into this one: they are one person. It cannot be undone.
+
+        This one keeps its number, and its values but for those to `take`; whoever left under one of
+        the two numbers has left under both. The other one is deleted.
+        """
+        contact = self.get_object()
+        form = MergeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        merged = services.contacts_unite(
+            account=calling_account(request),
+            actor=calling_user(request),
+            contact_id=contact.pk,
+            other_id=form.validated_data["other"],
+            take=form.validated_data.get("take", ()),
+        )
+        return Response(ContactSerializer(merged).data)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
+    def erase(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Erase a person for good, live or deleted; needs a key that may erase.
+
+        Number, fields, words of texts and notes go; counts stay, and so does that the number must
+        never be texted or taken in again. While a text to them is going out, it is refused (409).
+        """
+        services.person_erase(
+            account=calling_account(request),
+            actor=calling_user(request),
+            contact_id=self.get_object().pk,
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
     @extend_schema(request=ContactBulkSerializer, responses=BulkResultSerializer)
     @action(detail=False, methods=["post"], filter_backends=[], pagination_class=None)
     def bulk(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -228,89 +268,3 @@ class ContactViewSet(
             actor=calling_user(request),
         )
         return Response(ContactSerializer(self.get_object()).data)
-
-
-class GroupViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]
-):
-    """Groups, newest first."""
-
-    serializer_class = GroupSerializer
-    queryset = Group.objects.none()
-
-    def get_queryset(self) -> QuerySet[Group]:
-        """Only the key's account."""
-        return selectors.groups_list(account=calling_account(self.request))
-
-    @extend_schema(responses=GroupSerializer)
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A group; one with rules is counted anew, unless that takes longer than a second."""
-        return self._answer(self.get_object().pk)
-
-    @extend_schema(responses={201: GroupSerializer})
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make an empty group, or with `rules` a smart one."""
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        group = services.group_create(
-            account=calling_account(request),
-            actor=calling_user(request),
-            name=form.validated_data["name"],
-            rules=form.validated_data.get("rules"),
-        )
-        return self._answer(group.pk, status.HTTP_201_CREATED)
-
-    @extend_schema(request=GroupSerializer(partial=True), responses=GroupSerializer)
-    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Rename a group, or give a smart one other rules. A group keeps its kind (409)."""
-        group = self.get_object()
-        form = self.get_serializer(data=request.data, partial=True)
-        form.is_valid(raise_exception=True)
-        who: dict[str, Any] = {"account": calling_account(request), "actor": calling_user(request)}
-        given = form.validated_data
-        with transaction.atomic():
-            if "name" in given:
-                services.group_rename(**who, group_id=group.pk, name=given["name"])
-            if "rules" in given:
-                services.group_rules_set(**who, group_id=group.pk, rules=given["rules"])
-        return self._answer(group.pk)
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete a group; its contacts stay."""
-        services.group_delete(
-            account=calling_account(request),
-            actor=calling_user(request),
-            group_id=self.get_object().pk,
-        )
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    @extend_schema(request=MembersSerializer, responses=ChangedSerializer)
-    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
-    def add(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Put contacts into the group; how many were not in it before."""
-        return self._move(request, services.group_add)
-
-    @extend_schema(request=MembersSerializer, responses=ChangedSerializer)
-    @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
-    def remove(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Take contacts out of the group; how many were in it."""
-        return self._move(request, services.group_remove)
-
-    def _answer(self, group_id: int, answer: int = status.HTTP_200_OK) -> Response:
-        account = calling_account(self.request)
-        group = selectors.group_get(account=account, group_id=group_id)
-        if group.is_smart and services.group_look(account=account, group=group):
-            group = selectors.group_get(account=account, group_id=group_id)
-        return Response(self.get_serializer(group).data, status=answer)
-
-    def _move(self, request: Request, move: Any) -> Response:
-        form = MembersSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        changed = move(
-            account=calling_account(request),
-            actor=calling_user(request),
-            group_id=self.get_object().pk,
-            contact_ids=form.validated_data["contacts"],
-        )
-        return Response({"changed": changed})

@@ -41,7 +41,7 @@ _LOCK_WAIT = "5s"
 
 
 @transaction.atomic
-def person_erase(*, account: Account, actor: User, contact_id: int) -> None:
+def person_erase(*, account: Account, actor: User | None, contact_id: int) -> None:
     """Erase a person for good; their number can never be texted or taken in again by the shop.
 
     What stays: how many texts there were and what became of them, without words or number; that
@@ -52,7 +52,7 @@ def person_erase(*, account: Account, actor: User, contact_id: int) -> None:
 
     Args:
         account: The tenant.
-        actor: The admin who does it.
+        actor: The admin who does it, or who made the key that does.
         contact_id: A contact of the account, live or deleted.
 
     Raises:
@@ -74,7 +74,7 @@ def person_erase(*, account: Account, actor: User, contact_id: int) -> None:
         _erase(account, actor, one)
 
 
-def _erase(account: Account, actor: User, contact: Contact) -> None:
+def _erase(account: Account, actor: User | None, contact: Contact) -> None:
     phone, alias = contact.phone, erased_alias(contact.pk)
     person_erased.send(sender=person_erase, account=account, phone=phone, alias=alias)
     _consent_erase(account, phone, alias)

@@ -115,7 +115,7 @@ def import_take(
         purpose: Whether its people are to be texted, or must not be.
         mapping: One entry a column; None for what is guessed.
         group_id: A group of the account for everybody in the file.
-        asked: `group_name`, `consent_wording` and `dry_run` of `import_start`.
+        asked: `group_name`, `tags`, `consent_wording` and `dry_run` of `import_start`.
 
     Raises:
         FileUnusable: the file cannot be read.

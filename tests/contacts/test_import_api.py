@@ -13,8 +13,8 @@ from django.test import Client
 from accounts.choices import Scope
 from accounts.models import Account, User
 from accounts.services import apikey_create
-from contacts.models import ConsentEvent, Contact, ContactImport, Group, OptOut
-from contacts.services import import_run
+from contacts.models import ConsentEvent, Contact, ContactImport, ContactTag, Group, OptOut
+from contacts.services import import_run, import_undo_run
 
 URL = "/api/v1/imports/"
 CSV = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n12,No\n"
@@ -115,6 +115,38 @@ def test_a_dry_run_waits_for_a_word(api: Client, shop: Account):
     assert api.post(f"{URL}{counted['id']}/cancel/").status_code == 409
 
 
+def test_everybody_in_the_file_gets_its_tags(api: Client, shop: Account):
+    done = _ran(api, file=_file(), tags=["Spring", "till"], group_name="News")
+
+    assert (done["tags"], done["group"]) == (["Spring", "till"], Group.objects.get().pk)
+    tagged = ContactTag.objects.order_by("tag__name", "contact__phone")
+    assert list(tagged.values_list("tag__name", "contact__phone")) == [
+        ("Spring", "+13055550101"),
+        ("Spring", "+13055550102"),
+        ("till", "+13055550101"),
+        ("till", "+13055550102"),
+    ]
+
+
+def test_a_finished_import_is_undone(api: Client, shop: Account, other_shop: Account):
+    stranger = _client(other_shop, other_shop.memberships.get().user)
+    first, second = _ran(api, file=_file()), _ran(api, file=_file(b"phone\n3055550103\n"))
+    url = f"{URL}{second['id']}/"
+
+    unknown = stranger.post(f"{url}undo/")
+    too_soon = api.post(f"{URL}{first['id']}/undo/")
+    waiting = api.post(f"{url}undo/").json()
+    import_undo_run(second["id"])
+    undone = api.get(url).json()
+
+    assert (unknown.status_code, too_soon.status_code) == (404, 409)
+    assert waiting["status"] == "undoing"
+    assert (undone["status"], undone["people_removed"]) == ("undone", 1)
+    assert (undone["people_restored"], undone["people_left"]) == (0, 0)
+    assert undone["undone_at"] is not None
+    assert [phone for phone, _ in _people(shop)] == ["+13055550101", "+13055550102"]
+
+
 def test_what_is_canceled_leaves_nothing(
     api: Client,
     shop: Account,
@@ -141,6 +173,7 @@ def test_what_is_canceled_leaves_nothing(
         ({"file": b"name\nAnn\n"}, (422, "mapping_invalid")),
         ({"file": CSV, "columns": ["phone"]}, (422, "mapping_invalid")),
         ({"file": CSV, "columns": ["phone", "nonsense"]}, (422, "mapping_invalid")),
+        ({"file": CSV, "tags": ["a, b"]}, (422, "invalid")),
         ({"file": CSV, "group": 999_999}, (404, "not_found")),
         ({"file": CSV, "purpose": "opt_outs", "group_name": "X"}, (422, "mapping_invalid")),
         ({"file": CSV, "purpos": "opt_outs"}, (422, "invalid")),

@@ -127,12 +127,15 @@ CALLS: dict[str, str] = {
     "api-contact-consent": "contact",
     "api-contact-timeline": "contact",
     "api-contact-restore": "deleted",
+    "api-contact-merge": "contact",
+    "api-contact-erase": "deleted",
     "api-group-detail": "group",
     "api-group-add": "group",
     "api-group-remove": "group",
     "api-import-detail": "counted",
     "api-import-confirm": "counted",
     "api-import-cancel": "counted",
+    "api-import-undo": "contact_import",
     "api-import-refusals": "counted",
     "api-link-detail": "link",
     "api-message-detail": "message",
@@ -327,6 +330,7 @@ def _api_tries(own: dict[str, int], theirs: dict[str, int]) -> Iterator[tuple[st
     yield "POST", reverse("api-contact-bulk"), bulk
     for name in ("api-group-add", "api-group-remove"):
         yield "POST", reverse(name, kwargs={"pk": own["group"]}), {"contacts": [contact]}
+    yield "POST", reverse("api-contact-merge", kwargs={"pk": own["contact"]}), {"other": contact}
     for rule in (
         {"group": group},
         {"did": "sent", "blast": theirs["sent"]},

@@ -195,7 +195,7 @@ ROLES = {
     "verify_remove": MARKETER,
 }
 
-READ, WRITE, SEND = Scope.READ, Scope.WRITE, Scope.SEND
+READ, WRITE, SEND, ERASE = Scope.READ, Scope.WRITE, Scope.SEND, Scope.ERASE
 
 SCOPES = {
     ("api-contact-list", "GET"): READ,
@@ -207,6 +207,8 @@ SCOPES = {
     ("api-contact-consent", "GET"): READ,
     ("api-contact-timeline", "GET"): READ,
     ("api-contact-restore", "POST"): WRITE,
+    ("api-contact-merge", "POST"): WRITE,
+    ("api-contact-erase", "POST"): ERASE,
     ("api-contact-consent", "POST"): WRITE,
     ("api-group-list", "GET"): READ,
     ("api-group-list", "POST"): WRITE,
@@ -220,6 +222,7 @@ SCOPES = {
     ("api-import-detail", "GET"): READ,
     ("api-import-confirm", "POST"): WRITE,
     ("api-import-cancel", "POST"): WRITE,
+    ("api-import-undo", "POST"): WRITE,
     ("api-import-refusals", "GET"): READ,
     ("api-link-list", "GET"): READ,
     ("api-link-detail", "GET"): READ,
@@ -366,7 +369,7 @@ def test_a_call_without_a_key_that_works_is_refused() -> None:
     assert everything() == before
 
 
-@pytest.mark.parametrize("needed", [READ, WRITE, SEND])
+@pytest.mark.parametrize("needed", [READ, WRITE, SEND, ERASE])
 def test_a_call_needs_the_scope_of_the_table(
     needed: Scope, key: Callable[..., dict[str, str]]
 ) -> None:

@@ -59,6 +59,7 @@ class World:
 
     account: Account
     contact: Contact
+    other: Contact
     deleted: Contact
     group: Group
     contact_import: ContactImport
@@ -165,6 +166,7 @@ def world_create(account: Account, owner: User) -> World:
     return World(
         account=account,
         contact=contact,
+        other=Contact.objects.create(account=account, phone="+13125550174", first_name="Karol"),
         deleted=Contact.objects.create(
             account=account, phone="+12025550173", deleted_at=now() + timedelta(minutes=1)
         ),
@@ -175,6 +177,7 @@ def world_create(account: Account, owner: User) -> World:
             filename="people.csv",
             path="",
             status=ImportStatus.DONE,
+            merged_at=now(),
         ),
         tag=Tag.objects.create(account=account, name="Regular"),
         custom_field=CustomField.objects.create(account=account, key="size", label="Size"),
