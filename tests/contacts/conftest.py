@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from accounts.models import Account, User
@@ -26,3 +29,10 @@ def charlie(db: None) -> User:
 def other_shop(charlie: User) -> Account:
     """Charlie's account."""
     return account_create(name="Another shop", owner=charlie)
+
+
+@pytest.fixture
+def media(tmp_path: Path, settings: Any) -> Path:
+    """Where uploads of the test lie."""
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path

@@ -1,7 +1,6 @@
 """Deleted contacts: listed, brought back as they were with groups and tags, or anew by a list."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -54,9 +53,8 @@ def ann(shop: Account) -> Contact:
 
 
 @pytest.fixture
-def imported(shop: Account, tmp_path: Path, settings: Any) -> ContactImport:
+def imported(shop: Account, media: Path) -> ContactImport:
     """A list that names Ann by another name, imported."""
-    settings.MEDIA_ROOT = tmp_path
     upload = SimpleUploadedFile("list.csv", b"phone,first name\n3055550101,Anna\n")
     found = import_create(account=shop, actor=None, upload=upload)
     import_start(account=shop, actor=None, import_id=found.pk, mapping=found.mapping)

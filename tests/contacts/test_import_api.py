@@ -16,14 +16,10 @@ from accounts.services import apikey_create
 from contacts.models import ConsentEvent, Contact, ContactImport, ContactTag, Group, OptOut
 from contacts.services import import_run, import_undo_run
 
+pytestmark = pytest.mark.usefixtures("media")
+
 URL = "/api/v1/imports/"
 CSV = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n12,No\n"
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ from contacts.services import (
     running,
 )
 
+pytestmark = pytest.mark.usefixtures("media")
+
 ANN, BEN, CLEO = "+13055550101", "+13055550102", "+13055550103"
 # New, updated, unchanged, come back, opted out, a landline, the same number again, three refused.
 FILE = b"""phone,first name,points
@@ -51,12 +53,6 @@ FILE = b"""phone,first name,points
 ,Nobody,
 3055550106,"Bro"ken,
 """
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import codecs
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -14,11 +13,7 @@ from contacts.errors import FileUnusable
 from contacts.models import Contact, ContactImport, ImportRefusal, ImportRow
 from contacts.services import import_create, import_run, import_start
 
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("media")
 
 
 def uploaded(account: Account, content: bytes, name: str = "list.csv") -> ContactImport:

@@ -1,7 +1,6 @@
 """The group that an import makes: with its people, never before them, and gone again with them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,14 +27,9 @@ from contacts.services import (
 )
 from tests.races import in_thread
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 FILE = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n"
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path
 
 
 def started(account: Account, content: bytes = FILE, **settings: Any) -> ContactImport:

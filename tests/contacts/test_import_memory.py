@@ -1,8 +1,5 @@
 """Columns are remembered by their headings, within the account and once an import is done."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -13,24 +10,14 @@ from accounts.services import account_create
 from contacts.choices import ImportStatus
 from contacts.columns import headings_key
 from contacts.models import Contact, ContactImport
-from contacts.services import (
-    import_cancel,
-    import_create,
-    import_reread,
-    import_run,
-    import_start,
-)
+from contacts.services import import_cancel, import_create, import_reread, import_run, import_start
+
+pytestmark = pytest.mark.usefixtures("media")
 
 GUESSED = ["phone", "first_name", "custom.code"]
 CHOSEN = ["phone", "last_name", ""]
 FIRST = b"Phone,First name,Code\n+13055550101,Lee,A1\n"
 SAID = "where they went in your last import"
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
 
 
 def uploaded(account: Account, content: bytes) -> ContactImport:

@@ -1,8 +1,5 @@
 """A list of people who must not be texted: all of them are out, and nobody becomes a contact."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -12,14 +9,7 @@ from accounts.models import Account, User
 from common.clock import now
 from contacts.choices import Consent, ConsentSource, ImportPurpose, ImportStatus
 from contacts.errors import MappingInvalid, OptedOut
-from contacts.models import (
-    ConsentEvent,
-    Contact,
-    ContactImport,
-    OptInForm,
-    OptInPending,
-    OptOut,
-)
+from contacts.models import ConsentEvent, Contact, ContactImport, OptInForm, OptInPending, OptOut
 from contacts.selectors import contacts_list, opted_out
 from contacts.services import (
     consent_grant,
@@ -35,14 +25,10 @@ from contacts.services import (
     optout_take_back,
 )
 
+pytestmark = pytest.mark.usefixtures("media")
+
 ANN, BEN, CLEO, DAN = (f"+1305555010{n}" for n in range(1, 5))
 LIST = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n3055550103,Cleo\n3055550103,C\n12,No\n"
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
 
 
 def uploaded(

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -44,18 +42,14 @@ from contacts.services import (
 from messaging.choices import Direction, MessageState
 from messaging.models import Message
 
+pytestmark = pytest.mark.usefixtures("media")
+
 ANN, BEN, CLEO, DAN, EVE = (f"+1305555010{n}" for n in range(1, 6))
 FILE = (
     b"phone,first name,email,points\n"
     b"3055550101,Anna,anna@x.example,5\n3055550102,Ben,,\n3055550103,Cleo,,7\n3055550104,Dan,,\n"
     b"3055550105,Eve,,\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
 
 
 def imported(

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -18,15 +17,11 @@ from contacts.services import (
     import_run,
 )
 
+pytestmark = pytest.mark.usefixtures("media")
+
 ANN = "+13055550101"
 BEN = "+13055550102"
 LIST = b"phone,first name,note\n3055550101,Ann,=1+1\n123,Ben,+x\n,Cleo,\n3055550104,Dan,\n"
-
-
-@pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
 
 
 @pytest.fixture

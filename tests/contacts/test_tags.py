@@ -173,11 +173,6 @@ def test_the_api_adds_replaces_gives_and_filters(shop: Account, alice: User) -> 
     assert Contact.objects.get(phone=ANN).last_name == "Lee"
 
 
-@pytest.fixture
-def media(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path
-
-
 def imported(account: Account, content: str, **settings: Any) -> ContactImport:
     upload = SimpleUploadedFile("fair.csv", content.encode())
     found = import_create(account=account, actor=None, upload=upload)
@@ -188,7 +183,7 @@ def imported(account: Account, content: str, **settings: Any) -> ContactImport:
 
 
 def test_a_file_tags_its_people_and_its_undo_takes_the_tags_back(
-    shop: Account, media: None
+    shop: Account, media: Path
 ) -> None:
     ann, ben = person(shop, first_name="Ann"), person(shop, BEN)
     contact_tags_add(account=shop, actor=None, contact_id=ben.pk, names=["fair"])
@@ -209,7 +204,7 @@ def test_a_file_tags_its_people_and_its_undo_takes_the_tags_back(
     assert (run.people_left, run.people_restored, run.people_removed) == (1, 1, 1)
 
 
-def test_nobody_of_an_opt_out_list_is_tagged(shop: Account, media: None) -> None:
+def test_nobody_of_an_opt_out_list_is_tagged(shop: Account, media: Path) -> None:
     upload = SimpleUploadedFile("out.csv", f"Phone\n{ANN}\n".encode())
     out = import_create(account=shop, actor=None, upload=upload, purpose=ImportPurpose.OPT_OUTS)
 
@@ -248,7 +243,7 @@ def test_the_pages_show_put_on_take_off_rename_and_delete(page: Client, shop: Ac
     assert contacts_list(account=shop).count() == 2
 
 
-def test_an_import_asks_for_tags_on_its_page(page: Client, shop: Account, media: None) -> None:
+def test_an_import_asks_for_tags_on_its_page(page: Client, shop: Account, media: Path) -> None:
     file = SimpleUploadedFile("fair.csv", f"Phone\n{ANN}\n".encode())
     page.post(reverse("import_create"), {"file": file})
     run = ContactImport.objects.get()
