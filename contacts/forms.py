@@ -22,6 +22,10 @@ _SELECT = {"class": "form-select"}
 WORDING_LENGTH = 500
 
 
+def _zones() -> list[tuple[str, str]]:
+    return [("", "From the number"), *((zone, zone) for zone in sorted(available_timezones()))]
+
+
 def refuse(form: forms.Form, error: DomainError) -> None:
     """Show why a service refused: beside the fields it names, else above the form."""
     named = {name: sentence for name, sentence in error.fields.items() if name in form.fields}
@@ -93,6 +97,7 @@ class ContactForm(ConsentQuestion):
     )
     timezone = forms.ChoiceField(
         label=LABELS["timezone"],
+        choices=_zones,
         required=False,
         help_text="Left open, it is read from the number.",
         widget=forms.Select(attrs=_SELECT),
@@ -125,9 +130,6 @@ class ContactForm(ConsentQuestion):
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
         groups.queryset = selectors.groups_static(account=account)
-        zones = self.fields["timezone"]
-        assert isinstance(zones, forms.ChoiceField)
-        zones.choices = [("", "From the number"), *((z, z) for z in sorted(available_timezones()))]
         if contact is not None:
             del self.fields["wording"], self.fields["unknown"]
 
@@ -199,7 +201,7 @@ class ManyForm(forms.Form):
 
     prefix = "do"
 
-    ACTS = ("tag", "untag", "group", "ungroup", "field", "delete")
+    ACTS = ("tag", "untag", "group", "ungroup", "field", "zone", "delete")
 
     act = forms.ChoiceField(choices=[(act, act) for act in ACTS])
     names = forms.CharField(
@@ -237,6 +239,14 @@ class ManyForm(forms.Form):
         widget=forms.TextInput(attrs=_CONTROL),
     )
 
+    zone = forms.ChoiceField(
+        label="Set their time zone",
+        choices=_zones,
+        required=False,
+        help_text="Texts wait for allowed hours there.",
+        widget=forms.Select(attrs=_SELECT),
+    )
+
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices: dict[str, QuerySet[Any]] = {
@@ -268,6 +278,8 @@ class ManyForm(forms.Form):
                 return {"tag_id": given["tag"].pk}
             case "field":
                 return {"key": given["own"].key, "value": given["value"]}
+            case "zone":
+                return {"timezone": given["zone"]}
             case "delete":
                 return {}
         return {"group_id": given["group"].pk}

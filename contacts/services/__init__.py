@@ -4,6 +4,7 @@ from contacts.services.bulk import (
     contacts_field_set,
     contacts_group,
     contacts_tag,
+    contacts_timezone_set,
     contacts_ungroup,
     contacts_untag,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "contacts_group",
     "contacts_restore",
     "contacts_tag",
+    "contacts_timezone_set",
     "contacts_ungroup",
     "contacts_unite",
     "contacts_untag",

@@ -14,7 +14,7 @@ from accounts.models import Account, User
 from accounts.services import audit_record
 from common.errors import NotFound
 from contacts.errors import ContactInvalid, GroupIsSmart
-from contacts.fields import FieldError
+from contacts.fields import FieldError, clean_timezone
 from contacts.models import Contact, CustomField, Tag
 from contacts.services.chosen import run_on
 from contacts.services.own_fields import fields_read
@@ -47,7 +47,7 @@ _SET: Final = """
         WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen}) AND {where}
         ORDER BY c.phone FOR NO KEY UPDATE
     ), written AS (
-        UPDATE contacts_contact c SET custom = {custom}, updated_at = %(moment)s
+        UPDATE contacts_contact c SET {value}, updated_at = %(moment)s
         FROM held h WHERE c.id = h.id
         RETURNING c.id
     )
@@ -141,19 +141,46 @@ def contacts_field_set(
     except FieldError as error:
         raise ContactInvalid({"value": error.sentence}) from error
     if kept:
-        custom = "jsonb_set(c.custom, ARRAY[%(key)s], to_jsonb(%(value)s::text))"
+        put = "custom = jsonb_set(c.custom, ARRAY[%(key)s], to_jsonb(%(value)s::text))"
         where = "c.custom ->> %(key)s IS DISTINCT FROM %(value)s"
     else:
-        custom, where = "c.custom - %(key)s", "c.custom ? %(key)s"
+        put, where = "custom = c.custom - %(key)s", "c.custom ? %(key)s"
     people = run_on(
         _SET,
         contacts.filter(deleted_at=None),
         account=account,
         params={"key": key, "value": kept},
-        custom=custom,
+        value=put,
         where=where,
     )
     _audit(account, actor, "contacts.field_set", field.label, people, value=kept)
+    return people
+
+
+@transaction.atomic
+def contacts_timezone_set(
+    *, account: Account, actor: User | None, contacts: QuerySet[Contact], timezone: str
+) -> int:
+    """Set people's time zone; a blank one leaves it to their numbers. How many changed.
+
+    Raises:
+        ContactInvalid: no such zone.
+
+    Locks: the contacts, in the order of phones.
+    """
+    try:
+        kept = clean_timezone(timezone)
+    except FieldError as error:
+        raise ContactInvalid({"zone": error.sentence}) from error
+    people = run_on(
+        _SET,
+        contacts.filter(deleted_at=None),
+        account=account,
+        params={"value": kept},
+        value="timezone = %(value)s",
+        where="c.timezone <> %(value)s",
+    )
+    _audit(account, actor, "contacts.timezone_set", kept, people)
     return people
 
 

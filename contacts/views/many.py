@@ -30,6 +30,7 @@ _SERVICES: Final[Mapping[str, Callable[..., int]]] = {
     "group": services.contacts_group,
     "ungroup": services.contacts_ungroup,
     "field": services.contacts_field_set,
+    "zone": services.contacts_timezone_set,
     "delete": services.contacts_delete,
 }
 _DONE: Final[Mapping[str, str]] = {
@@ -38,6 +39,7 @@ _DONE: Final[Mapping[str, str]] = {
     "group": "were put into the group",
     "ungroup": "were taken out of the group",
     "field": "were changed",
+    "zone": "have another time zone",
     "delete": "were deleted. What they agreed to or left stays on file",
 }
 

@@ -22,6 +22,7 @@ from contacts.services import (
     contacts_field_set,
     contacts_group,
     contacts_tag,
+    contacts_timezone_set,
     contacts_ungroup,
     contacts_untag,
     custom_field_create,
@@ -118,6 +119,39 @@ def test_a_field_is_set_and_cleared(
         ("Points", {"people": 3, "value": "1000"}),
         ("Points", {"people": 0, "value": "1000"}),
         ("Points", {"people": 2, "value": ""}),
+    ]
+
+
+def test_a_time_zone_is_set_and_left_to_the_number_again(
+    page: Client, shop: Account, other_shop: Account, people: dict[str, Contact]
+) -> None:
+    def set_to(zone: str, who: QuerySet[Contact]) -> int:
+        return contacts_timezone_set(account=shop, actor=None, contacts=who, timezone=zone)
+
+    with pytest.raises(ContactInvalid, match="not a time zone"):
+        set_to("Mars/Olympus", Contact.objects.all())
+    counts = [
+        set_to("america/new york", named("ann", shop)),
+        set_to("America/New_York", Contact.objects.all()),
+        set_to("", named("anna", shop)),
+    ]
+    page.post(
+        reverse(MANY), {"who": "all", "q": "ben", "do-act": "zone", "do-zone": "Europe/Berlin"}
+    )
+    bad = page.post(reverse(MANY), {"who": "all", "do-act": "zone", "do-zone": "Mars/Olympus"})
+
+    assert counts == [2, 1, 1]
+    assert bad.status_code == 422
+    zones = Contact.objects.exclude(timezone="").order_by("first_name")
+    assert list(zones.values_list("account", "first_name", "timezone")) == [
+        (shop.pk, "Ann", "America/New_York"),
+        (shop.pk, "Ben", "Europe/Berlin"),
+    ]
+    assert told("contacts.timezone_set") == [
+        ("America/New_York", {"people": 2}),
+        ("America/New_York", {"people": 1}),
+        ("", {"people": 1}),
+        ("Europe/Berlin", {"people": 1}),
     ]
 
 
