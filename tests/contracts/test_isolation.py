@@ -157,7 +157,7 @@ CALLS: dict[str, str] = {
     "api-conversation-messages": "conversation",
     "api-conversation-reply": "conversation",
 }
-# The link's secret is no id; see tests/accounts/test_team.py and tests/messaging/test_joining.py.
+# The link's secret is no id; see tests/accounts/test_team.py and tests/messaging/joining/.
 SECRETS = {"invitation_accept", "subscribe"}
 # Where an empty body is refused before the thing is looked up, the least that is not.
 FORMS: dict[str, dict[str, str]] = {"team_role": {"role": "viewer"}}
