@@ -281,11 +281,9 @@ def _group_end(contact_import: ContactImport) -> None:
     That is: somebody is in it, a list is on its way into it, or a rule, a blast or a way to join
     asks for it.
     """
-    if not contact_import.has_made_group:
+    if not contact_import.has_made_group or contact_import.group_id is None:
         return
-    group = Group.objects.select_for_update().filter(pk=contact_import.group_id).first()
-    if group is None:
-        return
+    group = Group.objects.select_for_update().get(pk=contact_import.group_id)
     coming = ContactImport.objects.exclude(Q(pk=contact_import.pk) | Q(status__in=IMPORT_OVER))
     for relation in Group._meta.related_objects:
         model = relation.related_model

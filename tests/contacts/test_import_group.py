@@ -1,6 +1,7 @@
 """The group that an import makes: with its people, never before them, and gone again with them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_a_name_that_went_to_rules_meanwhile_fails_the_import_with_a_sentence(
 def test_two_imports_at_once_that_make_the_same_group_share_it(shop: Account) -> None:
     lists = [started(shop), started(shop, b"phone\n3055550103\n")]
 
-    threads = [in_thread(lambda found=found: import_run(found.pk)) for found in lists]
+    threads = [in_thread(partial(import_run, found.pk)) for found in lists]
     for thread in threads:
         thread.join()
 
