@@ -15,8 +15,10 @@ from django.db.models import QuerySet
 from accounts.models import Account, User
 from accounts.services import audit_record, credits_reserve
 from common.clock import now
+from common.deadline import TimeUp, within
 from common.jobs import enqueue
 from common.sql import Sql
+from contacts.errors import ListTooLong
 from contacts.models import Contact
 from contacts.services import erasing_held_off
 from messaging.choices import LookupState
@@ -28,6 +30,7 @@ from messaging.services.single import sender_default
 
 # Numbers move from carrier to carrier; a word so old is worth another look.
 FRESH_FOR: Final = timedelta(days=90)
+_LOOK_S: Final = 10.0
 
 _PEOPLE: Final = """
     SELECT a.phone, f.id IS NOT NULL AS is_known,
@@ -72,17 +75,21 @@ def lookup_offer(*, account: Account, audience: QuerySet[Contact]) -> LookupOffe
 
     Raises:
         NoSender: the account has no number, and so no carrier.
+        ListTooLong: finding these people takes longer than somebody waits for a page.
     """
     carrier = sender_default(account).carrier_account
     people = _people(account, audience)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE NOT is_out AND NOT is_known AND NOT is_asked),"
-            " count(*) FILTER (WHERE NOT is_out AND (is_known OR is_asked)),"
-            f" count(*) FILTER (WHERE is_out) FROM ({people.text}) p",
-            people.params,
-        )
-        numbers, known, opted_out = cursor.fetchone()
+    try:
+        with within(_LOOK_S), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FILTER (WHERE NOT is_out AND NOT is_known AND NOT is_asked),"
+                " count(*) FILTER (WHERE NOT is_out AND (is_known OR is_asked)),"
+                f" count(*) FILTER (WHERE is_out) FROM ({people.text}) p",
+                people.params,
+            )
+            numbers, known, opted_out = cursor.fetchone()
+    except TimeUp as error:
+        raise ListTooLong from error
     return LookupOffer(
         numbers, settings.LOOKUP_CREDITS, known, opted_out, gateway_of(carrier).tells_lines
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 from django.test import Client as Browser
 
 from accounts.errors import InsufficientCredits
@@ -14,6 +15,7 @@ from carriersim.client import Client
 from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact, LineFact
+from contacts.rules_sql import fitting
 from contacts.services import consent_revoke, contact_update, group_add, group_create
 from messaging import lookups
 from messaging.errors import NobodyToLookUp
@@ -320,6 +322,30 @@ def test_the_page_states_the_price_before_it_asks(
     assert done.context["counts"].types == [("Mobile", 2)]
     assert account.audit_events.filter(action="lines.looked_up").count() == 1
     assert "Line types of Regulars" in page.get("/settings/credits/").content.decode()
+
+
+def test_people_who_take_too_long_to_be_found_get_no_price(
+    page: Browser,
+    people: People,
+    account: Account,
+    sender: SenderNumber,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    people(phones=[MOBILE])
+    rules = {"field": "phone", "op": "filled"}
+    group = group_create(account=account, actor=None, name="All", rules=rules)
+
+    def slow(**asked: Any) -> QuerySet[Contact]:
+        return fitting(**asked).extra(where=["pg_sleep(10) IS NOT NULL"])
+
+    monkeypatch.setattr("messaging.services.lookups._LOOK_S", 0.05)
+    monkeypatch.setattr("contacts.looking.LOOK_S", 0.05)
+    monkeypatch.setattr("contacts.membership.fitting", slow)
+    answer = page.get(f"{URL}?group={group.pk}", follow=True)
+
+    assert answer.redirect_chain == [(f"/contacts/groups/{group.pk}/", 302)]
+    assert "Finding these people takes longer than a page may" in answer.content.decode()
+    assert not LookupRun.objects.exists()
 
 
 @pytest.mark.parametrize("shown", ["6", "", "x"])
