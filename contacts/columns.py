@@ -138,6 +138,29 @@ def label(target: str) -> str:
     return target.removeprefix(CUSTOM_PREFIX).replace("_", " ").capitalize()
 
 
+def label_of(heading: str) -> str:
+    """What a column is called as a field: ``VIP?`` is VIP, ``shirt  size`` is Shirt size."""
+    text = " ".join(heading.split()).strip(" ?!:;*#.")
+    return (text[:1].upper() + text[1:])[:80].strip()
+
+
+def labels(mapping: Sequence[str], headings: Sequence[str]) -> dict[str, str]:
+    """Names of the account's own fields that columns go to, by key.
+
+    Args:
+        mapping: One entry a column.
+        headings: Of the file, as it has them; none where it has none.
+    """
+    found = {}
+    for i, target in enumerate(mapping):
+        if not target.startswith(CUSTOM_PREFIX):
+            continue
+        key = target[len(CUSTOM_PREFIX) :]
+        heading = headings[i] if i < len(headings) else ""
+        found[key] = (label_of(heading) if custom_key(heading) == key else "") or label(target)
+    return found
+
+
 def _mapping(headings: Sequence[str], values: Sequence[Sequence[str]], country: str) -> list[str]:
     mapping = [_HEADINGS.get(_fold(heading), "") for heading in headings]
     phone = _phone_column(headings, values, country)

@@ -441,5 +441,5 @@ def targets(
     new = CUSTOM_PREFIX + custom_key(heading)
     choices = [("", "Leave out"), *columns.TARGETS.items(), *known.items()]
     if new != CUSTOM_PREFIX and new not in known:
-        choices.append((new, f"New field: {columns.label(new)}"))
+        choices.append((new, f"New field: {columns.label_of(heading)}"))
     return choices

@@ -17,10 +17,10 @@ from accounts.services import audit_record
 from common.clock import now
 from contacts import csvfile
 from contacts.choices import ConsentSource, ImportStatus, LineType, RefusalReason
-from contacts.columns import label
+from contacts.columns import labels
 from contacts.csvfile import Fault, Record
 from contacts.errors import FileUnusable, GroupIsSmart, GroupNameTaken, StaleRun
-from contacts.fields import CUSTOM_PREFIX, FieldError
+from contacts.fields import FieldError
 from contacts.listfile import open_list
 from contacts.models import ContactImport, ErasedNumber, Group, ImportRow
 from contacts.rows import CopyBuffer, RowReader
@@ -31,7 +31,7 @@ from contacts.services.imports import file_remove, import_claim, import_fail, st
 from contacts.services.merging import Grant, custom_fields_register, forecast, group_fill, merge
 from contacts.services.optouts import opt_outs_forecast, opt_outs_merge
 from contacts.services.tags import tag_fill, tags_ensure
-from contacts.services.uploads import FILE_GONE, file_path, import_shape
+from contacts.services.uploads import FILE_GONE, file_path, import_headings, import_shape
 
 log = logging.getLogger(__name__)
 
@@ -209,8 +209,8 @@ def _merge(run: ContactImport) -> None:
 def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
     """(new, new or changed) contacts, with their fields, consent, group and tags."""
     account = run.account
-    keys = [target[len(CUSTOM_PREFIX) :] for target in run.mapping if _is_custom(target)]
-    custom_fields_register(account=account, labels={key: label(key) for key in keys})
+    own = labels(run.mapping, import_headings(run))
+    custom_fields_register(account=account, labels=own)
     ((new, changed),) = merge(
         account=account,
         actor=None,
@@ -332,7 +332,3 @@ def _finish(run: ContactImport) -> None:
 
 def _grant(run: ContactImport) -> Grant:
     return Grant(ConsentSource.IMPORT, run.consent_wording, run.pk)
-
-
-def _is_custom(target: str) -> bool:
-    return target.startswith(CUSTOM_PREFIX)

@@ -138,6 +138,18 @@ def import_preview(contact_import: ContactImport) -> Preview:
     return Preview(headings, samples)
 
 
+def import_headings(contact_import: ContactImport) -> list[str]:
+    """Names of an import's columns, as its file has them; none where it has none, or is gone."""
+    if not contact_import.has_header:
+        return []
+    path = file_path(contact_import.path)
+    try:
+        found = listfile.sample(path, import_shape(contact_import))
+    except FileNotFoundError:
+        return []
+    return list(found[0].cells) if found else []
+
+
 def import_sheets(contact_import: ContactImport) -> list[str]:
     """Names of the sheets of an uploaded workbook; none of any other file, or one that is gone."""
     path = file_path(contact_import.path)

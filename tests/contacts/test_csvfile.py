@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contacts import csvfile
+from contacts.columns import label_of, labels
 from contacts.csvfile import Fault, Record
 from contacts.fields import custom_key, split_name
 
@@ -98,6 +99,16 @@ def test_the_separator_is_the_one_that_leaves_phones_alone(text: str, delimiter:
 )
 def test_a_heading_becomes_a_field_name(label: str, key: str) -> None:
     assert custom_key(label) == key
+
+
+def test_a_new_field_is_called_as_its_column() -> None:
+    mapping = ["phone", "custom.vip", "custom.shirt_size", "custom.zip_code", "custom.mine", ""]
+    headings = ["Mobile", "VIP?", " shirt  size:", "ZIP code", "Something else", "Note"]
+    own = {"vip": "VIP", "shirt_size": "Shirt size", "zip_code": "ZIP code", "mine": "Mine"}
+
+    assert labels(mapping, headings) == own
+    assert labels(mapping, [])["vip"] == "Vip"
+    assert label_of("x" * 200) == "X" + "x" * 79
 
 
 @pytest.mark.parametrize(
