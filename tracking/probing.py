@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import pycurl
 
+from tracking.locations import location
+
 TIMEOUT_S: Final = 5.0
 # People who wait longer go away (Google, "The need for mobile speed", 2016).
 SLOW_S: Final = 3.0
@@ -82,7 +84,7 @@ class _Guard:
 
 def _ask(url: str, guard: _Guard, timeout_s: float, *, is_head: bool) -> Answer:
     curl = pycurl.Curl()
-    curl.setopt(pycurl.URL, url.encode())
+    curl.setopt(pycurl.URL, location(url))
     curl.setopt(pycurl.PROXY, "")  # the guard judges where we connect to, so nobody stands between
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)

@@ -6,14 +6,12 @@ not known yet is looked up first.
 """
 
 import asyncio
-import string
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
@@ -21,6 +19,7 @@ from django.db import close_old_connections
 from common.crypto import decrypt
 from common.groupcommit import Unavailable
 from messaging.models import CarrierAccount
+from tracking.locations import location
 from tracking.models import Link, LinkSettings
 
 V = TypeVar("V")
@@ -207,16 +206,3 @@ def load_domains() -> dict[bytes, str]:
     close_old_connections()
     rows = LinkSettings.objects.filter(domain__isnull=False).values_list("domain", "account_id")
     return {(domain or "").encode(): str(account_id) for domain, account_id in rows}
-
-
-def location(destination: str) -> bytes:
-    """A destination as a header's bytes: without breaks, what is not ASCII encoded."""
-    text = "".join(sign for sign in destination if sign > " " and sign != "\x7f")
-    if not text.isascii():
-        parts = urlsplit(text)
-        try:
-            host = parts.netloc.encode("idna").decode()
-        except UnicodeError:
-            host = parts.netloc
-        text = urlunsplit(parts._replace(netloc=host))
-    return quote(text, safe=string.punctuation).encode()

@@ -14,6 +14,7 @@ from campaigns.selectors import blast_advice
 from common.clock import now
 from tracking import destinations, probing
 from tracking.destinations import destinations_ask, destinations_check, destinations_known
+from tracking.locations import location
 from tracking.models import Destination
 from tracking.probing import is_public, probe
 
@@ -32,7 +33,7 @@ class Pages(BaseHTTPRequestHandler):
         elif self.path == "/moved":
             self._answer(301, "/200")
         else:
-            self._answer(int(self.path[1:]))
+            self._answer(int(self.path[1:4]))
 
     def do_GET(self) -> None:
         asked.append(("GET", self.path))
@@ -88,6 +89,25 @@ def test_nobody_there_is_dead() -> None:
         answer = probe(f"http://127.0.0.1:{held.getsockname()[1]}/", allows=everybody)
 
     assert (answer.status, answer.problem) == (0, "dead")
+
+
+def test_a_page_that_never_answers_is_dead() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # connects, and is never accepted
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        answer = probe(url, allows=everybody, timeout_s=0.3)
+
+    assert (answer.status, answer.problem) == (0, "dead")
+
+
+def test_an_address_in_another_alphabet_is_asked_as_a_browser_asks(pages: str) -> None:
+    asked.clear()
+
+    answer = probe(f"{pages}/200?q=bücher", allows=everybody)
+
+    assert (answer.status, asked) == (200, [("HEAD", "/200?q=b%C3%BCcher")])
+    assert location("https://bücher.example:8443/ä b\n") == (
+        b"https://xn--bcher-kva.example:8443/%C3%A4b"
+    )
 
 
 def test_a_late_answer_is_slow(pages: str, monkeypatch: pytest.MonkeyPatch) -> None:
