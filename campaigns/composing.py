@@ -12,11 +12,12 @@ from django.db.models import QuerySet
 from phonenumbers import country_code_for_region
 
 from accounts.models import Account
-from campaigns.oddities import OddCharacter, Piece, odd_characters, pieces, priced, saved
+from campaigns.oddities import PRICED, OddCharacter, Piece, odd_characters, pieces, priced, saved
 from campaigns.planning import Plan
 from campaigns.selectors import blast_advice
 from common.clock import now
 from common.errors import DomainError
+from common.text import plain_lines
 from contacts.field_types import words
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
@@ -85,7 +86,8 @@ class Composed:
     those that smart encoding saves or would save. `links` are its addresses, as written. `routes`
     are its prices, where they differ or a segment costs more than a credit. With `pictures` it is a
     picture message: `each` is what the cheapest and the dearest cost in credits, `plain_credits`
-    what the words alone would cost the same people.
+    what the words alone would cost the same people. `brought` are characters that the fields of
+    `seen_by` bring, and that make this person's text dearer where the words alone do not.
     """
 
     text: str
@@ -109,6 +111,7 @@ class Composed:
     each: tuple[int, int] = (0, 0)
     plain_credits: int | None = None
     routes: list[Route] = field(default_factory=list)
+    brought: list[str] = field(default_factory=list)
 
     @property
     def people_now(self) -> int:
@@ -125,6 +128,12 @@ class Composed:
     def is_replaceable(self) -> bool:
         """Whether replacing would bring the cheaper encoding back."""
         return bool(self.odd) and all(odd.replacement is not None for odd in self.odd)
+
+    @property
+    def is_other_alphabet(self) -> bool:
+        """Whether it is written in letters for which there is no cheaper wording."""
+        letters = [one for one in self.odd if one.replacement is None and one.char[0].isalpha()]
+        return len(letters) > PRICED
 
     @property
     def is_replaced(self) -> bool:
@@ -159,7 +168,7 @@ def compose(
     """
     pictures = media_list(account=account, media_ids=media_ids)
     smart_encoding = smart_encoding and not pictures
-    body = body.replace("\r\n", "\n")
+    body = plain_lines(body)
     people = audience(account=account, group_ids=group_ids)
     if not body.strip():
         size = people.count() if group_ids else 0
@@ -219,7 +228,12 @@ def compose(
         each=_each(account, counted) if pictures else (0, 0),
         plain_credits=_plain_credits(account, body, people) if pictures and told else None,
         routes=_routes(told, has_media=bool(pictures)) if told else [],
+        brought=[] if pictures or odd else _forcing(text),
     )
+
+
+def _forcing(text: str) -> list[str]:
+    return list(dict.fromkeys(one.char for one in segments.count(text).forcing))
 
 
 def _each(account: Account, counted: Audience | None) -> tuple[int, int]:

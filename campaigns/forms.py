@@ -15,10 +15,10 @@ from campaigns.planning import Plan
 from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, WEEKDAYS, Rule
 from campaigns.services.blasts import DRAFT_LIMIT, NAME_LIMIT
 from campaigns.services.campaigns import BUDGET_LIMIT
+from common.text import ids_typed
 from contacts.models import Group
 from contacts.selectors import groups_list
 from messaging.models import SenderNumber
-from messaging.pictures import media_typed
 from messaging.timetable import wall_moment
 from tracking.utm import PART_LIMIT, UTM_PARTS
 
@@ -95,7 +95,7 @@ class MediaField(forms.Field):
 
     def clean(self, value: Any) -> list[int]:
         """Numbers, whatever stood there."""
-        return media_typed(value)
+        return ids_typed(value)
 
 
 class WallField(BaseTemporalField):
@@ -282,9 +282,16 @@ class SavedTextForm(forms.Form):
     """A template or a snippet."""
 
     kind = forms.ChoiceField(choices=TextKind.choices, label="What it is")
-    name = forms.CharField(max_length=80, label="Name")
+    name = forms.CharField(
+        max_length=80, label="Name", error_messages={"required": "Give it a name."}
+    )
     folder = forms.CharField(max_length=60, required=False, label="Folder")
-    body = forms.CharField(max_length=DRAFT_LIMIT, strip=False, label="Text")
+    body = forms.CharField(
+        max_length=DRAFT_LIMIT,
+        strip=False,
+        label="Text",
+        error_messages={"required": "Write its words."},
+    )
     media_ids = MediaField(required=False)
 
     def show_error(self, fields: dict[str, str], message: str) -> None:

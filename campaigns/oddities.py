@@ -97,8 +97,9 @@ def pieces(body: str, odd: Sequence[OddCharacter], *, is_replaced: bool) -> list
     found: list[Piece] = []
     for cluster in clusters(body) if sent else [body]:
         is_odd = cluster in sent
-        if found and not is_odd and not found[-1].is_odd:
-            found[-1] = Piece(found[-1].text + cluster, False)
+        # Letters that are written joined stay together.
+        if found and is_odd == found[-1].is_odd and sent.get(cluster) is found[-1].sent is None:
+            found[-1] = Piece(found[-1].text + cluster, is_odd)
         else:
             found.append(Piece(cluster, is_odd, sent.get(cluster)))
     return found

@@ -28,6 +28,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/archive", campaigns.campaign_archive, name="campaign_archive"),
     path("templates/", texts.text_list, name="text_list"),
     path("templates/new", texts.text_create, name="text_create"),
+    path("templates/count", texts.text_count, name="text_count"),
     path("templates/<int:pk>/edit", texts.text_edit, name="text_edit"),
     path("templates/<int:pk>/approve", texts.text_approve, name="text_approve"),
     path("templates/<int:pk>/delete", texts.text_delete, name="text_delete"),

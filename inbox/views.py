@@ -14,12 +14,11 @@ from accounts.choices import Role
 from accounts.selectors import team_list
 from common.errors import DomainError
 from common.ids import secret_token
-from common.text import typed
+from common.text import ids_typed, typed
 from contacts.models import Contact
 from inbox import selectors, services
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation
-from messaging.pictures import media_typed
 from messaging.selectors import media_list
 from messaging.services import sender_default
 
@@ -141,7 +140,7 @@ def conversation_reply(request: AccountRequest, pk: int) -> HttpResponse:
     """Send a reply; a refused one stays in the box with the reason (422)."""
     row = _conversation(request, pk)
     body = request.POST.get("body", "")
-    media_ids = media_typed(request.POST.getlist("media_ids"))
+    media_ids = ids_typed(request.POST.getlist("media_ids"))
     try:
         services.conversation_reply(
             account=request.account,

@@ -7,9 +7,9 @@ where it was taken, no comment, nothing appended. Limits are carriers' own (docs
 
 import io
 import warnings
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from messaging.errors import MediaRefused
@@ -44,6 +44,16 @@ class Picture(NamedTuple):
     height: int
 
 
+def upload_bytes(file: UploadedFile) -> bytes:
+    """What is in a file that somebody uploaded; one that is too large is not even read.
+
+    Raises:
+        MediaRefused: it is too large in bytes.
+    """
+    _refuse_many_bytes(file.size or 0)
+    return bytes(file.read())
+
+
 def picture_made(data: bytes) -> Picture:
     """A picture as it will be sent, from whatever somebody uploaded.
 
@@ -55,11 +65,7 @@ def picture_made(data: bytes) -> Picture:
     """
     if not data:
         raise MediaRefused("This file is empty. Nothing was kept. Choose another picture.")
-    if len(data) > UPLOAD_LIMIT_BYTES:
-        raise MediaRefused(
-            f"This file has {len(data) / 1e6:,.1f} MB; {UPLOAD_LIMIT_BYTES / 1e6:,.0f} MB is the"
-            " most. Nothing was kept. Make the picture smaller and upload it again."
-        )
+    _refuse_many_bytes(len(data))
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return _made(image)
@@ -78,6 +84,14 @@ def picture_made(data: bytes) -> Picture:
             "This picture is damaged and cannot be shown. Nothing was kept. Open it in another"
             " program, save it anew and upload that."
         ) from error
+
+
+def _refuse_many_bytes(size_bytes: int) -> None:
+    if size_bytes > UPLOAD_LIMIT_BYTES:
+        raise MediaRefused(
+            f"This file has {size_bytes / 1e6:,.1f} MB; {UPLOAD_LIMIT_BYTES / 1e6:,.0f} MB is the"
+            " most. Nothing was kept. Make the picture smaller and upload it again."
+        )
 
 
 def _made(image: Image.Image) -> Picture:
@@ -163,10 +177,3 @@ def sniffed(data: bytes) -> str:
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
     return ""
-
-
-def media_typed(values: Iterable[object] | None) -> list[int]:
-    """Ids of pictures as a form holds them, each once; what is no id is left out."""
-    texts = [str(value) for value in values or ()]
-    ids = (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19)
-    return list(dict.fromkeys(ids))

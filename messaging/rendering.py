@@ -31,9 +31,9 @@ NAME_LIMIT: Final = 80
 
 _FIELD: Final = re.compile(r"\{\{([^{}]*)\}\}")
 _NAME: Final = re.compile(r"(?:custom\.)?[A-Za-z][A-Za-z0-9_]*")
-# Up to white space, quotation marks, what no address holds, and Chinese or Japanese punctuation.
+# Up to white space, quotation marks, what no address holds, and punctuation of other scripts.
 _URL: Final = re.compile(
-    r"(?<![A-Za-z0-9])[Hh][Tt]{2}[Pp][Ss]?://[^\s<>\"“”«»{}|\\^`，。、！？；：（）「」『』【】《》]+"
+    r"(?<![A-Za-z0-9])[Hh][Tt]{2}[Pp][Ss]?://[^\s<>\"“”«»{}|\\^`，。、！？；：（）「」『』【】《》،؛؟۔।]+"
 )
 # What ends a sentence or quotation rather than an address.
 _TRAILING: Final = ".,;:!?'’‘…"

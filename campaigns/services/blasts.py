@@ -18,6 +18,7 @@ from campaigns.planning import Plan
 from campaigns.services.freezing import void_if_rewritten
 from common.clock import now
 from common.errors import Invalid, NotFound
+from common.text import plain_lines
 from contacts.models import Group
 from messaging.models import SenderNumber
 from messaging.services import media_wanted
@@ -212,8 +213,7 @@ def body_cleaned(body: str) -> str:
     if len(body) > DRAFT_LIMIT:
         sentence = f"A draft holds up to {DRAFT_LIMIT:,} characters; a text goes out with 1,600."
         raise Invalid(f"{sentence} Nothing was changed.", fields={"body": sentence})
-    # Browsers send CRLF; carriers bill both characters, and a phone shows one break either way.
-    return body.replace("\r\n", "\n").replace("\x00", "")
+    return plain_lines(body)
 
 
 def _give_up_hours(hours: int) -> int:

@@ -14,6 +14,7 @@ from accounts.selectors import verified_numbers
 from accounts.services import audit_record
 from campaigns.composing import as_read
 from campaigns.errors import TestPhoneUnverified, TextMissing
+from common.text import plain_lines
 from contacts.models import Contact
 from contacts.selectors import merge_fields
 from messaging import services as messaging
@@ -60,6 +61,7 @@ def blast_test(
 
     Locks: as `messaging.services.message_send`.
     """
+    body = plain_lines(body)
     if not body.strip():
         raise TextMissing
     if not verified_numbers(account).filter(phone=phone, verified_at__isnull=False).exists():

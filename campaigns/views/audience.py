@@ -14,6 +14,7 @@ from campaigns import planned
 from campaigns.forms import RULE_FIELDS, BlastForm
 from common.errors import DomainError
 from common.templatetags.ui import exact
+from common.text import ids_typed
 from contacts.models import Contact
 from messaging.choices import Reason
 from messaging.reasons import skipped_words
@@ -38,7 +39,7 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
         people = planned.draft_people(
             account=request.account,
             body=request.POST.get("body", ""),
-            group_ids=[int(pk) for pk in request.POST.getlist("groups") if pk.isdecimal()],
+            group_ids=ids_typed(request.POST.getlist("groups")),
             plan=form.plan,
             reason=show if show in Reason.values else None,
             until=until,

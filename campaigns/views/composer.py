@@ -10,17 +10,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from accounts.selectors import verified_numbers
 from campaigns import planned, selectors, services
 from campaigns.choices import BlastState
-from campaigns.composing import compose
 from campaigns.errors import BlastNotEditable
 from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign, SavedText
+from campaigns.views.counting import blast_counted, seen_id, text_tools
 from common.errors import DomainError
-from contacts.selectors import contact_get, merge_fields
-from messaging.pictures import media_typed
-from tracking.destinations import destinations_ask, destinations_known
+from contacts.selectors import contact_get
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
 
@@ -70,7 +67,7 @@ def blast_count(request: AccountRequest) -> HttpResponse:
     form.is_valid()
     blast = _typed_in(request)
     context = {
-        **_counted(request, form, is_typing=True),
+        **blast_counted(request, form, is_typing=True),
         "blast": blast,
         "approval": planned.approval_latest(blast=blast) if blast else None,
     }
@@ -83,7 +80,7 @@ def blast_test(request: AccountRequest) -> HttpResponse:
     """Text what the form holds to oneself, as the person chosen there reads it; a fragment."""
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
-    seen_id = _seen_id(request)
+    seen = seen_id(request)
     context: dict[str, Any] = {}
     try:
         context["message"] = services.blast_test(
@@ -91,7 +88,7 @@ def blast_test(request: AccountRequest) -> HttpResponse:
             actor=request.user,
             body=form["body"].value() or "",
             phone=request.POST.get("test_phone", ""),
-            contact=contact_get(account=request.account, contact_id=seen_id) if seen_id else None,
+            contact=contact_get(account=request.account, contact_id=seen) if seen else None,
             sender=form.cleaned_data.get("sender"),
             smart_encoding=form.cleaned_data.get("smart_encoding", False),
             media_ids=form.cleaned_data.get("media_ids", []),
@@ -237,55 +234,7 @@ def _page(
         "campaigns": form.field("campaign").queryset,
         "approval": planned.approval_latest(blast=blast) if blast else None,
         "senders": selectors.senders_list(account=request.account),
-        "merge_fields": merge_fields(account=request.account),
-        "saved_texts": selectors.texts_list(account=request.account),
-        "template_rule": request.account.template_rule,
-        **_counted(request, form),
+        **text_tools(request),
+        **blast_counted(request, form),
     }
     return render(request, "campaigns/composer.html", context, status=status)
-
-
-def _counted(
-    request: AccountRequest, form: BlastForm, *, is_typing: bool = False
-) -> dict[str, Any]:
-    """The count of what the form holds, valid or not; has its links asked in the background."""
-    groups = [int(value) for value in form["groups"].value() or [] if str(value).isdecimal()]
-    senders = list(selectors.senders_list(account=request.account))
-    chosen, when = str(form["sender"].value() or ""), form["when"].value()
-    sender = next((one for one in senders if str(one.pk) == chosen), next(iter(senders), None))
-    composed = compose(
-        account=request.account,
-        body=form["body"].value() or "",
-        group_ids=groups,
-        smart_encoding=bool(form["smart_encoding"].value()),
-        media_ids=media_typed(form["media_ids"].value()),
-        seen_id=_seen_id(request),
-        plan=form.plan,
-    )
-    # An address at the very end is perhaps half typed: another site's.
-    body = (form["body"].value() or "").rstrip()
-    links = [url for url in composed.links if not (is_typing and body.endswith(url))]
-    destinations_ask(account=request.account, urls=links)
-    return {
-        "links_wait": any(
-            page.waits for page in destinations_known(account=request.account, urls=links)
-        ),
-        "composed": composed,
-        "chosen_groups": groups,
-        "chosen_senders": [str(value) for value in form["more_senders"].value() or []],
-        "sender": sender,
-        "balance": request.account.credit_balance,
-        "test_phones": verified_numbers(request.account).filter(verified_at__isnull=False),
-        "when": when,
-        "later": when in ("later", "local"),
-        "rule": form.rule,
-        "weekdays": [str(value) for value in form["weekdays"].value() or []],
-        "start": form.plan.at,
-        "wall": form.plan.wall,
-    }
-
-
-def _seen_id(request: AccountRequest) -> int | None:
-    """The contact that was chosen to see the text as."""
-    seen = request.POST.get("seen", "")
-    return int(seen) if seen.isdecimal() and len(seen) < 19 else None

@@ -11,10 +11,9 @@ from campaigns import selectors, services
 from campaigns.choices import TextKind
 from campaigns.forms import SavedTextForm
 from campaigns.models import SavedText
+from campaigns.views.counting import text_counted, text_tools
 from common.errors import DomainError
-from contacts.selectors import merge_fields
-from messaging.pictures import media_typed
-from messaging.selectors import media_list
+from common.text import ids_typed
 
 
 @requires(Role.VIEWER)
@@ -48,6 +47,16 @@ def text_edit(request: AccountRequest, pk: int) -> HttpResponse:
 
 @requires(Role.MARKETER)
 @require_POST
+def text_count(request: AccountRequest) -> HttpResponse:
+    """What the form of a saved text tells while somebody types; a fragment. Stores nothing."""
+    form = SavedTextForm(request.POST)
+    return render(
+        request, "campaigns/_text_count.html", text_counted(request, form, is_typing=True)
+    )
+
+
+@requires(Role.MARKETER)
+@require_POST
 def text_delete(request: AccountRequest, pk: int) -> HttpResponse:
     """Throw a saved text away."""
     text = owned(SavedText.objects.all(), request.account, pk=pk)
@@ -69,7 +78,7 @@ def text_approve(request: AccountRequest, pk: int) -> HttpResponse:
             text=text,
             approved=approved,
             seen=request.POST.get("seen"),
-            seen_media=media_typed(request.POST.getlist("seen_media")),
+            seen_media=ids_typed(request.POST.getlist("seen_media")),
         )
     except DomainError as error:
         messages.error(request, error.message)
@@ -109,9 +118,7 @@ def _form(request: AccountRequest, text: SavedText | None) -> HttpResponse:
         "form": form,
         "text": text,
         "folders": selectors.text_folders(account=request.account),
-        "merge_fields": merge_fields(account=request.account),
-        "pictures": media_list(
-            account=request.account, media_ids=media_typed(form["media_ids"].value())
-        ),
+        **text_tools(request),
+        **text_counted(request, form),
     }
     return render(request, "campaigns/text_form.html", context, status=422 if form.errors else 200)

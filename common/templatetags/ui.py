@@ -226,7 +226,8 @@ def host(url: str) -> str:
     return urlsplit(url).netloc or url
 
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"']+")
+# Without what ends a sentence or a bracket around it.
+_ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
 
 
 @register.filter

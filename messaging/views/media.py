@@ -7,8 +7,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.errors import DomainError
+from common.text import ids_typed
 from messaging.models import Media
-from messaging.pictures import PICTURES_LIMIT, UPLOAD_LIMIT_BYTES, media_typed
+from messaging.pictures import PICTURES_LIMIT, upload_bytes
 from messaging.selectors.media import media_bytes, media_headers, media_list
 from messaging.services.media import media_upload
 
@@ -21,7 +22,7 @@ def media_add(request: AccountRequest) -> HttpResponse:
     `media_ids` are those the form holds already, `without` one of them to take out. What is refused
     is said, and the others stay.
     """
-    held = media_typed(request.POST.getlist("media_ids"))
+    held = ids_typed(request.POST.getlist("media_ids"))
     without = request.POST.get("without", "")
     held = [one for one in held if str(one) != without]
     error = ""
@@ -29,15 +30,9 @@ def media_add(request: AccountRequest) -> HttpResponse:
         if len(held) >= PICTURES_LIMIT:
             error = f"A text carries up to {PICTURES_LIMIT} pictures. Take one out to add another."
             break
-        if (file.size or 0) > UPLOAD_LIMIT_BYTES:
-            error = (
-                f"This file has {(file.size or 0) / 1e6:,.1f} MB;"
-                f" {UPLOAD_LIMIT_BYTES / 1e6:,.0f} MB is the most. Nothing was kept. Make the"
-                " picture smaller and upload it again."
-            )
-            continue
         try:
-            media = media_upload(account=request.account, actor=request.user, data=file.read())
+            data = upload_bytes(file)
+            media = media_upload(account=request.account, actor=request.user, data=data)
         except DomainError as refusal:
             error = refusal.message
             continue

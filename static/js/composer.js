@@ -1,5 +1,5 @@
-/* The composer's small conveniences: inserting merge fields and saved texts, replacing odd characters, naming a new
-   campaign, finding a group. Counting and cost come from the server (hx-post on the form). */
+/* Small conveniences of the composer and of the form of saved texts: inserting merge fields and saved texts, replacing
+   odd characters, naming a new campaign, finding a group. Counting and cost come from the server (hx-post on the form). */
 (() => {
   "use strict";
 
@@ -66,8 +66,10 @@
   function showName() {
     name.hidden = campaign.value !== "";
   }
-  campaign.addEventListener("change", showName);
-  showName();
+  if (campaign) {
+    campaign.addEventListener("change", showName);
+    showName();
+  }
 
   const find = form.querySelector("[data-filter]");
   find?.addEventListener("input", (event) => {

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import Account, User
 from campaigns.choices import BlastState
-from campaigns.models import Blast
+from campaigns.models import Blast, SavedText
 from common.clock import now
 from contacts.models import Group
 from messaging.models import Batch, SenderNumber
@@ -54,6 +54,28 @@ def test_from_a_pasted_text_to_a_schedule_and_back(
     page.wait_for_selector("text=Taken back. Nothing was sent")
     assert Blast.objects.get().state == BlastState.DRAFT
     assert Batch.objects.count() == 0
+
+
+def test_a_template_is_counted_and_seen_while_it_is_written(
+    page: Any, log_in: LogIn, alice: User, group: Group, sender: SenderNumber
+) -> None:
+    log_in(page, alice)
+    page.goto("/templates/new")
+
+    page.fill("#id_name", "Last call")
+    page.fill("#id_body", "It’s the last day, ")
+    page.click("text=Insert a field")
+    page.click(".dropdown-menu >> text=First name")
+    page.wait_for_selector("#count-line >> text=UCS-2")
+    page.click("text=Replace with plain characters")
+    page.wait_for_selector("#count-line >> text=GSM-7")
+    page.select_option("#id_groups", label="Customers")
+    page.wait_for_selector("#told >> text=Credits")
+    assert "It's the last day, Ann" in page.inner_text(".phone")
+    page.click("#told >> text=Save")
+
+    page.wait_for_url("**/templates/")
+    assert SavedText.objects.get().body == "It's the last day, {{first_name|there}}"
 
 
 def test_an_unknown_field_is_said_while_typing(

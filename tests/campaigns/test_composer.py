@@ -85,6 +85,22 @@ def test_characters_that_cost_more_are_marked_with_their_replacement(
     assert "".join(piece.text for piece in told.pieces) == "It’s “new” — it’s here"
 
 
+def test_another_alphabet_is_said_in_a_sentence(
+    browse: Browse, account: Account, alice: User, group: Group, typed: dict[str, Any]
+) -> None:
+    body = "مرحبا {{first_name|صديقي}}، تخفيضات اليوم"
+
+    told = compose(account=account, body=body, group_ids=[group.pk])
+    page = browse(alice).post("/blasts/count", {**typed, "body": body}).content.decode()
+
+    assert told.is_other_alphabet
+    # Joined letters stand in one piece, or they would be torn apart where they are marked.
+    assert next(piece.text for piece in told.pieces if piece.is_odd) == "مرحبا"
+    assert "Its letters take 70 a segment; no other wording would change that." in page
+    assert "odd-list" not in page
+    assert not compose(account=account, body="ça, für Łukasz", group_ids=[]).is_other_alphabet
+
+
 def test_each_odd_character_has_its_price_over_the_audience(account: Account, group: Group) -> None:
     body = "It’s 🎉: {{first_name|there}} " + "x" * 70
 
@@ -174,6 +190,28 @@ def test_blanks_are_told_with_a_way_to_these_people(
     assert "Only people without “First name”." in found
     assert "Cleo" not in found
     assert "Nobody matches" in client.get("/contacts/?blank=nonsense").content.decode()
+
+
+def test_a_character_that_a_name_brings_is_told_as_theirs(
+    browse: Browse, account: Account, alice: User, group: Group, typed: dict[str, Any]
+) -> None:
+    dear = Contact.objects.get(first_name="Cleo")
+    Contact.objects.filter(pk=dear.pk).update(first_name="Łukasz")
+    form = {**typed, "seen": dear.pk}
+
+    told = compose(
+        account=account, body="Hi {{first_name|there}}", group_ids=[group.pk], seen_id=dear.pk
+    )
+    page = words(browse(alice).post("/blasts/count", form).content.decode())
+    of_another = words(browse(alice).post("/blasts/count", typed).content.decode())
+
+    assert (told.count.encoding, told.odd, told.brought) == ("UCS-2", [], ["Ł"])
+    assert "Ł comes from what the fields hold for Łukasz." in page
+    assert "comes from what the fields hold" not in of_another
+    emoji = compose(
+        account=account, body="🎉 {{first_name|there}}", group_ids=[group.pk], seen_id=dear.pk
+    )
+    assert ([odd.char for odd in emoji.odd], emoji.brought) == (["🎉"], [])
 
 
 def test_an_emoji_cannot_be_replaced(account: Account, group: Group) -> None:

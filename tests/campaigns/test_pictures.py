@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from accounts.models import Account, User
+from accounts.models import Account, CreditEntry, User
 from campaigns import services
 from campaigns.choices import ApprovalState, BlastState
 from campaigns.composing import compose
@@ -25,6 +25,7 @@ from contacts.services import person_erase
 from messaging.errors import MediaRefused, SenderWithoutPictures
 from messaging.models import Batch, Media, SenderNumber
 from messaging.services import media_upload
+from messaging.services.media import media_sweep
 from tests.campaigns.test_composer import words
 from tests.pictures import picture
 
@@ -86,6 +87,9 @@ def test_the_composer_shows_the_picture_its_price_and_a_number_that_cannot(
     assert "sends words only" not in words(page)
 
     assert "Credits a picture message" not in words(page)
+    assert "A picture message costs the same whatever its characters" in words(page)
+    plain = browse(alice).post("/blasts/count", {**typed, "media_ids": []}).content.decode()
+    assert "Sends plain look-alikes of curly quotes" in words(plain)
 
     SenderNumber.objects.update(can_mms=False)
     page = browse(alice).post("/blasts/count", typed).content.decode()
@@ -156,6 +160,24 @@ def test_a_number_that_sends_words_only_is_refused_before_it_is_scheduled(
 
     draft.refresh_from_db()
     assert draft.state == BlastState.DRAFT
+
+
+def test_a_picture_that_is_gone_when_its_time_comes_stops_the_blast(
+    account: Account, alice: User, draft: Blast, media: Media
+) -> None:
+    services.blast_update(account=account, actor=alice, blast=draft, media_ids=[media.pk])
+    services.blast_schedule(account=account, actor=alice, blast=draft)
+    Media.objects.update(wanted_at=now() - timedelta(days=9))
+    assert media_sweep() == 0  # what is scheduled is in use
+
+    Media.objects.all().delete()  # somebody's hand in the database
+    services.blast_launch(blast_id=draft.pk, moment=now() + timedelta(hours=1))
+
+    draft.refresh_from_db()
+    assert draft.state == BlastState.FAILED
+    assert draft.state_reason.startswith("One of the pictures does not exist any more.")
+    assert not Batch.objects.exists()
+    assert not CreditEntry.objects.filter(kind="reserve").exists()
 
 
 def test_anothers_picture_and_too_many_are_refused(

@@ -67,6 +67,14 @@ def test_without_anybody_the_names_of_fields_stand_in(
     assert Message.objects.get().body.startswith("It’s for [first_name]: ")
 
 
+def test_line_ends_cost_one_character_as_in_the_blast(
+    test: Callable[..., str], phone: VerifiedNumber
+) -> None:
+    test(body="Tulips\r\nare\x00 in\r\n", smart_encoding="")
+
+    assert Message.objects.get().body == "Tulips\nare in\n"
+
+
 def test_each_click_sends_one_more(test: Callable[..., str], phone: VerifiedNumber) -> None:
     test()
     test()

@@ -52,6 +52,7 @@ ROLES = {
     "text_create": MARKETER,
     "text_edit": MARKETER,
     "text_approve": ADMIN,
+    "text_count": MARKETER,
     "text_delete": MARKETER,
     "cost_report": VIEWER,
     "blast_create": MARKETER,

@@ -184,6 +184,7 @@ ACTIONS = frozenset(
         "number_release",
         "team_invite",
         "text_approve",
+        "text_count",
         "text_delete",
         "team_remove",
         "team_role",

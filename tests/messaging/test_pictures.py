@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from messaging import pictures
 from messaging.errors import MediaRefused
-from messaging.pictures import KEPT_LIMIT_BYTES, media_typed, picture_made, sniffed
+from messaging.pictures import KEPT_LIMIT_BYTES, picture_made, sniffed
 from tests.pictures import opened, picture
 
 GPS, ORIENTATION = 0x8825, 0x0112
@@ -188,9 +188,3 @@ def test_types_are_told_by_the_first_bytes() -> None:
 
     assert kinds == {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": ""}
     assert sniffed(b"<html>") == ""
-
-
-def test_ids_are_read_from_forms_whatever_stands_there() -> None:
-    typed = media_typed(["3", "x", "", "3", "1", "-4", "9" * 30, None])
-
-    assert (typed, media_typed(None)) == ([3, 1], [])

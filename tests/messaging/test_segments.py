@@ -1,6 +1,8 @@
 """Twilio's calculator is the judge: `segments_by_twilio.json` holds its answers to 868 texts."""
 
 import json
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,10 @@ hard_text = st.text(
 )
 
 
+def _is_extended(text: str) -> bool:
+    return segments.is_gsm(text) and not set(segments.GSM_EXTENSION).isdisjoint(text)
+
+
 def test_counts_equal_twilios_calculator() -> None:
     differing = []
 
@@ -34,6 +40,27 @@ def test_counts_equal_twilios_calculator() -> None:
 
     assert len(BY_TWILIO) == 868
     assert differing == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "has", "rows"),
+    [
+        ("extension characters about a boundary", lambda t, n: n >= 150 and _is_extended(t), 169),
+        ("surrogates about a boundary", lambda t, n: n >= 64 and max(t) > "\uffff", 311),
+        ("emoji joined by ZWJ", lambda t, n: "\u200d" in t, 200),
+        ("combining marks", lambda t, n: any(map(unicodedata.combining, t)), 222),
+        ("CRLF", lambda t, n: "\r\n" in t, 150),
+        ("look-alikes", lambda t, n: not segments._REPLACEMENTS.keys().isdisjoint(t), 205),
+        ("flags", lambda t, n: any("\U0001f1e6" <= c <= "\U0001f1ff" for c in t), 164),
+        ("syllables", lambda t, n: any("\uac00" <= c <= "\ud7a3" for c in t), 175),
+    ],
+)
+def test_the_table_holds_what_is_hard(
+    kind: str, has: Callable[[str, int], object], rows: int
+) -> None:
+    found = sum(bool(has(text, units)) for text, _, units, *_ in BY_TWILIO if text)
+
+    assert found == rows, kind
 
 
 @pytest.mark.parametrize(
