@@ -1,9 +1,12 @@
-"""What every operation of the API's document says alike: how a refusal is answered.
+"""What operations of the API's document say alike: how a refusal is answered, what a file is.
 
-Owns the `Problem` component, the shape of `common.problems`.
+Owns the `Problem` component, the shape of `common.problems`, and the field of an uploaded file.
 """
 
 from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 
 _PROBLEM = {
     "type": "object",
@@ -38,3 +41,8 @@ def problems_describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for operation in path.values():
             operation["responses"]["default"] = _REFUSED
     return result
+
+
+@extend_schema_field({"type": "string", "format": "binary"})
+class BinaryField(serializers.FileField):
+    """A file of a form, described as OpenAPI has it."""

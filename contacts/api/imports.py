@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import calling_account, calling_user
+from common.openapi import BinaryField
 from common.pagination import KeysetPagination
 from common.strict import StrictFields
 from contacts import selectors, services
@@ -65,11 +66,6 @@ class RefusalSerializer(serializers.ModelSerializer[ImportRefusal]):
         model = ImportRefusal
         fields = ["id", "line", "reason", "sentence", "raw"]
         read_only_fields = fields
-
-
-@extend_schema_field({"type": "string", "format": "binary"})
-class BinaryField(serializers.FileField):
-    """A file of a form, described as OpenAPI has it."""
 
 
 class ImportCreateSerializer(StrictFields, serializers.Serializer[dict[str, Any]]):

@@ -86,6 +86,7 @@ def media_keep(
         unique_fields=["account", "sha256"],
         update_fields=["wanted_at", *(["width", "height"] if width else [])],
     )
+    media = Media.objects.get(pk=media.pk)  # one that was there keeps what it has
     if default_storage.exists(media.path):
         if default_storage.size(media.path) == len(data):
             return media

@@ -225,6 +225,21 @@ def test_every_operation_asks_for_a_key_and_says_what_it_does(document: dict[str
     assert (open_to_all, unexplained) == ([], [])
 
 
+def test_a_picture_may_come_as_a_form_or_as_json(document: dict[str, Any]):
+    body = document["paths"][f"{V1}/media/"]["post"]["requestBody"]["content"]
+    schemas = document["components"]["schemas"]
+
+    fields = {
+        kind: schemas[one["schema"]["$ref"].rpartition("/")[2]]["properties"]
+        for kind, one in body.items()
+    }
+    assert {kind: list(own) for kind, own in fields.items()} == {
+        "multipart/form-data": ["file"],
+        "application/json": ["file_base64"],
+    }
+    assert fields["multipart/form-data"]["file"]["format"] == "binary"
+
+
 # --- The answers ---
 
 

@@ -1,14 +1,17 @@
 """Pictures of an account: kept once, used, removed when nobody uses them, nobody else's."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import Account, AuditEvent, User
+from accounts.services import apikey_create
 from campaigns.models import Blast, Campaign, SavedText
 from common.clock import now
 from common.errors import NotFound
@@ -167,6 +170,77 @@ def test_a_part_of_a_file_is_written_anew(account: Account, alice: User) -> None
         assert opened(file.read()).size == (40, 30)
 
 
+# --- By programs ---
+
+
+@pytest.fixture
+def upload(account: Account, alice: User) -> Callable[..., Any]:
+    """`upload(file, **fields)`: a form with a file, as `curl -F file=@spring.jpg` sends it."""
+    _, key = apikey_create(account=account, actor=alice, name="test", scopes=["read", "write"])
+
+    def _upload(file: bytes, name: str = "spring.jpg", **fields: str) -> Any:
+        form = {"file": SimpleUploadedFile(name, file), **fields}
+        return Client().post("/api/v1/media/", form, headers={"authorization": f"Bearer {key}"})
+
+    return _upload
+
+
+def test_a_program_uploads_a_picture_as_a_form(
+    upload: Callable[..., Any], account: Account
+) -> None:
+    answer = upload(picture(size=(4_000, 3_000)))
+    again = upload(picture(size=(4_000, 3_000)), name="other.gif")
+
+    media = Media.objects.get()
+    assert (answer.status_code, media.account) == (201, account)
+    told = answer.json()
+    assert again.json() == {**told, "url": again.json()["url"]}
+    assert {name: told[name] for name in ("id", "content_type", "width", "height")} == {
+        "id": media.pk,
+        "content_type": "image/jpeg",
+        "width": 1_600,
+        "height": 1_200,
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (b"", "This file is empty."),
+        (b"%PDF-1.4", "this file is none of them, whatever its name says"),
+        (b"\xff" * 30_000_000, "This file has 30.0 MB; 10 MB is the most."),
+    ],
+    ids=["empty", "pdf", "30 MB"],
+)
+def test_a_file_that_is_no_picture_is_refused_by_what_is_in_it(
+    upload: Callable[..., Any], file: bytes, sentence: str
+) -> None:
+    answer = upload(file)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "media_refused")
+    assert sentence in answer.json()["detail"]
+    assert not Media.objects.exists()
+
+
+def test_a_form_without_its_file_or_with_more_names_what_is_wrong(
+    upload: Callable[..., Any], account: Account, alice: User
+) -> None:
+    _, key = apikey_create(account=account, actor=alice, name="two", scopes=["write"])
+    bearer = {"authorization": f"Bearer {key}"}
+
+    more = upload(picture(), caption="Spring")
+    without = Client().post("/api/v1/media/", {"x": "1"}, headers=bearer)
+    text = Client().post("/api/v1/media/", {"file": "spring.jpg"}, headers=bearer)
+    raw = Client().post("/api/v1/media/", picture(), "image/jpeg", headers=bearer)
+
+    assert [one.status_code for one in (more, without, text, raw)] == [422, 422, 422, 415]
+    assert [list(one.json()["fields"]) for one in (more, without, text)] == [
+        ["caption"], ["x"], ["file"],
+    ]  # fmt: skip
+    assert raw.json()["code"] == "unsupported_media_type"
+    assert not Media.objects.exists()
+
+
 # --- In the dashboard ---
 
 
@@ -177,8 +251,6 @@ def _browser(user: User) -> Client:
 
 
 def test_a_form_gets_its_pictures_as_they_are_uploaded(account: Account, alice: User) -> None:
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
     held = media_upload(account=account, actor=alice, data=picture())
 
     answer = _browser(alice).post(
@@ -208,8 +280,6 @@ def test_a_form_gets_its_pictures_as_they_are_uploaded(account: Account, alice: 
 def test_the_sixth_picture_is_refused_and_anothers_is_not_shown(
     account: Account, other_account: Account, alice: User, charlie: User
 ) -> None:
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
     mine = [
         media_upload(account=account, actor=alice, data=picture(size=(10 + n, 10))).pk
         for n in range(5)
@@ -250,3 +320,12 @@ def test_what_is_no_picture_is_only_saved(account: Account, alice: User) -> None
 
     assert shown["Content-Type"] == "application/octet-stream"
     assert shown["Content-Disposition"] == f"attachment; filename=picture-{page.pk}.bin"
+
+
+def test_a_file_of_30_mb_is_refused_before_it_is_read(account: Account, alice: User) -> None:
+    answer = _browser(alice).post(
+        "/messages/media/", {"picture": SimpleUploadedFile("huge.jpg", b"\xff" * 30_000_000)}
+    )
+
+    assert "This file has 30.0 MB; 10 MB is the most." in answer.content.decode()
+    assert not Media.objects.exists()
