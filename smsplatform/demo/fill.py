@@ -19,7 +19,7 @@ from accounts.models import Account, AuditEvent, CreditEntry, Membership, Packag
 from accounts.services import account_open, account_update, credits_grant, user_create
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
-from campaigns.services import blast_create, blast_schedule, campaign_create
+from campaigns.services import blast_create, blast_schedule, campaign_create, text_save
 from carriersim.client import Client
 from common.clock import now
 from contacts.choices import ImportStatus
@@ -31,8 +31,10 @@ from inbox.services import conversation_reply, note_add
 from messaging.choices import BatchKind, BatchState, Direction
 from messaging.models import Batch, CarrierEventQueue, Message, SenderNumber
 from messaging.reconcile import batch_reconcile
+from messaging.services import media_upload
 from smsplatform.demo import people, shop
 from smsplatform.demo.backdate import batch_backdate
+from smsplatform.demo.drawing import bunch
 from tracking.choices import Verdict
 from tracking.models import Click
 
@@ -225,6 +227,7 @@ def _history(account: Account, team: list[User], plan: shop.PlannedBlast, phones
         name=plan.name,
         body=plan.body,
         group_ids=[Group.objects.get(account=account, name=plan.group).pk],
+        media_ids=_pictures(account, author, plan.has_picture),
     )
     if blast.state == BlastState.DRAFT:
         blast_schedule(account=account, actor=author, blast=blast, at=now())
@@ -240,6 +243,10 @@ def _history(account: Account, team: list[User], plan: shop.PlannedBlast, phones
     batch_backdate(batch=batch, told=told)
     AuditEvent.objects.filter(account=account, subject=blast.name).update(at=told)
     _confirmations_backdate(account, launched_at)
+
+
+def _pictures(account: Account, author: User, has_picture: bool) -> list[int]:
+    return [media_upload(account=account, actor=author, data=bunch()).pk] if has_picture else []
 
 
 def _campaign(account: Account, author: User, name: str) -> Campaign:
@@ -340,12 +347,22 @@ def _has_left(thread: Conversation) -> bool:
 
 
 def _ahead(account: Account, owner: User) -> None:
-    """A draft, and what is planned for tomorrow."""
+    """Saved texts, a draft, and what is planned for the days to come."""
     campaign_name, name, body, group = shop.DRAFT
     campaign = _campaign(account, owner, campaign_name)
     group_ids = [Group.objects.get(account=account, name=group).pk]
     if Blast.objects.filter(account=account, campaign=campaign).exists():
         return
+    for kind, folder, saved, words, has_picture in shop.SAVED_TEXTS:
+        text_save(
+            account=account,
+            actor=owner,
+            kind=kind,
+            folder=folder,
+            name=saved,
+            body=words,
+            media_ids=_pictures(account, owner, has_picture),
+        )
     planned = blast_create(
         account=account, actor=owner, campaign=campaign, name=name, body=body, group_ids=group_ids
     )

@@ -30,6 +30,7 @@ class PlannedBlast:
         hour: Local hour of sending.
         by: Index into (owner, *colleagues).
         click_share: Of delivered texts, people who tap; 0 where there is no link.
+        has_picture: Whether a picture goes with it (`smsplatform.demo.drawing`).
     """
 
     campaign: str
@@ -41,6 +42,7 @@ class PlannedBlast:
     by: int
     click_share: float
     reply_share: float
+    has_picture: bool = False
 
 
 _SITE = "https://bloomandstem.example"
@@ -101,7 +103,7 @@ HISTORY = (
         "Friday bunch",
         "{{first_name|Hi}}, today's Friday bunch is eucalyptus and ranunculus, 24 dollars: "
         f"{_SITE}/friday Bloom & Stem",
-        "Regulars", 2, 10, 2, 0.14, 0.03,
+        "Regulars", 2, 10, 2, 0.14, 0.03, has_picture=True,
     ),
 )  # fmt: skip
 
@@ -111,6 +113,28 @@ DRAFT = (
     "Hi {{first_name|there}}, the winter list is up, you see it first: "
     f"{_SITE}/winter Bloom & Stem. Reply STOP to end",
     "Newsletter",
+)
+
+# Kind, folder, name, words, whether a picture goes with it.
+SAVED_TEXTS = (
+    (
+        "template",
+        "Offers",
+        "Friday bunch",
+        "{{first_name|Hi}}, today's Friday bunch is ready, 24 dollars: "
+        f"{_SITE}/friday Bloom & Stem",
+        True,
+    ),
+    (
+        "template",
+        "Events",
+        "Workshop",
+        "Hi {{first_name|there}}, places are free at our next workshop: "
+        f"{_SITE}/workshops Bloom & Stem",
+        False,
+    ),
+    ("snippet", "", "How to stop", "Reply STOP to end", False),
+    ("snippet", "", "Opening hours", "Open Monday to Saturday, 9 to 6.", False),
 )
 
 # The newest threads that nobody has read yet; how many of the others somebody answered; every

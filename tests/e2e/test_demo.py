@@ -1,18 +1,19 @@
 """The demo account: filled by the real processes, moved back in time, still true to its rows."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
 
 from accounts.models import Account, User
-from campaigns.models import Blast
+from campaigns.models import Blast, SavedText
 from common.clock import now
 from contacts.models import Contact, Group
 from contacts.services import contact_upsert, group_create
 from inbox.models import Conversation
-from messaging.models import Message
+from messaging.models import Batch, Media, Message
 from messaging.selectors import batch_figures
 from smsplatform.demo import shop
 from smsplatform.demo.fill import demo_fill
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CUSTOMERS = 400
 PLAN = shop.HISTORY[1]
+# With a picture; as old as the other, so that all that came of it lies before yesterday.
+BUNCH = replace(shop.HISTORY[-1], days_ago=PLAN.days_ago)
 
 
 def _fill() -> Account:
@@ -30,7 +33,7 @@ def _fill() -> Account:
         password="not-used-here",
         say=lambda words: None,
         customers=CUSTOMERS,
-        history=[PLAN],
+        history=[PLAN, BUNCH],
     )
 
 
@@ -51,6 +54,17 @@ def test_demo_is_history_that_can_be_recounted(stack: Stack) -> None:
         batch__kind="reply"
     )
     assert set(rows.values_list("created_by__name", flat=True)) == {shop.OWNER_NAME}
+    bunch = Batch.objects.get(blast__name=BUNCH.name)
+    (picture,) = Media.objects.all()
+    assert (bunch.media_ids, picture.content_type) == ([picture.pk], "image/jpeg")
+    carried = Message.objects.filter(batch=bunch).exclude(accepted_at=None)
+    assert set(carried.values_list("segments", "credits")) == {(1, 3)}
+    assert list(SavedText.objects.values_list("name", "media_ids").order_by("name")) == [
+        ("Friday bunch", [picture.pk]),
+        ("How to stop", []),
+        ("Opening hours", []),
+        ("Workshop", []),
+    ]
     assert Conversation.objects.filter(account=account).exists()
     assert User.objects.count() == 1 + len(shop.COLLEAGUES)
     call_command("verify_reports", stdout=io.StringIO())
