@@ -131,9 +131,9 @@ class Composed:
 
     @property
     def is_other_alphabet(self) -> bool:
-        """Whether it is written in letters for which there is no cheaper wording."""
-        letters = [one for one in self.odd if one.replacement is None and one.char[0].isalpha()]
-        return len(letters) > PRICED
+        """Whether it is not written in Latin letters, so that no wording of it is cheaper."""
+        foreign = (one for one in self.odd if not one.name.startswith("latin"))
+        return sum(one.char[0].isalpha() for one in foreign) > PRICED
 
     @property
     def is_replaced(self) -> bool:

@@ -98,7 +98,11 @@ def test_another_alphabet_is_said_in_a_sentence(
     assert next(piece.text for piece in told.pieces if piece.is_odd) == "مرحبا"
     assert "Its letters take 70 a segment; no other wording would change that." in page
     assert "odd-list" not in page
-    assert not compose(account=account, body="ça, für Łukasz", group_ids=[]).is_other_alphabet
+    polish = compose(account=account, body="Zażółć gęślą jaźń", group_ids=[])
+    assert ([odd.char for odd in polish.odd], polish.is_other_alphabet) == (
+        list("żółćęśąźń"),
+        False,
+    )
 
 
 def test_each_odd_character_has_its_price_over_the_audience(account: Account, group: Group) -> None:
