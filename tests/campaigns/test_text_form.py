@@ -35,7 +35,12 @@ def count(
     return _count
 
 
-def test_while_typing_it_tells_the_count_and_shows_the_text(count: Callable[..., str]) -> None:
+def test_while_typing_it_tells_the_count_and_shows_the_text(
+    count: Callable[..., str], account: Account
+) -> None:
+    assert "Once there is a group, see here what texting it would cost." in count()
+    people(account, "Customers", ("Ann", "Ben"))
+
     page = count()
 
     assert "2 segments UCS-2" in words(page)
