@@ -46,7 +46,7 @@ class CreditKind(TextChoices):
     TRIAL = "trial", "Trial credits"
     PURCHASE = "purchase", "Purchase"
     GRANT = "grant", "Granted by staff"
-    RESERVE = "reserve", "Reserved for a send"
+    RESERVE = "reserve", "Reserved"
     SETTLE = "settle", "Used"
     RELEASE = "release", "Released, not used"
     ADJUST = "adjust", "Adjusted to the carrier's count"

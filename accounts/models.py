@@ -283,6 +283,9 @@ class CreditEntry(models.Model):
     balance_after = models.BigIntegerField()
     idempotency_key = models.CharField(max_length=120)
     batch_id = models.BigIntegerField(null=True, blank=True)
+    purchase_id = models.BigIntegerField(
+        null=True, blank=True, help_text="The purchase whose payment came in or went back."
+    )
     note = models.CharField(max_length=200, blank=True)
     actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(default=now)

@@ -156,6 +156,27 @@ def credit_entries(
     return entries.filter(created_at__lt=until) if until else entries
 
 
+@dataclass(frozen=True, slots=True)
+class MovementSums:
+    """How many movements, and what they change together: left, held, owed."""
+
+    movements: int
+    available: int
+    held: int
+    owed: int
+
+
+def movement_sums(entries: QuerySet[CreditEntry]) -> MovementSums:
+    """Some movements added up. One query over all of them."""
+    summed = entries.order_by().aggregate(
+        movements=Count("pk"),
+        available=Sum("available", default=0),
+        held=Sum("held", default=0),
+        owed=Sum("owed", default=0),
+    )
+    return MovementSums(**summed)
+
+
 def credit_lines(account: Account) -> QuerySet[CreditEntry]:
     """The statement's lines, unordered (page them by key).
 

@@ -167,7 +167,60 @@ WHERE c.kept <> c.counted AND %(batch)s::bigint IS NULL
 ORDER BY 2, 3
 """
 
-RECOUNTS: Final = (_TALLY_SQL, _TOTALS_SQL, _ACTIVITY_SQL, _LINKS_SQL, _MARKS_SQL, _CREDITS_SQL)
+# What a batch reserved, used and gave back, held against its movements. Once it is settled nothing
+# of it is held any more.
+_BATCHES_SQL: Final = """
+WITH moved AS (
+    SELECT batch_id,
+        -sum(available) FILTER (WHERE kind = 'reserve') AS reserved,
+        -sum(held) FILTER (WHERE kind = 'settle') AS settled,
+        sum(available) FILTER (WHERE kind = 'release') AS released,
+        sum(held) AS held
+    FROM accounts_creditentry
+    WHERE batch_id IS NOT NULL AND (%(batch)s::bigint IS NULL OR batch_id = %(batch)s)
+    GROUP BY 1
+), used AS (
+    SELECT batch_id, sum(credits) AS credits FROM messaging_batchtally
+    WHERE %(batch)s::bigint IS NULL OR batch_id = %(batch)s
+    GROUP BY 1
+)
+SELECT 'messaging_batch', format('batch %%s', b.id), c.name, c.kept, c.counted
+FROM messaging_batch b
+LEFT JOIN moved m ON m.batch_id = b.id
+LEFT JOIN used u ON u.batch_id = b.id
+LEFT JOIN messaging_batchtotals t ON t.batch_id = b.id,
+LATERAL (VALUES
+    ('credits_reserved', b.credits_reserved, coalesce(m.reserved, 0)),
+    ('credits_released', b.credits_released, coalesce(m.released, 0)),
+    ('credits_used', coalesce(u.credits, 0) + coalesce(t.retried_credits, 0),
+        coalesce(m.settled, 0)),
+    ('credits_held', 0, CASE WHEN b.settled_at IS NULL THEN 0 ELSE coalesce(m.held, 0) END)
+) AS c(name, kept, counted)
+WHERE c.kept <> c.counted AND (%(batch)s::bigint IS NULL OR b.id = %(batch)s)
+ORDER BY 2, 3
+"""
+
+# What each movement says was left after it, held against all before it.
+_LEFT_SQL: Final = """
+SELECT 'accounts_creditentry', format('movement %%s', id), 'balance_after', balance_after, counted
+FROM (
+    SELECT id, balance_after, sum(available) OVER (PARTITION BY account_id ORDER BY id) AS counted
+    FROM accounts_creditentry WHERE %(batch)s::bigint IS NULL
+) e
+WHERE balance_after <> counted
+ORDER BY id
+"""
+
+RECOUNTS: Final = (
+    _TALLY_SQL,
+    _TOTALS_SQL,
+    _ACTIVITY_SQL,
+    _LINKS_SQL,
+    _MARKS_SQL,
+    _CREDITS_SQL,
+    _BATCHES_SQL,
+    _LEFT_SQL,
+)
 
 
 def differences(*, batch_id: int | None = None) -> list[Difference]:

@@ -3,6 +3,7 @@
 Owns naming sends for people who look at their credits. The ledger is the accounts app's.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
 from accounts.models import Account, CreditEntry, User
 from accounts.selectors import SendCredits, credit_entries, credits_by_send
@@ -33,13 +35,17 @@ HEADING: Final = (
     "movement",
     "credits",
     "held",
+    "owed",
     "left_after",
-    "send",
+    "cause",
     "send_number",
+    "purchase_number",
     "who",
     "note",
 )
 _AT_ONCE: Final = 1000
+# Look-ups have no send; the key of their movements names the run (`messaging.lookups`).
+_LOOKUP: Final = re.compile(r"lookups:(\d+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class Line:
     @property
     def title(self) -> str:
         """What it was."""
+        if self.lookup_id is not None:
+            return "Look-up of line types"
         if self.entry.batch_id is None:
             return self.entry.get_kind_display()
         if self.batch is None:
@@ -72,6 +80,25 @@ class Line:
         contact = self.text.contact
         person = contact.full_name if contact else ""
         return f"{_TO.get(self.batch.kind, 'Text to')} {person or display(self.text.phone)}"
+
+    @property
+    def lookup_id(self) -> int | None:
+        """The run of look-ups it was for."""
+        run = _LOOKUP.match(self.entry.idempotency_key)
+        return int(run[1]) if run else None
+
+    @property
+    def url(self) -> str:
+        """Where what caused it can be read (purchases by admins); "" where the note tells."""
+        if self.text is not None:
+            return reverse("message_detail", args=[self.text.pk])
+        if self.batch is not None and self.batch.kind == BatchKind.BLAST:
+            return reverse("batch_report", args=[self.batch.pk])
+        if self.lookup_id is not None:
+            return reverse("lookup_detail", args=[self.lookup_id])
+        if self.entry.purchase_id is not None:
+            return f"{reverse('credit_buy')}?purchase={self.entry.purchase_id}"
+        return ""
 
     @property
     def who(self) -> str:
@@ -123,6 +150,8 @@ def movements_of(
 def movements_csv(*, account: Account, entries: QuerySet[CreditEntry]) -> Iterator[str]:
     """Lines of CSV, heading first, newest movement first, times in the account's zone.
 
+    Credits, held and owed of all movements add up to what the account has, holds and owes.
+
     Two queries for each thousand movements beside reading them.
     """
     return csv_lines(HEADING, _cells(account, entries))
@@ -140,9 +169,11 @@ def _cells(account: Account, entries: QuerySet[CreditEntry]) -> Iterator[list[st
                 entry.get_kind_display(),
                 entry.available,
                 entry.held,
+                entry.owed,
                 entry.balance_after,
-                line.title if entry.batch_id else "",
+                line.title,
                 entry.batch_id or "",
+                entry.purchase_id or "",
                 line.who,
                 entry.note,
             ]

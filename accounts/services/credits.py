@@ -165,9 +165,16 @@ def credits_adjust(*, account: Account, batch_id: int, credits: int, key: str) -
 
 @transaction.atomic
 def credits_grant(
-    *, account: Account, credits: int, kind: str, key: str, actor: User | None, note: str = ""
+    *,
+    account: Account,
+    credits: int,
+    kind: str,
+    key: str,
+    actor: User | None,
+    note: str = "",
+    purchase_id: int | None = None,
 ) -> CreditEntry:
-    """Add credits: trial, purchase, or grant by staff.
+    """Add credits: trial, a purchase (`purchase_id` says which), or grant by staff.
 
     Raises:
         ValueError: `kind` is not one of those three, or `credits` is not positive.
@@ -182,12 +189,19 @@ def credits_grant(
         key=key,
         actor=actor,
         note=note,
+        purchase_id=purchase_id,
     )
 
 
 @transaction.atomic
 def credits_refund(
-    *, account: Account, credits: int, key: str, actor: User | None, note: str = ""
+    *,
+    account: Account,
+    credits: int,
+    key: str,
+    actor: User | None,
+    note: str = "",
+    purchase_id: int | None = None,
 ) -> CreditEntry:
     """Take back credits whose price was paid back.
 
@@ -203,6 +217,7 @@ def credits_refund(
         key=key,
         actor=actor,
         note=note,
+        purchase_id=purchase_id,
         capped=True,
     )
 
@@ -227,6 +242,7 @@ def _move(
     batch_id: int | None = None,
     actor: User | None = None,
     note: str = "",
+    purchase_id: int | None = None,
     capped: bool = False,
 ) -> CreditEntry:
     """Lock the account, look for the key, change the columns and write the row. 3 statements.
@@ -271,6 +287,7 @@ def _move(
             balance_after=balance + available,
             idempotency_key=key,
             batch_id=batch_id,
+            purchase_id=purchase_id,
             actor=actor,
             note=note,
             created_at=now(),
@@ -302,7 +319,7 @@ def _paid_first(entry: CreditEntry, owed: int) -> list[CreditEntry]:
 
 _COLUMNS: Final = (
     "account_id", "kind", "available", "held", "owed", "balance_after", "idempotency_key",
-    "batch_id", "actor_id", "note", "created_at",
+    "batch_id", "purchase_id", "actor_id", "note", "created_at",
 )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def _paid(event: Paid) -> None:
         key=f"stripe:{event.session_id}",
         actor=purchase.created_by,
         note=f"{purchase.name}, {purchase.price}",
+        purchase_id=purchase.pk,
     )
     if purchase.paid_at is None:
         purchase.paid_at, purchase.ended = now(), ""
@@ -143,7 +144,12 @@ def _square(purchase: Purchase, cause: str) -> None:
     note = f"{purchase.name}: the payment {'went back' if differs > 0 else 'came back'}"
     if differs > 0:
         credits_refund(
-            account=purchase.account, credits=differs, key=f"refund:{cause}", actor=None, note=note
+            account=purchase.account,
+            credits=differs,
+            key=f"refund:{cause}",
+            actor=None,
+            note=note,
+            purchase_id=purchase.pk,
         )
     else:
         credits_grant(
@@ -153,6 +159,7 @@ def _square(purchase: Purchase, cause: str) -> None:
             key=f"return:{cause}",
             actor=None,
             note=note,
+            purchase_id=purchase.pk,
         )
     _tell(purchase, differs, is_disputed=bool(disputed))
 

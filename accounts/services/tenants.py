@@ -107,7 +107,12 @@ def account_create(
     credits = settings.TRIAL_CREDITS if trial_credits is None else trial_credits
     if credits:
         credits_grant(
-            account=account, credits=credits, kind=CreditKind.TRIAL, key="trial", actor=None
+            account=account,
+            credits=credits,
+            kind=CreditKind.TRIAL,
+            key="trial",
+            actor=None,
+            note="Given when the account was opened",
         )
     audit_record(account=account, actor=owner, action="account.created", subject=account.name)
     account.refresh_from_db()

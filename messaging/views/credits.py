@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import AccountRequest, requires
 from accounts.choices import CreditKind, Role
 from accounts.models import Account
-from accounts.selectors import credit_lines, credits_issued, team_list
+from accounts.selectors import credit_lines, credits_issued, movement_sums, team_list
 from common.countries import COUNTRIES
 from common.pagination import keyset_page
 from messaging.choices import BatchKind, TextType
@@ -25,7 +25,7 @@ KINDS: Final = {
         "Came in or paid back",
         (CreditKind.TRIAL, CreditKind.PURCHASE, CreditKind.GRANT, CreditKind.REFUND),
     ),
-    "reserve": ("Reserved for a send", (CreditKind.RESERVE,)),
+    "reserve": ("Reserved", (CreditKind.RESERVE,)),
     "settle": ("Used", (CreditKind.SETTLE,)),
     "release": ("Released, not used", (CreditKind.RELEASE,)),
     "adjust": ("Adjusted to the carrier’s count", (CreditKind.ADJUST,)),
@@ -65,12 +65,16 @@ def _at_home_and_abroad(account: Account, prices: list[tuple[str, int]]) -> tupl
 def credit_movements(request: AccountRequest) -> HttpResponse:
     """One page of the ledger as it is: `kind`, `who`, `from`, `to`, `batch` in the URL."""
     chosen = _chosen(request.account, request.GET)
-    page = keyset_page(movements_of(account=request.account, **_filters(chosen)), request.GET)
+    entries = movements_of(account=request.account, **_filters(chosen))
+    page = keyset_page(entries, request.GET)
+    is_filtered = any(chosen.values())
     context = {
         "page": page,
         "lines": movement_lines(account=request.account, entries=page.rows),
         "chosen": chosen,
-        "is_filtered": any(chosen.values()),
+        "is_filtered": is_filtered,
+        # All of them add up to what the account's own columns say.
+        "sums": movement_sums(entries) if is_filtered else None,
         "kinds": [(key, label) for key, (label, _) in KINDS.items()],
         "team": team_list(request.account),
         "filters": request.GET.urlencode(),

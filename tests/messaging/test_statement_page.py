@@ -10,13 +10,16 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from accounts import services
-from accounts.models import Account, User
+from accounts.choices import Role
+from accounts.models import Account, CreditEntry, Membership, Purchase, User
+from common.clock import now
 from common.phone import display
 from contacts.models import Contact
 from messaging.choices import BatchKind
-from messaging.models import Batch, Message, Price, SenderNumber
+from messaging.models import Batch, LookupRun, Message, Price, SenderNumber
 
 pytestmark = pytest.mark.django_db
 
@@ -188,15 +191,121 @@ def test_movements_as_a_file_are_those_of_the_page(moved: Batch, browser: Client
 
     head, *lines = read(answer)
     assert head[2:] == [
-        "movement", "credits", "held", "left_after", "send", "send_number", "who", "note"
+        "movement", "credits", "held", "owed", "left_after", "cause", "send_number",
+        "purchase_number", "who", "note",
     ]  # fmt: skip
     single = Batch.objects.get(kind=BatchKind.API)
     to_carol = f"Text by a program to {display(PHONE)}"
-    assert [line[2:9] for line in lines] == [
-        ["Used", "0", "-1", "100001", to_carol, str(single.pk), "a program"],
-        ["Used", "0", "-1", "100001", "Roses", str(moved.pk), "Alice Adams"],
-        ["Used", "0", "-2", "100001", "Roses", str(moved.pk), "Alice Adams"],
+    assert [line[2:11] for line in lines] == [
+        ["Used", "0", "-1", "0", "100001", to_carol, str(single.pk), "", "a program"],
+        ["Used", "0", "-1", "0", "100001", "Roses", str(moved.pk), "", "Alice Adams"],
+        ["Used", "0", "-2", "0", "100001", "Roses", str(moved.pk), "", "Alice Adams"],
     ]
-    assert [line[9] for line in read(every) if line[2] == "Granted by staff"] == [
+    assert [line[11] for line in read(every) if line[2] == "Granted by staff"] == [
         "'=cmd|' /C calc'!A0"
     ]
+
+
+@pytest.fixture
+def everything_moved(account: Account, moved: Batch, alice: User) -> Purchase:
+    """On top of `moved`: an adjustment, a look-up, and a purchase whose price went back."""
+    services.credits_adjust(account=account, batch_id=moved.pk, credits=-1, key="adjust")
+    run = LookupRun.objects.create(
+        account=account,
+        carrier_account=moved.sender.carrier_account,
+        request_key="run",
+        title="Regulars",
+        asked_by=alice,
+        credits_each=5,
+        numbers=2,
+    )
+    asked: dict[str, Any] = {"account": account, "note": "Line types of Regulars"}
+    services.credits_reserve(**asked, credits=10, key=f"lookups:{run.pk}:reserve", actor=alice)
+    services.credits_settle(**asked, credits=5, key=f"lookups:{run.pk}:settle")
+    purchase = Purchase.objects.create(
+        account=account,
+        name="Small",
+        credits=500,
+        price_cents=1000,
+        currency="usd",
+        reference="ref",
+        request_key="bought",
+        created_by=alice,
+        paid_at=now(),
+    )
+    of: dict[str, Any] = {"account": account, "actor": None, "purchase_id": purchase.pk}
+    services.credits_grant(**of, credits=500, kind="purchase", key="stripe:cs_1")
+    big = make(account, moved.sender, BatchKind.BLAST, name="Everybody")
+    services.credits_reserve(account=account, credits=100_400, batch_id=big.pk, key="big")
+    services.credits_refund(**of, credits=500, key="refund:evt_1")
+    services.credits_grant(account=account, credits=150, kind="grant", key="late", actor=alice)
+    return purchase
+
+
+def test_every_movement_leads_to_what_caused_it(
+    everything_moved: Purchase, moved: Batch, account: Account, bob: User, browser: Client
+):
+    text = Message.objects.get(batch__kind=BatchKind.API)
+    run = LookupRun.objects.get()
+
+    lines = browser.get("/settings/credits/movements/").context["lines"]
+
+    urls = {(one.entry.kind, one.entry.batch_id, one.entry.note[:4]): one.url for one in lines}
+    of_blast = [url for (_, batch, _), url in urls.items() if batch == moved.pk]
+    assert of_blast == [reverse("batch_report", args=[moved.pk])] * 4  # one of each kind
+    assert urls["settle", text.batch_id, ""] == reverse("message_detail", args=[text.pk])
+    assert urls["reserve", None, "Line"] == reverse("lookup_detail", args=[run.pk])
+    bought = f"{reverse('credit_buy')}?purchase={everything_moved.pk}"
+    assert (urls["purchase", None, ""], urls["refund", None, "408 "]) == (bought, bought)
+    assert urls["trial", None, "Give"] == ""
+    for url in filter(None, urls.values()):
+        assert browser.get(url).status_code == 200
+    Membership.objects.filter(account=account, user=bob).update(role=Role.VIEWER)
+    browser.force_login(bob)
+    for page in ("/settings/credits/movements/", "/settings/credits/"):
+        seen = browser.get(page).content.decode()
+        assert (bought in seen, reverse("message_detail", args=[text.pk]) in seen) == (False, True)
+
+
+def test_the_file_holds_every_movement_and_adds_up_to_the_account(
+    everything_moved: Purchase, account: Account, browser: Client
+):
+    def read(**asked: str) -> list[dict[str, str]]:
+        answer = browser.get("/settings/credits/movements.csv", asked)
+        return list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
+
+    def adds_up(rows: list[dict[str, str]]) -> tuple[int, int, int]:
+        return tuple(sum(int(row[name]) for row in rows) for name in ("credits", "held", "owed"))
+
+    every = read()
+
+    account.refresh_from_db()
+    assert (account.credit_balance, account.credit_held, account.credit_owed) == (0, 100_405, 258)
+    assert len(every) == 16
+    assert adds_up(every) == (0, 100_405, 258)
+    assert [int(row["number"]) for row in every] == sorted(
+        CreditEntry.objects.filter(account=account).values_list("pk", flat=True), reverse=True
+    )
+    left = 0
+    for row in reversed(every):
+        left += int(row["credits"])
+        assert int(row["left_after"]) == left
+    by_kind = {kind: read(kind=kind) for kind in ("in", "reserve", "settle", "release", "adjust")}
+    assert {kind: adds_up(rows) for kind, rows in by_kind.items()} == {
+        "in": (100_413, 0, 258),
+        "reserve": (-100_415, 100_415, 0),
+        "settle": (0, -9, 0),
+        "release": (1, -1, 0),
+        "adjust": (1, 0, 0),
+    }
+    assert sum(map(len, by_kind.values())) == 16
+    split = [read(to="2026-03-01"), read(**{"from": "2026-03-02"})]
+    assert [adds_up(rows) for rows in split] == [(5, 0, 0), (-5, 100_405, 258)]
+    assert [row["purchase_number"] for row in every if row["movement"] == "Purchase"] == [
+        str(everything_moved.pk)
+    ]
+    page = browser.get("/settings/credits/movements/", {"kind": "settle"}).content.decode()
+    assert "<strong>4</strong> movements: left –, held −9." in page
+    page = browser.get("/settings/credits/movements/").content.decode()
+    assert "They add up to <strong>0</strong> left and <strong>100,405</strong> held" in page
+    assert "held, with <strong>258</strong> owed." in page
