@@ -111,6 +111,13 @@ class SeriesOver(Conflict):
     message = "This one has ended. Use it again as a new draft instead."
 
 
+class OccurrenceGone(Conflict):
+    """Only an occurrence that is still to come can be skipped or brought back."""
+
+    code = "occurrence_gone"
+    message = "Nothing of this goes out on that day any more. Reload the page to see what comes."
+
+
 class SeriesNotPaused(Conflict):
     """Only what is paused can be resumed."""
 

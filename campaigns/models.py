@@ -212,6 +212,12 @@ class Series(models.Model):
         blank=True,
         help_text="Of its people when last looked: time zones each may be in, as lists.",
     )
+    skipped_on = ArrayField(
+        models.DateField(),
+        default=list,
+        blank=True,
+        help_text="Days of the rule on which nothing goes out.",
+    )
     next_on = models.DateField(null=True, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
@@ -259,11 +265,14 @@ class Series(models.Model):
         wall = self.wall_on(day)
         return min(max(wall_moment(wall, zone) for zone in zones) for zones in clocks)
 
-    def days_to_come(self, *, most: int) -> list[date]:
-        """The days of occurrences to come; none while it is paused or over."""
-        if self.next_on is None or self.state != SeriesState.RUNNING:
+    def days_between(self, first: date, last: date, *, most: int = 100) -> list[date]:
+        """Days to come of the rule, from `first` to `last`, the skipped ones too."""
+        if self.next_on is None:
             return []
-        return self.rule.days_between(self.next_on, date.max, most=most)
+        begin = max(first, min([self.next_on, *self.skipped_on]))
+        skipped = set(self.skipped_on)
+        found = self.rule.days_between(begin, last, most=most)
+        return [day for day in found if day >= self.next_on or day in skipped]
 
     def move_anew(self, *, since: datetime, rule: Rule, made_on: date | None) -> None:
         """Take over a rule and set the next occurrence; days that were skipped stay so.
@@ -273,16 +282,11 @@ class Series(models.Model):
             rule: What holds from now on.
             made_on: The day of the newest occurrence that was made, which is not made again.
         """
-        state, held = self.state, self.next_on
-        self.move_on(since=since, after=made_on)
-        is_skipped = held is not None and self.next_on is not None and self.next_on < held
-        self.state = state
         self.rule_set(rule)
-        after = held - timedelta(days=1) if held is not None and is_skipped else made_on
-        self.move_on(since=since, after=after)
+        self.move_on(since=since, after=made_on)
 
     def move_on(self, *, since: datetime | None = None, after: date | None = None) -> None:
-        """Set the next occurrence: the first not before a moment, and after a day.
+        """Set the next occurrence: the first not before a moment, after a day, and not skipped.
 
         Without one it has ended. Stores nothing.
         """
@@ -293,9 +297,15 @@ class Series(models.Model):
             starts.append(here - timedelta(days=2 if self.is_local else 0))
         if after is not None:
             starts.append(after + timedelta(days=1))
-        day = self.rule.next_day(since=max(starts))
-        while day is not None and since is not None and self.moment_on(day) < since:
-            day = self.rule.next_day(since=day + timedelta(days=1))
+        skipped = set(self.skipped_on)
+        day = next(
+            (
+                day
+                for day in self.rule.days(since=max(starts))
+                if day not in skipped and (since is None or self.moment_on(day) >= since)
+            ),
+            None,
+        )
         self.next_on = day
         self.next_at = self.moment_on(day) if day is not None else None
         if day is None:

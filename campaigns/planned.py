@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
+from django.utils.timezone import localdate
 
 from accounts.models import Account, User
 from campaigns.choices import ApprovalState, BlastState, SeriesState
@@ -22,12 +23,16 @@ from messaging.timetable import wall_moment
 
 @dataclass(frozen=True)
 class CalendarEntry:
-    """A blast on a day of the calendar; `at` is aware, or naive on recipients' own clocks."""
+    """A blast on a day of the calendar; `at` is aware, or naive on recipients' own clocks.
+
+    `occurs_on` is the day of an occurrence that is to come, or was skipped (state "skipped").
+    """
 
     at: datetime
     blast: Blast
     state: str
     words: str
+    occurs_on: date | None = None
 
 
 def calendar_days(
@@ -48,8 +53,10 @@ def calendar_days(
         | Q(batch=None, scheduled_at__gte=begin, scheduled_at__lt=end)
         | Q(batch=None, local_on__gte=first, local_on__lte=last)
     )
-    series = Series.objects.filter(account=account, next_on__lte=last).exclude(
-        state=SeriesState.ENDED
+    series = Series.objects.filter(
+        Q(next_on__lte=last) | ~Q(skipped_on=[]),
+        account=account,
+        state__in=(SeriesState.RUNNING, SeriesState.PAUSED),
     )
     if campaign is not None:
         blasts, series = blasts.filter(campaign=campaign), series.filter(blast__campaign=campaign)
@@ -59,7 +66,7 @@ def calendar_days(
         *(
             _occurrence_entry(one, day)
             for one in series.select_related("blast", "account")
-            for day in one.rule.days_between(max(one.next_on or first, first), last)
+            for day in one.days_between(first, last)
         ),
     ]:
         days.setdefault(_clock(entry.at, zone).date(), []).append(entry)
@@ -79,6 +86,19 @@ def calendar_counts(days: Mapping[date, Sequence[CalendarEntry]]) -> dict[str, i
     }
 
 
+def occurrences_to_come(
+    days: Mapping[date, Sequence[CalendarEntry]],
+) -> list[CalendarEntry]:
+    """Of blasts that repeat, the skipped ones too, the next first; none whose time has passed."""
+    today = localdate()
+    return [
+        entry
+        for day in sorted(days)
+        for entry in days[day]
+        if entry.occurs_on is not None and entry.occurs_on >= today
+    ]
+
+
 def blasts_movable(*, account: Account, most: int) -> QuerySet[Blast]:
     """What another day can be chosen for: schedules and planned drafts, the next first."""
     waiting = blasts_list(account=account).filter(
@@ -96,7 +116,10 @@ def _calendar_entry(blast: Blast) -> CalendarEntry:
 
 def _occurrence_entry(series: Series, day: date) -> CalendarEntry:
     at = series.wall_on(day) if series.is_local else series.moment_on(day)
-    return CalendarEntry(at, series.blast, series.state, _words(series, is_local=series.is_local))
+    if day in series.skipped_on:
+        return CalendarEntry(at, series.blast, "skipped", "Skipped", day)
+    words = _words(series, is_local=series.is_local)
+    return CalendarEntry(at, series.blast, series.state, words, day)
 
 
 def _words(thing: Blast | Series, *, is_local: bool) -> str:

@@ -36,6 +36,7 @@ urlpatterns = [
     path("campaigns/calendar", calendar.blast_calendar, name="blast_calendar"),
     path("campaigns/calendar/copy", calendar.blast_copy, name="blast_copy"),
     path("campaigns/calendar/move", calendar.blast_move, name="blast_move"),
+    path("campaigns/calendar/skip", series.blast_occurrence, name="blast_occurrence"),
     path("campaigns/calendar/crowded", calendar.blast_crowds, name="blast_crowds"),
     path("campaigns/<int:pk>/again", campaigns.campaign_again, name="campaign_again"),
     path("campaigns/approvals", approvals.approval_list, name="approval_list"),

@@ -86,14 +86,26 @@ class SeriesSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Series
-        fields = ["state", "next_on", "next_at", *RULE]
+        fields = ["state", "next_on", "next_at", "skipped_on", *RULE]
         read_only_fields = fields
 
 
 class SeriesActSerializer(StrictFields, serializers.Serializer):
     """What to do with a series."""
 
-    act = serializers.ChoiceField(choices=["pause", "resume", "skip", "stop"])
+    act = serializers.ChoiceField(choices=["pause", "resume", "skip", "unskip", "stop"])
+    on = serializers.DateField(
+        required=False,
+        help_text="The day to skip (left out: the next one), or to bring back with `unskip`.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A day goes with the acts that are about one."""
+        if attrs["act"] == "unskip" and "on" not in attrs:
+            raise serializers.ValidationError({"on": "Give the day to bring back."})
+        if attrs["act"] not in ("skip", "unskip") and "on" in attrs:
+            raise serializers.ValidationError({"on": "A day goes with skip and unskip only."})
+        return attrs
 
 
 class ApprovalSerializer(serializers.ModelSerializer):

@@ -294,7 +294,7 @@ class BlastViewSet(
     @extend_schema(request=SeriesActSerializer, responses=BlastSerializer)
     @action(detail=True, methods=["post"])
     def series(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Pause a repeating blast, resume it, skip its next occurrence, or stop it for good."""
+        """Pause a repeating blast, resume it, skip an occurrence or bring it back, or stop it."""
         blast = self.get_object()
         form = SeriesActSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -304,9 +304,15 @@ class BlastViewSet(
             "pause": services.series_pause,
             "resume": services.series_resume,
             "skip": services.series_skip,
+            "unskip": services.series_unskip,
             "stop": services.series_stop,
         }[form.validated_data["act"]]
-        change(account=calling_account(request), actor=calling_user(request), series=blast.repeats)
+        change(
+            account=calling_account(request),
+            actor=calling_user(request),
+            series=blast.repeats,
+            **({"day": form.validated_data["on"]} if "on" in form.validated_data else {}),
+        )
         return self._fresh(blast)
 
     @extend_schema(request=ApprovalActSerializer, responses=ApprovalSerializer)

@@ -33,10 +33,10 @@ from campaigns.services.series import (
     series_make_due,
     series_pause,
     series_resume,
-    series_skip,
     series_start,
     series_stop,
 )
+from campaigns.services.skipping import series_skip, series_unskip
 from campaigns.services.testing import blast_test
 from campaigns.services.texts import text_approve, text_delete, text_save
 
@@ -71,6 +71,7 @@ __all__ = [
     "series_skip",
     "series_start",
     "series_stop",
+    "series_unskip",
     "text_approve",
     "text_delete",
     "text_save",

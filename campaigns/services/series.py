@@ -1,4 +1,4 @@
-"""Blasts that repeat: started, changed, held, skipped, ended, and their occurrences made.
+"""Blasts that repeat: started, changed, held, ended, and their occurrences made.
 
 The blast that repeats is a pattern and is never sent itself; each occurrence is a copy of it with
 its own report, made when its time comes: with local times, that of the first of its people.
@@ -116,7 +116,7 @@ def series_start(*, account: Account, actor: User | None, blast: Blast, rule: Ru
         blast.sent_by, blast.estimated_credits = actor, estimate.credits
         blast.updated_at = moment
         blast.save()
-        _audit(account, actor, "series.started", series)
+        series_audit(account, actor, "series.started", series)
     return series
 
 
@@ -133,7 +133,7 @@ def series_change(*, account: Account, actor: User | None, series: Series, rule:
     Locks: the blast's row, then the series'.
     """
     _check(rule)
-    series = _locked(account, series)
+    series = series_locked(account, series)
     if series.state == SeriesState.ENDED:
         raise SeriesOver
     _move_anew(series, rule)
@@ -141,7 +141,7 @@ def series_change(*, account: Account, actor: User | None, series: Series, rule:
         raise SeriesNeverDue
     series.save()
     void_if_rewritten(account, actor, series.blast)
-    _audit(account, actor, "series.changed", series)
+    series_audit(account, actor, "series.changed", series)
     return series
 
 
@@ -154,13 +154,13 @@ def series_pause(*, account: Account, actor: User | None, series: Series) -> Ser
 
     Locks: the blast's row, then the series'.
     """
-    series = _locked(account, series)
+    series = series_locked(account, series)
     if series.state == SeriesState.ENDED:
         raise SeriesOver
     if series.state == SeriesState.RUNNING:
         series.state = SeriesState.PAUSED
         series.save(update_fields=["state"])
-        _audit(account, actor, "series.paused", series)
+        series_audit(account, actor, "series.paused", series)
     return series
 
 
@@ -173,32 +173,13 @@ def series_resume(*, account: Account, actor: User | None, series: Series) -> Se
 
     Locks: the blast's row, then the series'.
     """
-    series = _locked(account, series)
+    series = series_locked(account, series)
     if series.state != SeriesState.PAUSED:
         raise SeriesNotPaused
     series.state = SeriesState.RUNNING
     _move_anew(series, series.rule)
     series.save()
-    _audit(account, actor, "series.resumed", series)
-    return series
-
-
-@transaction.atomic
-def series_skip(*, account: Account, actor: User | None, series: Series) -> Series:
-    """Leave the next occurrence out.
-
-    Raises:
-        SeriesOver: there is no next one.
-
-    Locks: the blast's row, then the series'.
-    """
-    series = _locked(account, series)
-    if series.state == SeriesState.ENDED or series.next_on is None:
-        raise SeriesOver
-    skipped = series.next_on
-    series.move_on(after=skipped)
-    series.save()
-    _audit(account, actor, "series.skipped", series, day=skipped.isoformat())
+    series_audit(account, actor, "series.resumed", series)
     return series
 
 
@@ -208,11 +189,11 @@ def series_stop(*, account: Account, actor: User | None, series: Series) -> Seri
 
     Locks: the blast's row, then the series'.
     """
-    series = _locked(account, series)
+    series = series_locked(account, series)
     if series.state != SeriesState.ENDED:
         series.state, series.next_on, series.next_at = SeriesState.ENDED, None, None
         series.save()
-        _audit(account, actor, "series.ended", series)
+        series_audit(account, actor, "series.ended", series)
     return series
 
 
@@ -254,9 +235,10 @@ def _make(series_id: int, moment: datetime) -> bool:
         return False
     made = not is_missed and _occurrence(series, at)
     series.move_on(after=day)
+    series.skipped_on = [skipped for skipped in series.skipped_on if skipped > day]
     series.save()
     action = "series.missed" if is_missed else "series.occurred"
-    _audit(series.account, series.blast.sent_by, action, series, day=day.isoformat())
+    series_audit(series.account, series.blast.sent_by, action, series, day=day.isoformat())
     return made
 
 
@@ -328,8 +310,14 @@ def _check(rule: Rule) -> None:
         raise RuleInvalid("weekdays", "Weekdays are 0 (Monday) to 6 (Sunday).")
 
 
-def _locked(account: Account, series: Series) -> Series:
-    """The account's series and its pattern, both rows locked until the transaction ends."""
+def series_locked(account: Account, series: Series) -> Series:
+    """The account's series and its pattern, both rows locked until the transaction ends.
+
+    Raises:
+        NotFound: it is not the account's.
+
+    Locks: the blast's row, then the series'.
+    """
     found = (
         Series.objects.select_for_update(of=("self", "blast"))
         .select_related("blast", "account")
@@ -341,7 +329,10 @@ def _locked(account: Account, series: Series) -> Series:
     return found
 
 
-def _audit(account: Account, actor: User | None, action: str, series: Series, **data: str) -> None:
+def series_audit(
+    account: Account, actor: User | None, action: str, series: Series, **data: str
+) -> None:
+    """Write down what was done to a series, with its rule and when the next goes out."""
     data["rule"] = series.rule.words()
     if series.next_at is not None:
         data["next"] = series.next_at.isoformat()

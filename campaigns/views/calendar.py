@@ -85,6 +85,7 @@ def blast_calendar(request: AccountRequest) -> HttpResponse:
             (one, colours[one.pk])
             for one in Campaign.objects.filter(account=request.account, pk__in=ids).order_by("pk")
         ],
+        "occurrences": planned.occurrences_to_come(inside),
         "movable": planned.blasts_movable(account=request.account, most=_OFFERED),
         "copies": blasts.order_by("-id")[:_OFFERED],
     }

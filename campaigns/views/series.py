@@ -1,45 +1,91 @@
 """A blast that repeats: its rule, what comes next, what it sent, and how to hold it."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.timezone import localdate
 from django.views.decorators.http import require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from campaigns import planned, selectors, services
+from campaigns.choices import SeriesState
 from campaigns.composing import compose
 from campaigns.models import Blast, Series
+from campaigns.views.calendar import read_date
+from common.clock import now
 from common.errors import DomainError
 
-_ACTS = {
+_Change = Callable[..., Series]
+_ACTS: Final[dict[str, tuple[_Change, str]]] = {
     "pause": (services.series_pause, "Paused. Nothing goes out until you resume it."),
     "resume": (services.series_resume, "It goes on."),
-    "skip": (services.series_skip, "The next one is skipped."),
     "stop": (services.series_stop, "It has ended. What was sent keeps its reports."),
 }
+_DAY_ACTS: Final[dict[str, tuple[_Change, str]]] = {
+    "skip": (services.series_skip, "Nothing goes out on {day}."),
+    "unskip": (services.series_unskip, "It goes out on {day} after all."),
+}
 _SHOWN = 20
+_TO_COME = 10
+
+
+@dataclass(frozen=True)
+class Coming:
+    """An occurrence to come: its day, what clocks show then, when the first is texted."""
+
+    day: date
+    wall: datetime
+    moment: datetime
+    is_skipped: bool
 
 
 @requires(Role.MARKETER)
 @require_POST
 def blast_series(request: AccountRequest, pk: int) -> HttpResponse:
-    """Pause, resume, skip the next, or stop: `act` in the form."""
+    """Pause, resume or stop: `act` in the form; or skip and unskip of the day `on`."""
     blast = owned(Blast.objects.all(), request.account, pk=pk)
+    _act(request, blast, request.POST.get("act", ""), read_date(request.POST.get("on", "")))
+    return redirect("blast_report", blast.pk)
+
+
+@requires(Role.MARKETER)
+@require_POST
+def blast_occurrence(request: AccountRequest) -> HttpResponse:
+    """From the calendar, skip or unskip an `occurrence`: `<blast>:<day>` in the form."""
+    pk, _, on = request.POST.get("occurrence", "").partition(":")
+    day = read_date(on)
+    blast = owned(Blast.objects.all(), request.account, pk=int(pk) if pk.isdecimal() else 0)
+    act = request.POST.get("act", "")
+    _act(request, blast, act if act in _DAY_ACTS else "", day)
+    return redirect(f"{reverse('blast_calendar')}{f'?month={day:%Y-%m}' if day else ''}")
+
+
+def _act(request: AccountRequest, blast: Blast, act: str, day: date | None) -> None:
     series = Series.objects.filter(blast=blast).first()
-    act = _ACTS.get(request.POST.get("act", ""))
-    if series is None or act is None:
-        return redirect("blast_report", blast.pk)
-    change, words = act
+    if series is None:
+        return
+    who: dict[str, Any] = {"account": request.account, "actor": request.user, "series": series}
     try:
-        change(account=request.account, actor=request.user, series=series)
+        if act in _ACTS:
+            change, words = _ACTS[act]
+            change(**who)
+        elif act in _DAY_ACTS and day is not None:
+            change, words = _DAY_ACTS[act]
+            change(**who, day=day)
+            words = words.format(day=f"{day:%a} {day.day} {day:%b %Y}")
+        else:
+            return
     except DomainError as error:
         messages.error(request, error.message)
     else:
         messages.success(request, words)
-    return redirect("blast_report", blast.pk)
 
 
 def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
@@ -49,9 +95,7 @@ def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
     return {
         "blast": blast,
         "series": series,
-        "next": [
-            (series.wall_on(day), series.moment_on(day)) for day in series.days_to_come(most=5)
-        ],
+        "coming": _coming(series),
         "rows": planned.occurrence_rows(series=series, most=_SHOWN),
         "groups": groups,
         "sender": blast.sender or selectors.senders_list(account=request.account).first(),
@@ -62,3 +106,15 @@ def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
             media_ids=blast.media_ids,
         ),
     }
+
+
+def _coming(series: Series) -> list[Coming]:
+    """The next occurrences; those that are skipped stand in their place."""
+    if series.state not in (SeriesState.RUNNING, SeriesState.PAUSED):
+        return []
+    moment = now()
+    found = [
+        Coming(day, series.wall_on(day), series.moment_on(day), day in series.skipped_on)
+        for day in series.days_between(localdate(), date.max, most=_TO_COME)
+    ]
+    return [one for one in found if one.moment >= moment]

@@ -319,6 +319,7 @@ def test_the_api_repeats_and_holds(api: Any, draft: Blast) -> None:
         "state": "running",
         "next_on": "2026-12-31",
         "next_at": "2026-12-31T14:30:00Z",
+        "skipped_on": [],
         "every": "month",
         "at": "09:30:00",
         "starts_on": "2026-12-31",

@@ -62,6 +62,7 @@ ROLES = {
     "blast_calendar": VIEWER,
     "blast_copy": MARKETER,
     "blast_move": MARKETER,
+    "blast_occurrence": MARKETER,
     "blast_crowds": VIEWER,
     "blast_series": MARKETER,
     "approval_list": MARKETER,

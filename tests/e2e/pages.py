@@ -132,6 +132,7 @@ ACTIONS = frozenset(
         "blast_duplicate",
         "blast_group",
         "blast_move",
+        "blast_occurrence",
         "blast_pause",
         "blast_resume",
         "blast_retry",
