@@ -4,15 +4,17 @@ from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods
 
 from accounts import selectors, services
 from accounts.access import AccountRequest, requires
+from accounts.account_form import SECTIONS, AccountForm
 from accounts.choices import Role
-from accounts.forms import AccountForm, ProfileForm
+from accounts.forms import ProfileForm
 from common.errors import DomainError
 from common.pagination import keyset_page
 from common.templatetags.ui import exact, num
@@ -33,20 +35,30 @@ def settings_index(request: AccountRequest) -> HttpResponse:
 @requires(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
 def account_settings(request: AccountRequest) -> HttpResponse:
-    """Name, zone, quiet hours, consent, automatic answers."""
-    form = AccountForm(request.POST or None, instance=request.account)
-    if request.method == "POST" and form.is_valid():
+    """All settings of the account, one `section` saved at a time; `saved` says which was."""
+    asked = SECTIONS.get(request.POST.get("section", ""))
+    if request.method == "POST" and asked is None:
+        raise Http404("There is no such section.")
+    posted = AccountForm(request.POST, instance=request.account, section=asked) if asked else None
+    if posted is not None and posted.is_valid():
         try:
             services.account_update(
-                account=request.account, actor=request.user, **form.cleaned_data
+                account=request.account, actor=request.user, **posted.cleaned_data
             )
         except DomainError as error:
             for name, sentence in error.fields.items():
-                form.add_error(name, sentence)
+                posted.add_error(name, sentence)
         else:
-            messages.success(request, "Saved.")
-            return redirect("account_settings")
-    return render(request, "accounts/account_settings.html", {"form": form})
+            name = posted.section.name
+            return redirect(f"{reverse('account_settings')}?saved={name}#{name}")
+    forms = [
+        posted
+        if posted is not None and section is asked
+        else AccountForm(instance=request.account, section=section)
+        for section in SECTIONS.values()
+    ]
+    context = {"forms": forms, "saved": request.GET.get("saved", "")}
+    return render(request, "accounts/account_settings.html", context)
 
 
 @requires(Role.VIEWER)

@@ -17,31 +17,41 @@ pytestmark = pytest.mark.django_db
 Browse = Callable[[User], Client]
 
 SETTINGS = {
-    "name": "Alice's Roses",
-    "brand": "Roses",
-    "timezone": "Europe/Berlin",
-    "default_country": "DE",
-    "quiet_start": "20:30",
-    "quiet_end": "09:00",
-    "requires_consent": "on",
-    "approval_over_people": "0",
-    "help_text": "Call us.",
-    "attribution_hours": "48",
-    "cap_texts": "2",
-    "cap_days": "14",
-    "monthly_budget_credits": "5000",
-    "low_balance_credits": "300",
-    "keep_bodies_days": "90",
-    "keep_events_days": "60",
+    "business": {"name": "Alice's Roses", "timezone": "Europe/Berlin", "default_country": "DE"},
+    "texting": {
+        "quiet_start": "20:30",
+        "quiet_end": "09:00",
+        "cap_texts": "2",
+        "cap_days": "14",
+        "attribution_hours": "48",
+    },
+    "consent": {"requires_consent": "on", "consent_wording": "Asked at the till."},
+    "approval": {
+        "requires_approval": "on",
+        "approval_over_people": "12",
+        "template_rule": "marketers",
+    },
+    "credits": {"monthly_budget_credits": "5000", "low_balance_credits": "300"},
+    "answers": {"brand": "Roses", "help_text": "Call us."},
+    "keeping": {"keep_bodies_days": "90", "keep_events_days": "60"},
 }
+
+
+def save(browser: Client, section: str, **changes: str) -> Any:
+    """A section filled in and saved."""
+    return browser.post("/settings/account/", {"section": section, **SETTINGS[section], **changes})
 
 
 def test_settings_are_changed_and_the_trail_says_what(
     account: Account, alice: User, logged_in: Browse
 ) -> None:
-    answer = logged_in(alice).post("/settings/account/", SETTINGS)
+    browser = logged_in(alice)
 
-    assert answer.status_code == 302
+    answers = [save(browser, section) for section in SETTINGS]
+
+    assert [answer.headers["Location"] for answer in answers] == [
+        f"/settings/account/?saved={section}#{section}" for section in SETTINGS
+    ]
     account.refresh_from_db()
     assert (account.name, account.brand, account.timezone) == (
         "Alice's Roses",
@@ -54,7 +64,11 @@ def test_settings_are_changed_and_the_trail_says_what(
     assert account.monthly_budget_credits == 5000
     assert account.low_balance_credits == 300
     assert (account.keep_bodies_days, account.keep_events_days) == (90, 60)
-    event = AuditEvent.objects.get(action="account.changed")
+    assert (account.requires_approval, account.approval_over_people) == (True, 12)
+    assert (account.template_rule, account.consent_wording) == ("marketers", "Asked at the till.")
+    trail = AuditEvent.objects.filter(action="account.changed").order_by("pk")
+    assert [set(event.data) for event in trail] == [set(fields) for fields in SETTINGS.values()]
+    event = trail[0]
     assert event.data["timezone"] == ["America/New_York", "Europe/Berlin"]
     assert account.default_country == "DE"
     assert event.data["default_country"] == ["US", "DE"]
@@ -81,7 +95,7 @@ def test_own_keywords_are_kept_once_each_and_the_trail_reads_well(
 ) -> None:
     words = {"stop_words": "basta,  no  more , basta", "start_words": "rejoin"}
 
-    logged_in(alice).post("/settings/account/", SETTINGS | words)
+    save(logged_in(alice), "answers", **words)
 
     account.refresh_from_db()
     assert (account.stop_words, account.start_words) == (["basta", "no more"], ["rejoin"])
@@ -93,36 +107,61 @@ def test_saving_the_same_again_leaves_no_trail(
     account: Account, alice: User, logged_in: Browse
 ) -> None:
     browser = logged_in(alice)
-    browser.post("/settings/account/", SETTINGS)
-    browser.post("/settings/account/", SETTINGS)
+    save(browser, "business")
+    save(browser, "business")
 
     assert AuditEvent.objects.filter(action="account.changed").count() == 1
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("section", "wrong"),
     [
-        {"timezone": "Mars"},
-        {"default_country": "ZZ"},
-        {"attribution_hours": "0"},
-        {"name": ""},
-        {"quiet_start": "25:00"},
-        {"stop_words": "!!!"},
-        {"keep_bodies_days": "29"},
-        {"keep_bodies_days": "3651"},
-        {"keep_events_days": "29"},
-        {"start_words": "x" * 41},
-        {"stop_words": ",".join(f"word{n}" for n in range(31))},
+        ("business", {"timezone": "Mars"}),
+        ("business", {"default_country": "ZZ"}),
+        ("business", {"name": ""}),
+        ("texting", {"attribution_hours": "0"}),
+        ("texting", {"quiet_start": "25:00"}),
+        ("credits", {"monthly_budget_credits": "-1"}),
+        ("credits", {"low_balance_credits": "2147483648"}),
+        ("approval", {"approval_over_people": "-1"}),
+        ("answers", {"stop_words": "!!!"}),
+        ("answers", {"start_words": "x" * 41}),
+        ("answers", {"stop_words": ",".join(f"word{n}" for n in range(31))}),
+        ("keeping", {"keep_bodies_days": "29"}),
+        ("keeping", {"keep_bodies_days": "3651"}),
+        ("keeping", {"keep_events_days": "29"}),
     ],
 )
 def test_impossible_settings_change_nothing(
-    account: Account, alice: User, logged_in: Browse, wrong: dict[str, str]
+    account: Account, alice: User, logged_in: Browse, section: str, wrong: dict[str, str]
 ) -> None:
-    answer = logged_in(alice).post("/settings/account/", {**SETTINGS, **wrong})
+    before = Account.objects.values().get(pk=account.pk)
 
-    assert b"field-error" in answer.content
-    assert Account.objects.get(pk=account.pk).name == "Alice's Flowers"
+    answer = save(logged_in(alice), section, **wrong)
+
+    assert answer.content.count(b"field-error") == 1
+    assert Account.objects.values().get(pk=account.pk) == before
     assert not AuditEvent.objects.filter(action="account.changed").exists()
+
+
+def test_a_section_saves_its_own_and_says_so(
+    account: Account, alice: User, logged_in: Browse
+) -> None:
+    browser = logged_in(alice)
+    Account.objects.filter(pk=account.pk).update(low_balance_credits=77)
+
+    done = browser.post(
+        "/settings/account/",
+        {"section": "keeping", **SETTINGS["keeping"], "low_balance_credits": "1", "name": "Other"},
+    )
+    page = browser.get(done.headers["Location"]).content.decode()
+
+    account.refresh_from_db()
+    assert (account.keep_bodies_days, account.low_balance_credits) == (90, 77)
+    assert account.name == "Alice's Flowers"
+    assert page.count('role="status"') == 1
+    assert page.index('id="keeping"') < page.index('role="status"')
+    assert browser.post("/settings/account/", SETTINGS["keeping"]).status_code == 404
 
 
 def test_a_country_without_phone_numbers_is_refused(account: Account, alice: User) -> None:
@@ -135,7 +174,7 @@ def test_a_country_without_phone_numbers_is_refused(account: Account, alice: Use
 
 
 def test_a_marketer_changes_no_settings(account: Account, bob: User, logged_in: Browse) -> None:
-    answer = logged_in(bob).post("/settings/account/", SETTINGS)
+    answer = save(logged_in(bob), "business")
 
     assert answer.status_code == 403
     assert Account.objects.get(pk=account.pk).name == "Alice's Flowers"

@@ -87,10 +87,21 @@ def test_links_in_mail_do_not_follow_the_host_header(settings: Any) -> None:
     assert all("evil.example" not in letter.body for letter in mail.outbox)
 
 
-def test_a_zone_nobody_knows_is_no_reason_to_refuse() -> None:
-    _sign_up(Client(), timezone="Mars/Olympus")
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "Etc/UTC", ""])
+def test_a_zone_nobody_knows_is_no_reason_to_refuse(zone: str) -> None:
+    _sign_up(Client(), timezone=zone)
 
-    assert Account.objects.get().timezone == "America/New_York"
+    assert Account.objects.get().timezone == "UTC"
+
+
+def test_the_zone_is_shown_and_chosen_at_sign_up() -> None:
+    page = Client().get("/auth/signup/").content.decode()
+    wrong = _sign_up(Client(), name="").content.decode()
+
+    assert '<option value="UTC" selected>' in page
+    assert '<option value="America/Denver" selected>' in wrong
+    # What was chosen stays: only a fresh form takes the device's.
+    assert ("resolvedOptions" in page, "resolvedOptions" in wrong) == (True, False)
 
 
 def test_line_breaks_in_names_reach_no_subject() -> None:
