@@ -1,6 +1,7 @@
 """What tests of this app share: logged-in browsers, and limits that start at nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -8,7 +9,9 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.choices import Role
-from accounts.models import Account, Membership, User
+from accounts.models import Account, Membership, Package, Purchase, User
+from tests.accounts.purchasing import SECRET
+from tests.accounts.stripe_stand_in import StripeStandIn, stand_in
 
 
 @pytest.fixture(autouse=True)
@@ -45,4 +48,36 @@ def verify(user: User) -> None:
     """As if the user had opened the link in the mail."""
     EmailAddress.objects.update_or_create(
         user=user, email=user.email, defaults={"primary": True, "verified": True}
+    )
+
+
+@pytest.fixture
+def stripe(settings: Any) -> Iterator[StripeStandIn]:
+    """The stand-in, with this process' keys set for it."""
+    with stand_in() as server:
+        settings.STRIPE_SECRET_KEY = "sk_test_stand_in"
+        settings.STRIPE_WEBHOOK_SECRET = SECRET
+        settings.STRIPE_API_BASE_URL = server.base_url
+        yield server
+
+
+@pytest.fixture
+def package(db: None) -> Package:
+    """2,500 credits for 50 dollars."""
+    return Package.objects.create(name="Shop", credits=2500, price_cents=5000)
+
+
+@pytest.fixture
+def purchase(account: Account, alice: User) -> Purchase:
+    """The one that the recorded payloads are about, not paid yet."""
+    return Purchase.objects.create(
+        account=account,
+        name="Shop",
+        credits=2500,
+        price_cents=5000,
+        currency="usd",
+        reference="ref-of-the-recording",
+        request_key="form",
+        session_id="cs_test_a1fWqcm2Yb0Tz9dLk3",
+        created_by=alice,
     )

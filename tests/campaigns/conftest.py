@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import Account, User
 from accounts.services import apikey_create
 from campaigns import services
-from campaigns.models import Blast, Campaign
+from campaigns.models import Approval, Blast, Campaign
 from contacts.choices import ConsentSource
 from contacts.models import Contact, Group, GroupMember
 from contacts.services import consent_revoke
@@ -88,3 +88,18 @@ def people(account: Account, name: str, first_names: tuple[str, ...]) -> Group:
         if index == 1:
             consent_revoke(account=account, phone=contact.phone, source=ConsentSource.KEYWORD)
     return group
+
+
+@pytest.fixture
+def needs_two(account: Account) -> None:
+    """Every blast of Alice's account needs a second person."""
+    account.requires_approval = True
+    account.save()
+
+
+@pytest.fixture
+def asked(account: Account, alice: User, draft: Blast, needs_two: None) -> Approval:
+    """Alice asked for her draft: six people, five credits."""
+    return services.approval_request(
+        account=account, actor=alice, blast=draft, note="For Friday, please"
+    )
