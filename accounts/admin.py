@@ -59,10 +59,14 @@ class MembershipInline(ReadOnly, admin.TabularInline):
     fields = ("user", "role", "created_at")
 
 
+# More at once is a typing error, and a few of them would be more than a column holds.
+GRANT_LIMIT = 1_000_000_000
+
+
 class CreditsForm(ActionForm):
     """What the act "give credits" needs."""
 
-    credits = IntegerField(required=False, min_value=1, label="Credits")
+    credits = IntegerField(required=False, min_value=1, max_value=GRANT_LIMIT, label="Credits")
     note = CharField(required=False, max_length=200, label="Why")
     # Sent once a page: a form that is posted twice gives once.
     once = CharField(required=False, initial=secret_token, widget=HiddenInput)
@@ -111,7 +115,8 @@ class AccountAdmin(ReadOnly, admin.ModelAdmin):
         form.fields["action"].choices = [("give_credits", "")]  # type: ignore[attr-defined]
         credits = form.cleaned_data.get("credits") if form.is_valid() else None
         if not credits:
-            self.message_user(request, "Say how many credits.", messages.ERROR)
+            words = f"Say how many credits, 1 to {GRANT_LIMIT:,}."
+            self.message_user(request, words, messages.ERROR)
             return
         for account in queryset:
             services.credits_grant(

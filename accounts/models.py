@@ -407,7 +407,8 @@ class Dispute(models.Model):
 
     dispute_id = models.CharField(max_length=120, unique=True)
     payment_id = models.CharField(max_length=120, db_index=True)
-    amount_cents = models.PositiveIntegerField()
+    # Of another system's payment perhaps, in a currency of many small units.
+    amount_cents = models.PositiveBigIntegerField()
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=7, choices=DisputeState.choices)
     created_at = models.DateTimeField(default=now)

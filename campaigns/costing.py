@@ -75,7 +75,7 @@ def _people(figures: Figures, reasons: Iterable[tuple[str, str, int]]) -> str:
     if figures.pending or figures.unknown:
         said.append("not everybody has been texted yet")
     if not said:
-        return "The list or its values changed between the estimate and the send."
+        return "The list, its values or a price changed between the estimate and the send."
     return "; ".join(said)[:1].upper() + "; ".join(said)[1:] + "."
 
 

@@ -32,7 +32,9 @@ class Budget:
 
     def left(self) -> int:
         """Credits that may still be reserved; below 0 where the limit was lowered. One query."""
-        used = self.batches.aggregate(used=Sum(F("credits_reserved") - F("credits_released")))
+        used = self.batches.aggregate(
+            used=Sum(F("credits_reserved") - F("credits_released") + F("credits_adjusted"))
+        )
         return self.limit_credits - (used["used"] or 0)
 
 
@@ -119,7 +121,7 @@ def rooms_read(found: Iterable[tuple[Budget, list[Asked]]]) -> tuple[Rooms, set[
     """What tight budgets have left, and the batches that must wait for another one's window.
 
     The caller holds the advisory lock of their accounts, so that no two windows count the same
-    room. Four queries a budget.
+    room. Five queries a budget.
     """
     rooms, waiting = Rooms(), set[int]()
     for budget, own in found:
@@ -140,8 +142,10 @@ def _used(batch_ids: Iterable[int]) -> int:
     used = totals.aggregate(used=Sum("retried_credits"))["used"] or 0
     tallies = BatchTally.objects.filter(batch__in=batch_ids)
     used += tallies.aggregate(used=Sum("credits"))["used"] or 0
+    batches = Batch.objects.filter(pk__in=batch_ids)
+    used += batches.aggregate(used=Sum("credits_adjusted"))["used"] or 0
     doubtful = tallies.filter(state=MessageState.UNKNOWN, messages__gt=0).values("batch_id")
-    for batch in Batch.objects.filter(pk__in=doubtful):
+    for batch in batches.filter(pk__in=doubtful):
         prices = Prices(batch.prices)
         rows = batch.messages.filter(state=MessageState.UNKNOWN).values_list("phone", "segments")
         used += sum(prices.credits(phone, segments) for phone, segments in rows.iterator())

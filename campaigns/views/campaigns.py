@@ -164,5 +164,8 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
 
 
 def _reserved(blast: Blast) -> int:
-    """Credits its batch used or holds."""
-    return blast.batch.credits_reserved - blast.batch.credits_released if blast.batch else 0
+    """Credits its batch used or holds, as budgets count them."""
+    batch = blast.batch
+    if batch is None:
+        return 0
+    return batch.credits_reserved - batch.credits_released + batch.credits_adjusted

@@ -1,5 +1,7 @@
 """Disputes: the bank has the money, so the credits go, and come again when it is won."""
 
+import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from typing import Any
@@ -9,7 +11,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account, Purchase
 from accounts.selectors import credit_books
-from accounts.services import credits_reserve
+from accounts.services import credits_grant, credits_reserve
 from tests.accounts.purchasing import ASKED, LOST, OPENED, PAID, WON, bought, owes, tell
 from tests.accounts.stripe_stand_in import StripeStandIn
 
@@ -111,3 +113,31 @@ def test_a_payment_and_its_dispute_told_at_once_settle(
 
     assert answers == [204] * 8
     assert owes(account) == (100_000, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_payment_refund_dispute_and_grants_told_at_once_settle(
+    stripe: StripeStandIn, purchase: Purchase, account: Account
+):
+    """A refund before its payment is refused, and told again as Stripe does."""
+
+    def one(name: str) -> int:
+        try:
+            if name == "grant":
+                credits_grant(account=account, credits=10, kind="grant", key="g", actor=None)
+                return 204
+            while (answer := tell(name)) == 409:
+                time.sleep(0.01)
+            return answer
+        finally:
+            connection.close()
+
+    told = [PAID, "charge.refunded-half", OPENED, WON, "grant"] * 4
+    with ThreadPoolExecutor(len(told)) as pool:
+        answers = list(pool.map(one, random.Random(6).sample(told, len(told))))
+
+    assert answers == [204] * 20
+    assert owes(account) == (101_260, 0)
+    assert Purchase.objects.get().back_credits == 1250
+    books = credit_books(account)
+    assert (books.out_of_balance, books.issued) == (0, 101_260)

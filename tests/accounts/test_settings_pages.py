@@ -311,10 +311,13 @@ def test_staff_give_credits_once_for_a_form(account: Account, staff: Client) -> 
     assert Account.objects.get(pk=account.pk).credit_balance == 100_250
 
 
-def test_giving_nothing_is_refused(account: Account, staff: Client) -> None:
-    answer = _act(staff, "give_credits", account, credits="")
+@pytest.mark.parametrize("credits", ["", "0", "-5", "1000000001", "9" * 30, "many"])
+def test_giving_nothing_less_or_beyond_all_measure_is_refused(
+    account: Account, staff: Client, credits: str
+) -> None:
+    answer = _act(staff, "give_credits", account, credits=credits)
 
-    assert b"Say how many credits." in answer.content
+    assert b"Say how many credits, 1 to 1,000,000,000." in answer.content
     assert not CreditEntry.objects.filter(kind="grant").exists()
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 
 from accounts.errors import EmailUnverified, InsufficientCredits
 from accounts.models import Account, CreditEntry, User
+from accounts.services import credits_refund
 from campaigns import services
 from campaigns.choices import BlastState
 from campaigns.errors import (
@@ -29,7 +30,8 @@ from common.errors import DomainError, Invalid, NotFound
 from contacts.models import Group, OptOut
 from messaging.choices import BatchState, MessageState, Priority
 from messaging.errors import BatchOver, BudgetPassed
-from messaging.models import Batch, Chunk, Message, SenderNumber
+from messaging.models import Batch, Chunk, Message, Price, SenderNumber
+from messaging.recounting import differences
 
 LATER = timedelta(hours=1)
 
@@ -287,6 +289,25 @@ def test_a_campaigns_budget_is_asked_when_it_is_scheduled_and_when_it_goes(
     assert draft.state == BlastState.FAILED
     assert "The campaign's budget has 1 left" in draft.state_reason
     assert nothing_was_sent(account)
+
+
+@pytest.mark.parametrize(("left", "state"), [(15, "launched"), (14, "failed")])
+def test_a_price_that_changed_since_the_estimate_is_charged_as_it_is_at_the_launch(
+    account: Account, alice: User, draft: Blast, left: int, state: str
+) -> None:
+    credits_refund(account=account, credits=100_000 - left, key="small", actor=None)
+    schedule(account, alice, draft)
+    Price.objects.create(country="US", credits=3)
+
+    launch(draft)
+
+    draft.refresh_from_db()
+    account.refresh_from_db()
+    assert (draft.state, draft.estimated_credits) == (state, 5)
+    held = 15 if state == "launched" else 0
+    assert (account.credit_balance, account.credit_held) == (left - held, held)
+    assert [batch.credits_reserved for batch in Batch.objects.all()] == ([15] if held else [])
+    assert differences() == []
 
 
 def test_spread_over_several_numbers_its_people_are_texted_from_each(

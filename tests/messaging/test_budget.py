@@ -12,8 +12,9 @@ from campaigns.services.campaigns import campaign_change, campaign_create
 from carriersim.client import Client
 from messaging.budget import Budget
 from messaging.choices import BatchKind
+from messaging.costs import credits_follow
 from messaging.errors import BudgetPassed
-from messaging.models import Batch, Chunk, Message
+from messaging.models import Attempt, Batch, Chunk, Message
 from messaging.sending.claim import claim
 from messaging.services import batch_resume, batch_retry, message_send
 from tests.messaging.conftest import Launch, People, claim_soon, send_all, serve_soon
@@ -99,6 +100,23 @@ def test_trying_again_is_held_to_it_too(
         batch_retry(account=account, actor=None, batch=batch, budgets=[budget(10)])
 
     assert batch_retry(account=account, actor=None, batch=batch, budgets=[budget(11)]) == 1
+
+
+def test_what_the_carrier_counted_otherwise_counts_too(
+    launch: Launch, people: People, account: Account
+):
+    people(5)
+    Account.objects.update(monthly_budget_credits=20)
+    first = launch()
+    send_all()
+    Attempt.objects.update(carrier_segments=3)
+
+    assert credits_follow(first.pk) == 10
+
+    assert budget(20).left() == 5
+    launch(request_key="k2")
+    with pytest.raises(BudgetPassed):
+        launch(request_key="k3")
 
 
 # ---- lowered while a blast runs ------------------------------------------------------------------

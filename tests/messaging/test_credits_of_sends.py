@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import hypothesis
@@ -16,11 +17,15 @@ from accounts.models import Account, CreditEntry, User
 from accounts.selectors import credit_books
 from accounts.services import credits_grant, credits_refund
 from carriersim.client import Client
-from messaging.choices import BatchState
-from messaging.models import Batch, Message
-from messaging.services import batch_cancel
+from messaging.choices import BatchState, MessageState
+from messaging.costs import credits_follow
+from messaging.errors import BatchOver
+from messaging.models import Attempt, Batch, BatchTotals, Message
+from messaging.recounting import differences
+from messaging.services import batch_cancel, batch_retry
 from messaging.services.finish import batches_finish
 from tests.messaging.conftest import Launch, People, send_all, serve_soon
+from tests.messaging.test_retrying import come_back
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +36,8 @@ ACTS = st.lists(
         st.tuples(st.just("launch long"), st.integers(1, 12)),
         st.tuples(st.just("send a window"), st.just(0)),
         st.tuples(st.just("cancel"), st.integers(0, 3)),
+        st.tuples(st.just("try again"), st.integers(0, 3)),
+        st.tuples(st.just("carrier counts"), st.integers(1, 3)),
         st.tuples(st.just("pay back"), st.integers(1, 40)),
         st.tuples(st.just("grant"), st.integers(1, 20)),
     ),
@@ -39,7 +46,7 @@ ACTS = st.lists(
 )
 
 EXAMPLES = hypothesis.settings(
-    max_examples=15,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,
@@ -65,8 +72,11 @@ def assert_balanced(account: Account) -> None:
     for entry in CreditEntry.objects.filter(account=account).order_by("pk"):
         left += entry.available
         assert entry.balance_after == left >= 0
-    messages = Message.objects.filter(account=account)
-    assert books.used == sum(messages.values_list("credits", flat=True))
+    used = sum(Message.objects.filter(account=account).values_list("credits", flat=True))
+    used += sum(BatchTotals.objects.values_list("retried_credits", flat=True))
+    adjusted = CreditEntry.objects.filter(account=account, kind="adjust")
+    assert books.used == used - sum(adjusted.values_list("available", flat=True))
+    assert differences() == []
 
 
 def assert_ended(account: Account) -> None:
@@ -75,8 +85,9 @@ def assert_ended(account: Account) -> None:
     assert account.credit_held == 0
     for batch in Batch.objects.filter(account=account):
         assert batch.credits_reserved == batch.credits_settled + batch.credits_released
-        taken = Message.objects.filter(batch=batch).exclude(credits=0)
-        assert batch.credits_settled == sum(taken.values_list("credits", flat=True))
+        taken = sum(Message.objects.filter(batch=batch).values_list("credits", flat=True))
+        retried = BatchTotals.objects.get(batch=batch).retried_credits
+        assert batch.credits_settled == taken + retried
 
 
 @pytest.fixture
@@ -96,6 +107,16 @@ def act(
         except InsufficientCredits:
             assert not Batch.objects.filter(request_key=f"k{turn}").exists()
 
+    def try_again(number: int) -> None:
+        """The carrier could not reach somebody, and a person has it tried once more."""
+        taken = Message.objects.filter(account=account, state="accepted").order_by("pk")
+        message = taken[number : number + 1].first()
+        if message is None or message.batch is None:
+            return
+        come_back(message, MessageState.UNDELIVERED, "30003")
+        with suppress(InsufficientCredits, BatchOver):
+            batch_retry(account=account, actor=None, batch=message.batch)
+
     def acting(what: str, number: int, turn: int) -> None:
         running = Batch.objects.filter(account=account, state=BatchState.RUNNING).order_by("pk")
         if what == "launch":
@@ -106,6 +127,12 @@ def act(
             serve_soon()
         elif what == "cancel" and running:
             batch_cancel(account=account, actor=None, batch=running[number % len(running)])
+        elif what == "try again":
+            try_again(number)
+        elif what == "carrier counts":
+            Attempt.objects.filter(outcome="accepted").update(carrier_segments=number)
+            for batch in Batch.objects.filter(account=account, settled_at__isnull=False):
+                credits_follow(batch.pk)
         elif what == "pay back":
             credits_refund(account=account, credits=number, key=f"refund:{turn}", actor=None)
         elif what == "grant":
