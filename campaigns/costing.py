@@ -32,6 +32,7 @@ def lines(
     reasons: Iterable[tuple[str, str, int]],
     retried: int,
     adjusted: int,
+    borne: int,
     costs: Sequence[Cost],
 ) -> list[Line]:
     """From the estimate to what the account was charged, every step with its cause.
@@ -41,7 +42,8 @@ def lines(
         figures: Of the blast.
         reasons: (state, reason, messages), as `messaging.selectors.reason_counts` has them.
         retried: Credits of attempts that were tried again.
-        adjusted: Credits by which the carrier's count differs from ours.
+        adjusted: Credits charged, or given back (negative), by the carrier's count.
+        borne: Credits that count came to besides, which were not left and nobody was charged.
         costs: What the carrier says.
     """
     first = figures.credits - retried
@@ -53,8 +55,8 @@ def lines(
     if retried:
         steps.append(Line("Retries", retried, "Failed texts that were tried again cost again."))
     steps.append(Line("Used", figures.credits, _used(figures), is_change=False))
-    if adjusted:
-        steps.append(Line("Encoding", adjusted, _encoding(costs)))
+    if adjusted or borne:
+        steps.append(Line("Encoding", adjusted, _encoding(costs, borne)))
         steps.append(Line("Charged", figures.credits + adjusted, is_change=False))
     return steps
 
@@ -83,13 +85,16 @@ def _skipped(reasons: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, in
     return [one for one in reasons if one[0] == MessageState.SKIPPED and one[1] and one[2]]
 
 
-def _encoding(costs: Sequence[Cost]) -> str:
+def _encoding(costs: Sequence[Cost], borne: int) -> str:
     theirs = sum(one.segments for one in costs)
     ours = sum(one.our_segments for one in costs)
-    return (
+    told = (
         f"The carrier counted {num(theirs)} segments where we counted {num(ours)}: it replaces or"
         " adds characters (smart encoding, a trial’s prefix)."
     )
+    if borne:
+        told += f" {num(borne)} more were not left and are not charged."
+    return told
 
 
 def _texts(count: int) -> str:

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Sum
 
 from accounts.choices import CreditKind
 from accounts.models import CreditEntry
@@ -118,8 +117,10 @@ def _sum(batch_ids: Sequence[int], sender: SenderNumber, currency: str, asked_at
 def credits_follow(batch_id: int) -> int:
     """Charge or give back what the carrier's count of a settled batch's segments differs by.
 
+    What the platform bore is neither charged later nor given back.
+
     Returns:
-        Credits: more than was charged before, or less (negative); 0 where nothing changed.
+        Credits that were charged, or given back (negative); 0 where nothing moved.
 
     Locks: batch, account.
     """
@@ -132,28 +133,36 @@ def credits_follow(batch_id: int) -> int:
         return 0
     by_number = _differences(batch)
     differs = sum(by_number.values())
-    credits = differs - batch.credits_adjusted
-    if credits < 0:
-        # What the platform bore was never paid, so it is not given back.
-        entries = CreditEntry.objects.filter(batch_id=batch.pk, kind=CreditKind.ADJUST)
-        charged = -(entries.aggregate(moved=Sum("available"))["moved"] or 0)
-        credits = min(differs - charged, 0)
-    if credits:
-        # Under the batch's lock the number of corrections before this one is its name.
-        earlier = CreditEntry.objects.filter(batch_id=batch.pk, kind=CreditKind.ADJUST).count()
-        credits_adjust(
-            account=batch.account,
-            batch_id=batch.pk,
-            credits=credits,
-            key=f"adjust:{batch.pk}:{earlier}",
+    more = differs - batch.credits_adjusted - batch.credits_borne
+    if not more:
+        return 0
+    # Of what is less by now, what the platform bore goes first.
+    asked = more if more > 0 else min(differs - batch.credits_adjusted, 0)
+    moved = _adjust(batch, asked) if asked else 0
+    batch.credits_adjusted += moved
+    batch.credits_borne = differs - batch.credits_adjusted
+    batch.save(update_fields=["credits_adjusted", "credits_borne"])
+    borne = batch.credits_borne
+    for number, credits_of in by_number.items():
+        share = min(max(credits_of, 0), borne)
+        borne -= share
+        BatchCost.objects.filter(batch=batch, our_number=number).update(
+            adjusted_credits=credits_of - share
         )
-        batch.credits_adjusted = differs
-        batch.save(update_fields=["credits_adjusted"])
-        for number, credits_of in by_number.items():
-            BatchCost.objects.filter(batch=batch, our_number=number).update(
-                adjusted_credits=credits_of
-            )
-    return credits
+    return moved
+
+
+def _adjust(batch: Batch, credits: int) -> int:
+    """Charge `credits`, or give them back; returns what of that the balance could bear."""
+    # Under the batch's lock the number of corrections before this one is its name.
+    earlier = CreditEntry.objects.filter(batch_id=batch.pk, kind=CreditKind.ADJUST).count()
+    entry = credits_adjust(
+        account=batch.account,
+        batch_id=batch.pk,
+        credits=credits,
+        key=f"adjust:{batch.pk}:{earlier}",
+    )
+    return -entry.available
 
 
 def _differences(batch: Batch) -> dict[str, int]:

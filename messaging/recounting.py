@@ -175,6 +175,7 @@ WITH moved AS (
         -sum(available) FILTER (WHERE kind = 'reserve') AS reserved,
         -sum(held) FILTER (WHERE kind = 'settle') AS settled,
         sum(available) FILTER (WHERE kind = 'release') AS released,
+        -sum(available) FILTER (WHERE kind = 'adjust') AS adjusted,
         sum(held) AS held
     FROM accounts_creditentry
     WHERE batch_id IS NOT NULL AND (%(batch)s::bigint IS NULL OR batch_id = %(batch)s)
@@ -192,6 +193,7 @@ LEFT JOIN messaging_batchtotals t ON t.batch_id = b.id,
 LATERAL (VALUES
     ('credits_reserved', b.credits_reserved, coalesce(m.reserved, 0)),
     ('credits_released', b.credits_released, coalesce(m.released, 0)),
+    ('credits_adjusted', b.credits_adjusted, coalesce(m.adjusted, 0)),
     ('credits_used', coalesce(u.credits, 0) + coalesce(t.retried_credits, 0),
         coalesce(m.settled, 0)),
     ('credits_held', 0, CASE WHEN b.settled_at IS NULL THEN 0 ELSE coalesce(m.held, 0) END)

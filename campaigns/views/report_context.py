@@ -68,6 +68,7 @@ def whole_report(
             reasons=changing["kept"][1],
             retried=retried_credits(batch),
             adjusted=batch.credits_adjusted,
+            borne=batch.credits_borne,
             costs=costs,
         ),
         **changing,

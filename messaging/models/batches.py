@@ -57,7 +57,12 @@ class Batch(models.Model):
     credits_settled = models.BigIntegerField(default=0)
     credits_released = models.BigIntegerField(default=0)
     credits_adjusted = models.BigIntegerField(
-        default=0, help_text="What the carrier's count of segments differs by; see adjust entries."
+        default=0, help_text="Charged, or given back (negative), by the carrier's own count."
+    )
+    credits_borne = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="What that count came to beyond what was left: the platform bore it.",
     )
     retries = models.PositiveSmallIntegerField(
         default=0, help_text="How often somebody had its failed messages tried again."

@@ -10,6 +10,7 @@ from django.test import Client as Browser
 
 from accounts.models import Account, CreditEntry, User
 from accounts.selectors import credit_books
+from accounts.services import credits_grant, credits_refund
 from campaigns.models import Blast, Campaign
 from carriersim.client import Client
 from common.clock import now
@@ -20,6 +21,7 @@ from messaging.gateways.base import Answer
 from messaging.gateways.twilio import TwilioGateway
 from messaging.models import Attempt, Batch, BatchCost, Message, SenderNumber
 from messaging.reconcile import batch_reconcile, reconcile_due
+from messaging.recounting import differences
 from messaging.selectors import costs_of, message_cost
 from messaging.services import batch_retry, message_send
 from messaging.single_costs import singles_cost
@@ -136,6 +138,33 @@ def test_credits_follow_the_carriers_count_once(
     (cost,) = costs_of([sent.pk])
     assert (cost.credits, cost.adjusted, cost.charged) == (9, 18, 27)
     assert credit_books(account).out_of_balance == 0
+
+
+def test_what_was_not_left_is_borne_and_neither_charged_later_nor_given_back(
+    sent: Batch, account: Account, alice: User
+):
+    credits_refund(account=account, credits=99_987, key="small", actor=None)  # 4 are left
+    batch_reconcile(batch=sent)
+
+    def count(segments: int) -> tuple[int, int, int]:
+        """The carrier counts so many for each of nine: moved now; charged and borne in all."""
+        Attempt.objects.filter(outcome="accepted").update(carrier_segments=segments)
+        moved = credits_follow(sent.pk)
+        sent.refresh_from_db()
+        return moved, sent.credits_adjusted, sent.credits_borne
+
+    assert count(2) == (4, 4, 5)
+    credits_grant(account=account, credits=100, kind="grant", key="late", actor=None)
+    assert count(2) == (0, 4, 5)
+    (cost,) = costs_of([sent.pk])
+    assert (cost.credits, cost.adjusted, cost.charged) == (9, 4, 13)
+    assert count(3) == (9, 13, 5)
+    assert count(2) == (-4, 9, 0)
+    assert count(1) == (-9, 0, 0)
+    assert differences() == []
+    assert credit_books(account).used == 9
+    account.refresh_from_db()
+    assert account.credit_balance == 104
 
 
 def test_retries_are_in_the_cost(sent: Batch, account: Account, sim: Client):
@@ -338,6 +367,21 @@ def test_the_report_leads_from_the_estimate_to_the_cost(blast: Blast, alice: Use
     )
     assert "-3 Used 9" in after
     assert "The carrier’s price: 0.0711 USD for 9 segments, 0.0079 USD each." in after
+
+
+def test_the_report_says_what_was_charged_where_not_all_was_left(
+    blast: Blast, account: Account, alice: User
+):
+    told(blast)
+    credits_refund(account=account, credits=99_987, key="small", actor=None)  # 4 are left
+    Attempt.objects.filter(outcome="accepted").update(carrier_segments=2)
+    assert credits_follow(blast.batch_id or 0) == 4
+    browser = Browser()
+    browser.force_login(alice)
+
+    page = words(browser.get(f"/blasts/{blast.pk}/").content.decode())
+
+    assert "5 more were not left and are not charged. +4 Charged 13" in page
 
 
 @pytest.mark.parametrize(
