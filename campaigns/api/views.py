@@ -1,5 +1,6 @@
 """`/api/v1/campaigns/` and `/api/v1/blasts/`."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -35,7 +36,7 @@ from campaigns.api.serializers import (
 )
 from campaigns.choices import BlastState
 from campaigns.errors import ApprovalGone, BlastNotRunning
-from campaigns.models import Approval, Blast, Campaign
+from campaigns.models import Approval, Blast, Campaign, Series
 from common.clock import now
 from common.errors import Conflict, Invalid, NotAllowed
 from contacts.selectors import audience
@@ -300,18 +301,19 @@ class BlastViewSet(
         form.is_valid(raise_exception=True)
         if blast.state != BlastState.REPEATING:
             raise Conflict("This blast does not repeat.", code="blast_repeats_not")
-        change = {
+        changes: dict[str, Callable[..., Series]] = {
             "pause": services.series_pause,
             "resume": services.series_resume,
             "skip": services.series_skip,
             "unskip": services.series_unskip,
             "stop": services.series_stop,
-        }[form.validated_data["act"]]
-        change(
+        }
+        given = {"day": form.validated_data["on"]} if "on" in form.validated_data else {}
+        changes[form.validated_data["act"]](
             account=calling_account(request),
             actor=calling_user(request),
             series=blast.repeats,
-            **({"day": form.validated_data["on"]} if "on" in form.validated_data else {}),
+            **given,
         )
         return self._fresh(blast)
 

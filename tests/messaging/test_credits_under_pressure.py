@@ -13,7 +13,12 @@ from accounts.choices import AccountStatus
 from accounts.errors import InsufficientCredits
 from accounts.models import Account, User
 from accounts.selectors import credit_books
-from accounts.services import account_status_set, credits_grant, credits_refund
+from accounts.services import (
+    account_status_set,
+    credits_grant,
+    credits_refund,
+    credits_reserve,
+)
 from carriersim.client import Client
 from messaging.choices import BatchState
 from messaging.errors import AccountSuspended, BatchOver
@@ -140,14 +145,13 @@ def test_credits_granted_while_a_launch_counts_are_there_for_it(
 ):
     people(10)
     credits_refund(account=account, credits=99_995, key="small", actor=None)  # 5 are left
-    reserve = launching.credits_reserve
 
     def granted_first(**asked: Any) -> Any:
         """Staff give credits in the moment before the launch reserves."""
         in_thread(
             lambda: credits_grant(account=account, credits=5, kind="grant", key="g", actor=None)
         ).join()
-        return reserve(**asked)
+        return credits_reserve(**asked)
 
     with pytest.raises(InsufficientCredits):
         launch()

@@ -275,7 +275,10 @@ def test_the_file_holds_every_movement_and_adds_up_to_the_account(
         return list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
 
     def adds_up(rows: list[dict[str, str]]) -> tuple[int, int, int]:
-        return tuple(sum(int(row[name]) for row in rows) for name in ("credits", "held", "owed"))
+        credits, held, owed = (
+            sum(int(row[name]) for row in rows) for name in ("credits", "held", "owed")
+        )
+        return credits, held, owed
 
     every = read()
 
