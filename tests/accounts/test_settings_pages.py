@@ -159,8 +159,8 @@ def test_a_section_saves_its_own_and_says_so(
     account.refresh_from_db()
     assert (account.keep_bodies_days, account.low_balance_credits) == (90, 77)
     assert account.name == "Alice's Flowers"
-    assert page.count('role="status"') == 1
-    assert page.index('id="keeping"') < page.index('role="status"')
+    assert page.count('class="saved"') == 1
+    assert page.index('id="keeping"') < page.index('class="saved"')
     assert browser.post("/settings/account/", SETTINGS["keeping"]).status_code == 404
 
 
