@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.forms import CharField, HiddenInput, IntegerField
+from django.forms import CharField, HiddenInput, IntegerField, NumberInput
 from django.http import HttpRequest
 
 from accounts import services
@@ -66,7 +66,11 @@ GRANT_LIMIT = 1_000_000_000
 class CreditsForm(ActionForm):
     """What the act "give credits" needs."""
 
-    credits = IntegerField(required=False, min_value=1, max_value=GRANT_LIMIT, label="Credits")
+    # Its bounds are the act's to say: of a form that is not valid the admin says only that nothing
+    # was selected.
+    credits = IntegerField(
+        required=False, label="Credits", widget=NumberInput(attrs={"min": 1, "max": GRANT_LIMIT})
+    )
     note = CharField(required=False, max_length=200, label="Why")
     # Sent once a page: a form that is posted twice gives once.
     once = CharField(required=False, initial=secret_token, widget=HiddenInput)
@@ -114,7 +118,7 @@ class AccountAdmin(ReadOnly, admin.ModelAdmin):
         form = CreditsForm(request.POST)
         form.fields["action"].choices = [("give_credits", "")]  # type: ignore[attr-defined]
         credits = form.cleaned_data.get("credits") if form.is_valid() else None
-        if not credits:
+        if credits is None or not 1 <= credits <= GRANT_LIMIT:
             words = f"Say how many credits, 1 to {GRANT_LIMIT:,}."
             self.message_user(request, words, messages.ERROR)
             return

@@ -311,7 +311,7 @@ def test_staff_give_credits_once_for_a_form(account: Account, staff: Client) -> 
     assert Account.objects.get(pk=account.pk).credit_balance == 100_250
 
 
-@pytest.mark.parametrize("credits", ["", "0", "-5", "1000000001", "9" * 30, "many"])
+@pytest.mark.parametrize("credits", ["", "0", "-5", "1000000001", "9" * 30])
 def test_giving_nothing_less_or_beyond_all_measure_is_refused(
     account: Account, staff: Client, credits: str
 ) -> None:
