@@ -167,8 +167,8 @@ WHERE c.kept <> c.counted AND %(batch)s::bigint IS NULL
 ORDER BY 2, 3
 """
 
-# What a batch reserved, used and gave back, held against its movements. Once it is settled nothing
-# of it is held any more.
+# What a batch that is paid for reserved, used and gave back, held against its movements. Once it is
+# settled nothing of it is held any more.
 _BATCHES_SQL: Final = """
 WITH moved AS (
     SELECT batch_id,
@@ -199,6 +199,7 @@ LATERAL (VALUES
     ('credits_held', 0, CASE WHEN b.settled_at IS NULL THEN 0 ELSE coalesce(m.held, 0) END)
 ) AS c(name, kept, counted)
 WHERE c.kept <> c.counted AND (%(batch)s::bigint IS NULL OR b.id = %(batch)s)
+    AND (b.credits_reserved > 0 OR m.batch_id IS NOT NULL)
 ORDER BY 2, 3
 """
 
