@@ -168,7 +168,7 @@ def approvals_waiting(*, account: Account, user: User | None = None) -> QuerySet
         account=account,
         state=ApprovalState.REQUESTED,
         blast__state__in=(BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING),
-    ).select_related("blast", "blast__campaign", "requested_by")
+    ).select_related("blast__campaign", "blast__repeats", "requested_by")
     if user is not None:
         waiting = waiting.exclude(
             Q(requested_by=user) | Q(blast__created_by=user) | Q(blast__written_by=user)

@@ -151,6 +151,8 @@ def test_the_page_and_the_mail_say_how_a_draft_will_repeat(
     )
     browse(alice).post(reverse("blast_edit", args=[draft.pk]), form)
 
+    listed = browse(bob).get(reverse("approval_list")).content.decode()
+    assert "Every 2 weeks on Monday at 10:00" in listed
     page = browse(bob).get(reverse("blast_approval", args=[draft.pk])).content.decode()
     assert "<strong>Every 2 weeks on Monday at 10:00.</strong>" in page
     assert "not the values of fields" in page
