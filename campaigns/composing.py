@@ -252,7 +252,14 @@ def _plain_credits(account: Account, body: str, people: QuerySet[Contact]) -> in
 
 def _timing(account: Account, body: str, people: QuerySet[Contact], plan: Plan) -> Timing:
     start = plan.start(now())
-    return timing(account=account, body=body, audience=people, start=start, wall=plan.wall)
+    return timing(
+        account=account,
+        body=body,
+        audience=people,
+        start=start,
+        wall=plan.wall,
+        may_be_recent=True,
+    )
 
 
 def _routes(told: Estimate, *, has_media: bool) -> list[Route]:

@@ -184,6 +184,7 @@ def draft_people(
     plan: Plan,
     reason: str | None = None,
     until: datetime | None = None,
+    is_capped: bool = False,
     before: int | None = None,
     size: int = 50,
 ) -> list[Contact]:
@@ -196,6 +197,7 @@ def draft_people(
         plan: When it is meant to go out; a moment that has passed is now.
         reason: Only who is not texted for this `Reason`; None for who is texted.
         until: Of those, who waits until then; None for who does not wait.
+        is_capped: Of those, who waits because of the account's cap on blasts.
         before: Only contacts with a lower id.
         size: How many at most.
 
@@ -208,6 +210,7 @@ def draft_people(
         audience=audience(account=account, group_ids=group_ids),
         reason=reason,
         until=until,
+        is_capped=is_capped,
         start=plan.start(now()),
         wall=plan.wall,
         before=before,

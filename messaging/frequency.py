@@ -3,6 +3,7 @@
 Owns what counts (blasts that a carrier took or may have taken, and those in a window that is out)
 and when the next one may go. Whoever is capped stays pending and is tried again when the oldest of
 the texts that count is old enough; a batch that must end earlier skips them (`messaging.gate`).
+Whom that will be is foreseen by `messaging.capping`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,11 @@ from messaging.gate import Policy
 _TOGETHER_S: Final = 300
 _ADVISORY_CLASS: Final = 0x0CA9
 _COUNTED: Final = (MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED)
+# When a text `m` that a carrier took, or may have taken, counts; NULL for one that does not.
+TAKEN_AT: Final = (
+    "CASE WHEN m.state IN ({}) THEN m.accepted_at WHEN m.state = '{}' THEN coalesce("
+    "(SELECT max(requested_at) FROM messaging_attempt WHERE message_id = m.id), m.created_at) END"
+).format(", ".join(f"'{state.value}'" for state in _COUNTED), MessageState.UNKNOWN.value)
 
 
 @dataclass(slots=True)
@@ -46,8 +52,13 @@ class Caps:
         if len(recent) < rules.cap_texts:
             moments.insert(0, at)
             return None
-        frees = (recent[rules.cap_texts - 1] + span).timestamp()
-        return datetime.fromtimestamp(frees - frees % -_TOGETHER_S, at.tzinfo)
+        return tried_at(recent[rules.cap_texts - 1] + span)
+
+
+def tried_at(frees: datetime) -> datetime:
+    """When whoever may be texted again from `frees` (aware) on is tried."""
+    seconds = frees.timestamp()
+    return datetime.fromtimestamp(seconds - seconds % -_TOGETHER_S, frees.tzinfo)
 
 
 def account_lock(account_ids: Sequence[int]) -> None:
@@ -71,23 +82,19 @@ def caps_read(people: Iterable[tuple[int, str, int, int]]) -> Caps:
     accounts, phones, texts, days = zip(*dict.fromkeys(people), strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT w.account_id, w.phone, array_agg(r.at ORDER BY r.at DESC)
             FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::int[])
                  AS w(account_id, phone, texts, days)
             CROSS JOIN LATERAL (
                 SELECT t.at FROM (
-                    SELECT CASE
-                        WHEN m.state = ANY(%s) THEN m.accepted_at
-                        WHEN m.state = %s THEN coalesce(
-                            (SELECT max(requested_at) FROM messaging_attempt
-                             WHERE message_id = m.id), m.created_at)
-                        WHEN m.state = %s AND EXISTS (
+                    SELECT CASE WHEN m.state = %s THEN
+                        CASE WHEN EXISTS (
                             SELECT FROM messaging_chunk c
                             WHERE c.batch_id = m.batch_id AND c.state = %s
                               AND m.recipient_no BETWEEN c.next_no AND c.window_last_no)
-                            THEN clock_timestamp()
-                    END AS at
+                            THEN clock_timestamp() END
+                    ELSE {TAKEN_AT} END AS at
                     FROM messaging_message m
                     JOIN messaging_batch b ON b.id = m.batch_id AND b.kind = %s
                     WHERE m.account_id = w.account_id AND m.phone = w.phone AND m.direction = %s
@@ -102,8 +109,6 @@ def caps_read(people: Iterable[tuple[int, str, int, int]]) -> Caps:
                 list(phones),
                 list(texts),
                 list(days),
-                list(_COUNTED),
-                MessageState.UNKNOWN,
                 MessageState.PENDING,
                 ChunkState.LEASED,
                 BatchKind.BLAST,

@@ -12,16 +12,15 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
 from common.clock import zone_named
 from common.sql import Sql
 from messaging.gate import Hours, Policy
 from messaging.hours import zones_of
 from messaging.models import SenderNumber
+from messaging.recent import rows_of, rows_recent
 
 # As many digits as time zones hang on: six after +1, nine elsewhere (a test walks the metadata).
-_DIGITS: Final = "CASE WHEN {0} LIKE '+1%%' THEN left({0}, 8) ELSE left({0}, 10) END"
+DIGITS: Final = "CASE WHEN {0} LIKE '+1%%' THEN left({0}, 8) ELSE left({0}, 10) END"
 
 
 class Place(NamedTuple):
@@ -111,14 +110,17 @@ class Timetable:
 
     def goes_at(self, place: Place) -> datetime:
         """When the people of a place are texted at the earliest, allowed hours and all."""
-        at = self.starts_at(place)
+        return self.opens_at(place, self.starts_at(place))
+
+    def opens_at(self, place: Place, at: datetime) -> datetime:
+        """When the people of a place may be texted from `at` (aware) on, by allowed hours."""
         if at not in self._hours:
             self._hours[at] = Hours(self._rules, at)
         return self._hours[at].held_until(place.digits, place.timezone) or at
 
     @property
     def is_at_once(self) -> bool:
-        """Whether everybody is texted at the start, wherever they are."""
+        """Whether everybody is texted at the start, wherever they are, if it has room for them."""
         return self._wall is None and not self._rules.keeps_hours
 
     def slots(self, places: Mapping[Place, int]) -> list[Slot]:
@@ -136,29 +138,34 @@ class Timetable:
         ]
 
 
-def places_of(chosen: Sql) -> dict[Place, int]:
+def places_of(chosen: Sql, *, may_be_recent: bool = False) -> dict[Place, int]:
     """How many people who would be texted are at each place. One query.
 
     Args:
         chosen: Of `recipients.people`.
+        may_be_recent: A large audience may be as it was half a minute ago (`messaging.recent`).
     """
-    digits = _DIGITS.format("p.phone")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT p.timezone, {digits}, count(*) FROM ({chosen.text}) p "
-            "WHERE reason = '' GROUP BY 1, 2",
-            chosen.params,
-        )
-        return {Place(zone, start): people for zone, start, people in cursor.fetchall()}
+    digits = DIGITS.format("p.phone")
+    query = Sql(
+        f"SELECT p.timezone, {digits}, count(*) FROM ({chosen.text}) p "
+        "WHERE reason = '' GROUP BY 1, 2",
+        chosen.params,
+    )
+    rows = (
+        rows_recent(query, lambda found: sum(row[2] for row in found))
+        if may_be_recent
+        else rows_of(query)
+    )
+    return {Place(zone, start): people for zone, start, people in rows}
 
 
 def at_places(chosen: Sql, places: Iterable[Place]) -> Sql:
     """Those of `chosen` (of `recipients.people`) who are texted and at one of the places."""
-    zones, starts = _arrays(places)
+    zones, starts = arrays(places)
     return Sql(
         f"SELECT p.* FROM ({chosen.text}) p "
         "JOIN unnest(%s::text[], %s::text[]) AS w(timezone, digits) "
-        f"ON w.timezone = p.timezone AND w.digits = {_DIGITS.format('p.phone')} "
+        f"ON w.timezone = p.timezone AND w.digits = {DIGITS.format('p.phone')} "
         "WHERE p.reason = ''",
         [*chosen.params, zones, starts],
     )
@@ -180,14 +187,14 @@ def slotted(
         A query with the column `slot` beside those of `pooled`, and the moments of slots 0, 1 ...
     """
     order = sorted(set(moments.values()))
-    zones, starts = _arrays(moments)
+    zones, starts = arrays(moments)
     text = f"""
         SELECT row_number() OVER (ORDER BY array_position(%s::text[], our_number), slot, no) AS no,
                id, phone, merge, reason, our_number, slot
         FROM (
             SELECT q.*, coalesce(w.slot, %s) AS slot FROM ({pooled.text}) q
             LEFT JOIN unnest(%s::text[], %s::text[], %s::int[]) AS w(timezone, digits, slot)
-            ON w.timezone = q.timezone AND w.digits = {_DIGITS.format("q.phone")}
+            ON w.timezone = q.timezone AND w.digits = {DIGITS.format("q.phone")}
         ) s
         """
     slots = [order.index(moment) for moment in moments.values()]
@@ -196,6 +203,7 @@ def slotted(
     return Sql(text, [numbers, last, *pooled.params, zones, starts, slots]), order
 
 
-def _arrays(places: Iterable[Place]) -> tuple[list[str], list[str]]:
+def arrays(places: Iterable[Place]) -> tuple[list[str], list[str]]:
+    """Zones and digits of places, as parameters of `unnest`."""
     listed = list(places)
     return [place.timezone for place in listed], [place.digits for place in listed]

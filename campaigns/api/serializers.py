@@ -356,6 +356,14 @@ class SlotSerializer(serializers.Serializer):
     people = serializers.IntegerField()
 
 
+class CappedSerializer(serializers.Serializer):
+    """People who had as many blasts as the account allows, and wait until there is room."""
+
+    people = serializers.IntegerField()
+    first_at = serializers.DateTimeField(help_text="When the first of them goes, as known now.")
+    last_at = serializers.DateTimeField(help_text="When the last of them goes, as known now.")
+
+
 class PricedSerializer(serializers.Serializer):
     """People whose texts cost the same for each segment."""
 
@@ -371,7 +379,10 @@ class EstimateSerializer(serializers.Serializer):
     people = serializers.IntegerField(help_text="In the groups, each once.")
     texted = serializers.IntegerField(help_text="Sooner or later.")
     texted_now = serializers.IntegerField(help_text="As soon as it starts.")
-    later = SlotSerializer(many=True, help_text="Who waits, by when.")
+    later = SlotSerializer(many=True, help_text="Who waits for a time of day, by when.")
+    capped = CappedSerializer(
+        allow_null=True, help_text="Who waits because of the account's cap on blasts."
+    )
     not_texted = serializers.DictField(
         child=serializers.IntegerField(), help_text="Reason to number of people."
     )

@@ -229,6 +229,7 @@ class BlastViewSet(
             "texted": told.texted_now,
             "texted_now": told.texted_now - timed.people_later,
             "later": timed.later,
+            "capped": timed.capped,
         }
         return Response(EstimateSerializer({**asdict(told), **waiting, "advice": advice}).data)
 

@@ -5,11 +5,13 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import pluralize
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from accounts.access import AccountRequest, requires
 from accounts.choices import Role
+from accounts.models import Account
 from campaigns import planned
 from campaigns.forms import RULE_FIELDS, BlastForm
 from common.errors import DomainError
@@ -20,6 +22,7 @@ from messaging.choices import Reason
 from messaging.reasons import skipped_words
 
 _SIZE = 50
+WAITS = "waits"
 # What of a draft decides who is behind a number; the next page is asked for with the same.
 _DRAFT = ("body", "groups", "when", "scheduled_at", *RULE_FIELDS, "show")
 
@@ -29,7 +32,8 @@ _DRAFT = ("body", "groups", "when", "scheduled_at", *RULE_FIELDS, "show")
 def blast_audience(request: AccountRequest) -> HttpResponse:
     """One page of people, newest first. Posted, because a draft need not be stored.
 
-    `show` is "now", the moment until which people wait, or a `Reason`; `before` a contact's id.
+    `show` is "now", the moment until which people wait, "waits" for whoever waits because of the
+    account's cap, or a `Reason`; `before` a contact's id.
     """
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
@@ -43,12 +47,13 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
             plan=form.plan,
             reason=show if show in Reason.values else None,
             until=until,
+            is_capped=show == WAITS,
             before=int(before) if before.isdecimal() else None,
             size=_SIZE + 1,
         )
     except DomainError:
         people = []
-    context = {**_words(show, until), **_page(people)}
+    context = {**_words(request.account, show, until), **_page(people)}
     context["draft"] = [(name, value) for name in _DRAFT for value in request.POST.getlist(name)]
     return render(request, "campaigns/audience.html", context)
 
@@ -67,11 +72,18 @@ def _moment(show: str) -> datetime | None:
     return found if found is not None and found.tzinfo is not None else None
 
 
-def _words(show: str, until: datetime | None) -> dict[str, str]:
+def _words(account: Account, show: str, until: datetime | None) -> dict[str, str]:
     if until is not None:
         return {
             "title": f"Texted {exact(until)}",
             "about": "Their local time, or the hours allowed where they are, come then.",
+        }
+    if show == WAITS:
+        return {
+            "title": "Texted once there is room",
+            "about": "They had, or are about to get, as many blasts as your account allows in"
+            f" {account.cap_days} day{pluralize(account.cap_days)}. Each goes when there is room"
+            " again.",
         }
     if show in Reason.values:
         words = skipped_words(show)

@@ -14,16 +14,9 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from common.sql import Sql
 from contacts.models import Contact
-from messaging.choices import BatchKind, Direction, MessageState
+from messaging.capping import texts_lately
 from messaging.errors import EmptyAudience
 from messaging.services.timing import chosen_people
-
-_COUNTED = (
-    *(MessageState.PENDING, MessageState.ACCEPTED, MessageState.SENT),
-    *(MessageState.DELIVERED, MessageState.UNKNOWN),
-)
-# Texts may go out so long after their blast's launch: local times, allowed hours, a queue.
-_LATE = timedelta(days=2)
 
 
 def people_crowded(
@@ -55,6 +48,7 @@ def people_crowded(
     except EmptyAudience:
         return {}
     since = at - timedelta(days=account.cap_days)
+    lately = texts_lately(account_id=account.pk, since=since, until=at)
     planned = [found for one in earlier if (found := _ids(one)) is not None]
     more = "".join(f" + (p.id IN ({one.text}))::int" for one in planned)
     # OFFSET 0: each person's texts are added up once, not for each place that names the sum.
@@ -62,13 +56,7 @@ def people_crowded(
         cursor.execute(
             f"""
             WITH recent AS (
-                SELECT m.phone, count(*) AS texts FROM messaging_message m
-                WHERE m.batch_id IN (
-                    SELECT id FROM messaging_batch
-                    WHERE account_id = %s AND kind = %s AND launched_at > %s)
-                  AND m.direction = %s AND m.state = ANY(%s)
-                  AND coalesce(m.accepted_at, m.created_at) > %s
-                GROUP BY m.phone)
+                SELECT phone, count(*) AS texts FROM ({lately.text}) t WHERE at > %s GROUP BY phone)
             SELECT texts, count(*) FROM (
                 SELECT 1 + coalesce(r.texts, 0){more} AS texts
                 FROM ({chosen.text}) p LEFT JOIN recent r ON r.phone = p.phone
@@ -76,7 +64,7 @@ def people_crowded(
             WHERE texts > %s GROUP BY texts ORDER BY texts
             """,
             [
-                *(account.pk, BatchKind.BLAST, since - _LATE, Direction.OUT, list(_COUNTED), since),
+                *(*lately.params, since),
                 *(param for one in planned for param in one.params),
                 *chosen.params,
                 account.cap_texts,

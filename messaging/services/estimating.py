@@ -5,26 +5,20 @@ of the audience is counted with its own values and a short link of the real leng
 announced is what happens and what is settled.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
 
-from django.core.cache import cache
-from django.db import connection
 from django.db.models import QuerySet
-from redis.exceptions import RedisError
 
 from accounts.models import Account
-from common.sql import Sql
 from contacts.models import Contact
 from contacts.selectors import merge_fields
 from messaging.choices import BatchKind, Reason, TextType
 from messaging.content import Content
 from messaging.errors import EmptyAudience, NoSender
 from messaging.models import SenderNumber
+from messaging.recent import rows_of, rows_recent
 from messaging.recipients import people_by_shape
 from messaging.rendering import compile_body
 from messaging.segments import count
@@ -32,12 +26,6 @@ from messaging.selectors.prices import prices_now
 from messaging.services.single import sender_default
 from messaging.shapes import Counted, Shape, counted
 from tracking.selectors import link_settings
-
-# Counting a large audience takes a second; for so long its people are not counted anew for every
-# letter that somebody types. What is small is always counted anew.
-LARGE: Final = 20_000
-KEPT_S: Final = 30
-KEPT_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,35 +216,17 @@ def audience_count(
         )
     except EmptyAudience:
         return Audience(content, [])
-    rows = _recent_rows(chosen) if may_be_recent else _rows(chosen)
+    rows = (
+        rows_recent(chosen, lambda found: sum(row[1] for row in found))
+        if may_be_recent
+        else rows_of(chosen)
+    )
     names = sorted(template.names)
     shapes = [
         Shape(reason, people, contact_id, price, dict(zip(names, values, strict=True)))
         for reason, people, contact_id, price, *values in rows
     ]
     return Audience(content, shapes)
-
-
-def _rows(chosen: Sql) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(chosen.text, chosen.params)
-        return cursor.fetchall()
-
-
-def _recent_rows(chosen: Sql) -> list[tuple[Any, ...]]:
-    """As `_rows`, kept for a while where they are of many: somebody types, the audience stays."""
-    query = hashlib.sha256(repr((chosen.text, chosen.params)).encode()).hexdigest()
-    key = f"audience:{query}"
-    kept: list[tuple[Any, ...]] | None = None
-    with suppress(RedisError):
-        kept = cache.get(key)
-    if kept is not None:
-        return kept
-    rows = _rows(chosen)
-    if len(rows) <= KEPT_ROWS and sum(row[1] for row in rows) >= LARGE:
-        with suppress(RedisError):
-            cache.set(key, rows, KEPT_S)
-    return rows
 
 
 def _told(content: Content, counts: Sequence[Counted]) -> Estimate:

@@ -56,6 +56,7 @@ def test_a_blast_from_draft_to_report(
         "texted": 5,
         "texted_now": 5,
         "later": [],
+        "capped": None,
         "not_texted": {"opted_out": 1},
         "encoding": "GSM-7",
         "segments": 5,

@@ -14,6 +14,7 @@ from carriersim.client import Client
 from carriersim.process import running
 from common.crypto import encrypt
 from contacts.models import Contact
+from messaging import rate
 from messaging.choices import BatchKind
 from messaging.models import Batch, CarrierAccount, Message, SenderNumber
 from messaging.sending.claim import Window, claim
@@ -162,3 +163,16 @@ def states(batch: Batch) -> dict[tuple[str, str], int]:
 def tallies(batch: Batch) -> dict[tuple[str, str], int]:
     """The kept counts in the same form, without the empty ones."""
     return {(row.state, row.reason): row.messages for row in batch.tallies.all() if row.messages}
+
+
+@pytest.fixture
+def capped(account: Account, sender: SenderNumber) -> Account:
+    """Alice's people get one blast in seven days.
+
+    Her number's bucket is full, so that a window is never cut short in the middle of a blast.
+    """
+    rate.peek([(sender.pk, sender.rate_per_s)])
+    time.sleep(0.1)
+    account.cap_texts, account.cap_days = 1, 7
+    account.save(update_fields=["cap_texts", "cap_days"])
+    return account

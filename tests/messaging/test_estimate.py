@@ -243,7 +243,7 @@ def test_a_body_that_cannot_be_sent_says_so(account: Account):
 def test_a_large_audience_is_not_counted_anew_for_every_letter(
     people: People, account: Account, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("messaging.services.estimating.LARGE", 3)
+    monkeypatch.setattr("messaging.recent.LARGE", 3)
     people(3)
 
     def told(body: str, *, may_be_recent: bool = True) -> int:
@@ -265,7 +265,7 @@ def test_a_large_audience_is_not_counted_anew_for_every_letter(
 def test_without_redis_every_letter_is_counted(
     people: People, account: Account, settings: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("messaging.services.estimating.LARGE", 3)
+    monkeypatch.setattr("messaging.recent.LARGE", 3)
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -1,6 +1,5 @@
 """How often a person is texted: blasts over the cap wait, or are left out where time runs out."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ from accounts.services import account_update
 from carriersim.client import Client
 from common.clock import now
 from common.errors import Invalid
-from messaging import rate
 from messaging.choices import BatchKind, ChunkState, Priority
 from messaging.frequency import account_lock
 from messaging.models import Batch, Chunk, Message, SenderNumber
@@ -29,19 +27,6 @@ pytestmark = pytest.mark.django_db
 
 WAITS = {("pending", ""): 3}
 GONE = {("accepted", ""): 3}
-
-
-@pytest.fixture
-def capped(account: Account, sender: SenderNumber) -> Account:
-    """Alice's people get one blast in seven days.
-
-    Her number's bucket is full, so that a window is never cut short in the middle of a blast.
-    """
-    rate.peek([(sender.pk, sender.rate_per_s)])
-    time.sleep(0.1)
-    account.cap_texts, account.cap_days = 1, 7
-    account.save(update_fields=["cap_texts", "cap_days"])
-    return account
 
 
 def days_pass(days: float) -> None:
