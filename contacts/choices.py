@@ -60,6 +60,7 @@ class ConsentSource(TextChoices):
     CARRIER = "carrier", "Reported by the carrier"
     FORM = "form", "Public form"
     ERASURE = "erasure", "Asked to be erased"
+    PERSON = "person", "Left under another number"
 
 
 class TimelineKind(TextChoices):

@@ -194,11 +194,8 @@ def opt_outs_to_review(*, account: Account) -> QuerySet[OptOut]:
 
     Each with the `wording` and `message_id` of the text that was read as one. One query.
     """
-    said = ConsentEvent.objects.filter(
-        account=account,
-        phone=OuterRef("phone"),
-        kind=ConsentKind.OUT,
-        source=ConsentSource.FREE_TEXT,
+    said = misread_not(
+        account=account, phone=OuterRef("phone"), source=ConsentSource.FREE_TEXT
     ).order_by("-id")
     waiting = opt_outs_list(account=account).filter(
         source=ConsentSource.FREE_TEXT, reviewed_at=None
@@ -206,6 +203,22 @@ def opt_outs_to_review(*, account: Account) -> QuerySet[OptOut]:
     return waiting.annotate(
         wording=Subquery(said.values("wording")[:1]),
         message_id=Subquery(said.values("message_id")[:1]),
+    )
+
+
+def misread_not(
+    *, account: Account, phone: str | OuterRef, source: ConsentSource
+) -> QuerySet[ConsentEvent]:
+    """Opt-outs of a phone that came by `source` and were not taken back, unordered."""
+    void = ConsentEvent.objects.filter(
+        account=account,
+        phone=OuterRef("phone"),
+        kind=ConsentKind.VOID,
+        message_id=OuterRef("message_id"),
+        pk__gt=OuterRef("pk"),
+    )
+    return ConsentEvent.objects.filter(
+        ~Exists(void), account=account, phone=phone, kind=ConsentKind.OUT, source=source
     )
 
 

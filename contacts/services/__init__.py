@@ -8,7 +8,7 @@ from contacts.services.bulk import (
     contacts_ungroup,
     contacts_untag,
 )
-from contacts.services.consent import consent_grant, consent_revoke, way_back
+from contacts.services.consent import consent_grant, way_back
 from contacts.services.deleting import (
     contact_delete,
     contact_restore,
@@ -34,7 +34,7 @@ from contacts.services.imports import (
     import_sweep,
     import_take,
 )
-from contacts.services.leaving import person_leaves
+from contacts.services.leaving import consent_revoke, people_lock
 from contacts.services.lines import LineTold, line_types_keep
 from contacts.services.optins import (
     optin_accept,
@@ -144,8 +144,8 @@ __all__ = [
     "optin_pending_expire",
     "optout_keep",
     "optout_take_back",
+    "people_lock",
     "person_erase",
-    "person_leaves",
     "rules_count",
     "tag_delete",
     "tag_rename",

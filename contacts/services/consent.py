@@ -1,6 +1,7 @@
-"""Opt-in and opt-out: the events with their proof, the opt-out list, and the word on the contact.
+"""Opt-in and opt-out of one number: the events with their proof, the list, the contact's word.
 
-Owns who may undo whose opt-out. Recognising a STOP in a text and answering it is the inbox's.
+Owns who may undo whose opt-out. That leaving holds for all numbers of a person is
+contacts.services.leaving's; recognising a STOP in a text and answering it is messaging's.
 """
 
 from datetime import datetime
@@ -26,14 +27,16 @@ OWN_ACTS = frozenset(
         ConsentSource.CARRIER,
         ConsentSource.FORM,
         ConsentSource.ERASURE,
+        ConsentSource.PERSON,
     }
 )
-# What came from the phone itself. A public form did not: anybody can type anybody's number.
-FROM_THE_PHONE = OWN_ACTS - {ConsentSource.FORM, ConsentSource.ERASURE}
+# What brings back whoever left: a text from the phone itself, and nothing else. Not a public form,
+# since anybody can type anybody's number.
+LIFTS = frozenset({ConsentSource.KEYWORD})
 
 
 @transaction.atomic
-def consent_revoke(
+def phone_revoke(
     *,
     account: Account,
     phone: str,
@@ -43,7 +46,9 @@ def consent_revoke(
     actor: User | None = None,
     at: datetime | None = None,
 ) -> bool:
-    """Opt a phone out, whether or not it is a contact. Doing it twice does it once.
+    """Opt one number out, whether or not it is a contact's. Doing it twice does it once.
+
+    Everybody but contacts.services.leaving asks for `consent_revoke`, which knows the person.
 
     Args:
         account: Whose texts the person no longer wants.
@@ -67,8 +72,10 @@ def consent_revoke(
     OptInPending.objects.filter(account=account, phone=phone, asked_at__lte=at).delete()
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
     if opt_out and _weight(source) <= _weight(opt_out.source):
-        # It has to stand if somebody finds that the person's own words were misread.
-        if opt_out.is_to_review and source != ConsentSource.FREE_TEXT:
+        # It has to stand if somebody finds that the person's own words were misread, here or under
+        # another number.
+        may_be_misread = opt_out.is_to_review or opt_out.source == ConsentSource.PERSON
+        if may_be_misread and not _said(opt_out, source, message_id):
             _event(account, phone, ConsentKind.OUT, source, wording, message_id, actor, at)
         return False
     _event(account, phone, ConsentKind.OUT, source, wording, message_id, actor, at)
@@ -150,11 +157,24 @@ def consent_grant(
 def _weight(source: str) -> int:
     """How firmly an opt-out stands: one that outweighs another is recorded on top of it.
 
-    What was read out of a person's own words is open to review; a keyword afterwards is not.
+    What was read out of a person's own words is open to review; a keyword afterwards is not. What
+    was said under this number is a better proof than what was said under another.
     """
-    if source == ConsentSource.FREE_TEXT:
-        return 1
-    return 2 if source in OWN_ACTS else 0
+    if source not in OWN_ACTS:
+        return 0
+    return {ConsentSource.FREE_TEXT: 1, ConsentSource.PERSON: 2}.get(ConsentSource(source), 3)
+
+
+def _said(opt_out: OptOut, source: str, message_id: int | None) -> bool:
+    """Whether this was put on record since the opt-out stands."""
+    return ConsentEvent.objects.filter(
+        account=opt_out.account_id,
+        phone=opt_out.phone,
+        kind=ConsentKind.OUT,
+        source=source,
+        message_id=message_id,
+        at__gte=opt_out.at,
+    ).exists()
 
 
 def way_back(opt_out: OptOut) -> WayBack:
@@ -173,7 +193,7 @@ def _erased_opt_out(account: Account, phone: str) -> OptOut | None:
 
 
 def _lifts(source: ConsentSource, opt_out: OptOut) -> bool:
-    if source in FROM_THE_PHONE:
+    if source in LIFTS:
         return True
     by_the_shop = (ConsentSource.MANUAL, ConsentSource.API)
     return source in by_the_shop and way_back(opt_out) == WayBack.SHOP
@@ -181,9 +201,7 @@ def _lifts(source: ConsentSource, opt_out: OptOut) -> bool:
 
 def _came_back_after(account: Account, phone: str, at: datetime) -> bool:
     """Whether the phone itself opted in later: a form counts once a text from it confirmed it."""
-    from_the_phone = Q(source__in=FROM_THE_PHONE) | Q(
-        source=ConsentSource.FORM, message_id__isnull=False
-    )
+    from_the_phone = Q(source__in=LIFTS) | Q(source=ConsentSource.FORM, message_id__isnull=False)
     return ConsentEvent.objects.filter(
         from_the_phone, account=account, phone=phone, kind=ConsentKind.IN, at__gt=at
     ).exists()

@@ -1,16 +1,89 @@
 """Leaving holds for the whole person: whoever left under one of their numbers has left.
 
-Owns how the word goes on from one number of a person (contacts.person) to the others. There it
-counts as entered by the shop: the person's own act stays the proof of the number it came from.
+Owns how the word goes on from one number of a person (contacts.person) to the others, whichever
+door it came by. What the person said themselves counts there as said under another number, and only
+a text from there lifts it; what the shop entered it may correct there too.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
+from django.db import connection, transaction
+
 from accounts.models import Account, User
-from contacts.choices import ConsentSource
-from contacts.models import Contact, OptOut
+from common.clock import now
+from contacts.choices import ConsentKind, ConsentSource
+from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.person import person_of
-from contacts.services.consent import consent_revoke
+from contacts.services.consent import OWN_ACTS, phone_revoke
+
+_NUMBERS = """
+    SELECT o.phone
+    FROM contacts_contact c
+    CROSS JOIN LATERAL (
+        SELECT phone FROM contacts_contact WHERE id = coalesce(c.merged_into_id, c.id)
+        UNION ALL
+        SELECT phone FROM contacts_contact WHERE merged_into_id = coalesce(c.merged_into_id, c.id)
+    ) o
+    WHERE c.account_id = %s AND c.phone = ANY(%s)
+"""
+
+
+@transaction.atomic
+def consent_revoke(
+    *,
+    account: Account,
+    phone: str,
+    source: ConsentSource,
+    wording: str = "",
+    message_id: int | None = None,
+    actor: User | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """Opt a person out, with every number that is known to be theirs. Twice does it once.
+
+    Args:
+        account: Whose texts the person no longer wants.
+        phone: The number it is about, E.164, whether or not it is a contact's.
+        source: Where the opt-out came from.
+        wording: The person's words, or a note of the account user.
+        message_id: The inbound message that said so.
+        actor: The account user who entered it, if one did.
+        at: When the person said so. One older than a later opt-in of the person's own is kept in
+            the history and changes nothing.
+
+    Returns:
+        Whether the number itself was not opted out before.
+
+    Locks: the person's contacts, in the order of phones (made as a deleted one where there is
+        none), then their opt-outs.
+    Side effects: ConsentEvent, OptOut, Contact.consent; an opt-in that waits for a YES lapses.
+    """
+    at = at or now()
+    people_lock(account=account, phones=[phone])
+    is_news = phone_revoke(
+        account=account,
+        phone=phone,
+        source=source,
+        wording=wording,
+        message_id=message_id,
+        actor=actor,
+        at=at,
+    )
+    if OptOut.objects.filter(account=account, phone=phone).exists():
+        # Asked again: whoever merged or moved the contact meanwhile has committed by now.
+        for other in numbers_of(account=account, phones=[phone]):
+            if other != phone:
+                phone_revoke(
+                    account=account,
+                    phone=other,
+                    source=source_elsewhere(source),
+                    wording=wording_elsewhere(source, at),
+                    message_id=message_id,
+                    actor=actor,
+                    at=at,
+                )
+    return is_news
 
 
 def person_left(*, account: Account, actor: User | None, contact: Contact) -> None:
@@ -20,76 +93,48 @@ def person_left(*, account: Account, actor: User | None, contact: Contact) -> No
         people holds them all before.
     """
     phones = person_of(contact).phones
-    opt_outs = OptOut.objects.filter(account=account, phone__in=phones)
-    left = {one.phone: one for one in opt_outs.order_by("at", "pk")}
-    if not left:
+    opt_outs = list(OptOut.objects.filter(account=account, phone__in=phones).order_by("at", "pk"))
+    if not opt_outs:
         return
-    first = next(iter(left.values()))
-    for phone in sorted(set(phones) - set(left)):
-        consent_revoke(
+    first = min(opt_outs, key=lambda one: one.source not in OWN_ACTS)
+    said = ConsentEvent.objects.filter(
+        account=account, phone=first.phone, kind=ConsentKind.OUT, source=first.source
+    )
+    message_id = said.order_by("-id").values_list("message_id", flat=True).first()
+    for phone in sorted(set(phones) - {first.phone}):
+        phone_revoke(
             account=account,
             phone=phone,
-            source=ConsentSource.MANUAL,
-            wording=_wording(first.source, first.at),
+            source=source_elsewhere(first.source),
+            wording=wording_elsewhere(first.source, first.at),
+            message_id=message_id,
             actor=actor,
         )
 
 
-def person_leaves(
-    *,
-    account: Account,
-    phone: str,
-    source: ConsentSource,
-    wording: str,
-    message_id: int,
-    at: datetime,
-) -> bool:
-    """A text from a phone asks to leave: it does, and so do the person's other numbers.
+def people_lock(*, account: Account, phones: Collection[str]) -> None:
+    """Lock the contacts of everybody who has one of these numbers, with all numbers of theirs.
 
-    Args:
-        account: Whose texts the person no longer wants.
-        phone: Where the text came from, E.164.
-        source: What the text was.
-        wording: Its words.
-        message_id: The text.
-        at: When it came.
-
-    Returns:
-        Whether the phone itself was not opted out before.
-
-    Locks: the person's contacts, in the order of phones; then as `consent_revoke`.
+    Locks: the contacts, in the order of phones.
     """
-    _lock(account, _phones(account, phone))
-    # Again: whoever merged or moved the contact meanwhile has committed by now.
-    others = [other for other in _phones(account, phone) if other != phone]
-    is_news = consent_revoke(
-        account=account, phone=phone, source=source, wording=wording, message_id=message_id, at=at
-    )
-    for other in others:
-        consent_revoke(
-            account=account,
-            phone=other,
-            source=ConsentSource.MANUAL,
-            wording=_wording(source, at),
-            at=at,
-        )
-    return is_news
+    contacts = Contact.objects.select_for_update(no_key=True).order_by("phone")
+    theirs = numbers_of(account=account, phones=phones)
+    list(contacts.filter(account=account, phone__in=theirs).values_list("pk"))
 
 
-def _phones(account: Account, phone: str) -> list[str]:
-    """Every number of the person who has this one, in order."""
-    found = Contact.objects.filter(account=account, phone=phone).select_related("merged_into")
-    contact = found.first()
-    if contact is None:
-        return [phone]
-    return sorted(person_of(contact.merged_into or contact).phones)
+def numbers_of(*, account: Account, phones: Collection[str]) -> list[str]:
+    """Every number of the people who have one of these, in order; contacts' only. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBERS, [account.pk, list(phones)])
+        return sorted({phone for (phone,) in cursor.fetchall()})
 
 
-def _lock(account: Account, phones: list[str]) -> None:
-    contacts = Contact.objects.select_for_update(no_key=True)
-    list(contacts.filter(account=account, phone__in=phones).order_by("phone").values_list("pk"))
+def source_elsewhere(source: str) -> ConsentSource:
+    """As what a word counts on the person's other numbers."""
+    return ConsentSource.PERSON if source in OWN_ACTS else ConsentSource(source)
 
 
-def _wording(source: str, at: datetime) -> str:
+def wording_elsewhere(source: str, at: datetime) -> str:
+    """What is kept there as the proof."""
     how = ConsentSource(source).label.lower()
     return f"Left under another number on {at:%d %b %Y} ({how}); they are one person"

@@ -1,16 +1,18 @@
 """Opt-out lists: numbers that must not be texted, put on record at once, whoever they belong to.
 
 Nobody becomes a contact by it, and an opt-out that stands already, whatever its source, stays as it
-is. Opting out one person is contacts.services.consent.
+is. Opting out one person is contacts.services.leaving.
 """
 
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account
 from contacts.choices import ConsentSource
+from contacts.services.leaving import wording_elsewhere
 
 _FORECAST = """
     SELECT count(*) FROM ({source}) s
@@ -58,6 +60,24 @@ _OPT_OUTS = """
     )
     SELECT count(*) FROM added
 """
+# The other numbers of people on the list who are known to have several.
+_ELSEWHERE = """
+    WITH family AS (
+        SELECT merged_into_id AS head, phone FROM contacts_contact
+        WHERE account_id = %(account)s AND merged_into_id IS NOT NULL
+        UNION ALL
+        SELECT c.id, c.phone FROM contacts_contact c WHERE c.account_id = %(account)s AND c.id IN (
+            SELECT merged_into_id FROM contacts_contact
+            WHERE account_id = %(account)s AND merged_into_id IS NOT NULL)
+    )
+    SELECT DISTINCT other.phone
+    FROM ({source}) s
+    JOIN family one ON one.phone = s.phone
+    JOIN family other ON other.head = one.head
+    WHERE NOT EXISTS (SELECT FROM ({source}) t WHERE t.phone = other.phone)
+    ORDER BY other.phone
+"""
+_NAMED = "SELECT phone, '' AS line_type, '' AS region FROM unnest(%(phones)s::text[]) AS n(phone)"
 # Whoever is on such a list is not brought back by a YES to a question from before.
 _QUESTIONS = """
     DELETE FROM contacts_optinpending p USING ({source}) s
@@ -85,7 +105,8 @@ def opt_outs_merge(
         moment: When they count as opted out.
 
     Returns:
-        How many were not opted out before.
+        How many of them were not opted out before; other numbers that they are known to have go
+        with them and are not counted.
 
     Locks: the contacts, in the order of their phones (made as deleted ones where there are none),
         then their opt-outs, then what waits for their YES.
@@ -99,8 +120,19 @@ def opt_outs_merge(
         "consent_source": ConsentSource.IMPORT,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_CONTACTS.format(source=source), params)
-        cursor.execute(_OPT_OUTS.format(source=source), params)
-        added = int(cursor.fetchone()[0])
-        cursor.execute(_QUESTIONS.format(source=source), params)
+        added = _opt_out(cursor, source, params)
+        # Now that their contacts are locked nobody merges or moves them.
+        cursor.execute(_ELSEWHERE.format(source=source), params)
+        params["phones"] = [phone for (phone,) in cursor.fetchall()]
+        if params["phones"]:
+            params["wording"] = wording_elsewhere(ConsentSource.IMPORT, moment)
+            _opt_out(cursor, _NAMED, params)
+    return added
+
+
+def _opt_out(cursor: CursorWrapper, source: str, params: dict[str, Any]) -> int:
+    cursor.execute(_CONTACTS.format(source=source), params)
+    cursor.execute(_OPT_OUTS.format(source=source), params)
+    added = int(cursor.fetchone()[0])
+    cursor.execute(_QUESTIONS.format(source=source), params)
     return added

@@ -14,7 +14,8 @@ from common.errors import NotFound
 from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.errors import ReasonMissing, ReviewClosed
 from contacts.models import ConsentEvent, Contact, OptOut
-from contacts.services.consent import contact_lock
+from contacts.selectors import misread_not
+from contacts.services.leaving import numbers_of, people_lock
 
 _WORDING_CHARS = 500
 
@@ -27,7 +28,7 @@ def optout_keep(*, account: Account, actor: User, opt_out_id: int) -> OptOut:
         NotFound: the account has no such opt-out.
         ReviewClosed: it was reviewed, or the person has since left beyond doubt.
 
-    Locks: the contact, then its opt-out.
+    Locks: the person's contacts, in the order of phones, then the opt-out.
     """
     opt_out = _open(account, opt_out_id)
     opt_out.reviewed_at, opt_out.reviewed_by = now(), actor
@@ -40,6 +41,8 @@ def optout_keep(*, account: Account, actor: User, opt_out_id: int) -> OptOut:
 def optout_take_back(*, account: Account, actor: User, opt_out_id: int, reason: str) -> None:
     """Undo a misreading: the phone is again what it was before that text.
 
+    So are the person's other numbers, for which it counted as well.
+
     Args:
         account: The tenant.
         actor: Who decides.
@@ -51,35 +54,18 @@ def optout_take_back(*, account: Account, actor: User, opt_out_id: int, reason: 
         ReasonMissing: no reason is given.
         ReviewClosed: it was reviewed, or the person has since left beyond doubt.
 
-    Locks: the contact, then its opt-out.
+    Locks: the person's contacts, in the order of phones, then their opt-outs.
     Side effects: ConsentEvent, OptOut, Contact.consent.
     """
     opt_out = _open(account, opt_out_id)
     reason = reason.strip()[:_WORDING_CHARS]
     if not reason:
         raise ReasonMissing
-    before = _before(account, opt_out.phone)
-    moment = now()
-    ConsentEvent.objects.create(
-        account=account,
-        phone=opt_out.phone,
-        kind=ConsentKind.VOID,
-        source=ConsentSource.MANUAL,
-        wording=reason,
-        actor=actor,
-        at=moment,
-    )
-    contact = Contact.objects.filter(account=account, phone=opt_out.phone)
-    if before is not None and before.kind == ConsentKind.OUT:
-        opt_out.source, opt_out.at = ConsentSource(before.source), before.at
-        opt_out.save(update_fields=["source", "at"])
-        contact.update(consent=Consent.OPTED_OUT, consent_at=before.at)
-    else:
-        opt_out.delete()
-        contact.update(
-            consent=Consent.OPTED_IN if before else Consent.UNKNOWN,
-            consent_at=before.at if before else None,
-        )
+    said = _said(account, opt_out.phone, ConsentSource.FREE_TEXT)
+    message_id = said.message_id if said else None
+    _undo(opt_out, actor, reason, message_id)
+    for other in _elsewhere(account, opt_out.phone, message_id):
+        _undo(other, actor, reason, message_id)
     audit_record(
         account=account,
         actor=actor,
@@ -95,15 +81,64 @@ def _open(account: Account, opt_out_id: int) -> OptOut:
     phone = found.values_list("phone", flat=True).first()
     if phone is None:
         raise NotFound
-    contact_lock(account=account, phone=phone)
+    people_lock(account=account, phones=[phone])
     opt_out = found.first()
     if opt_out is None or not opt_out.is_to_review:
         raise ReviewClosed
     return opt_out
 
 
-def _before(account: Account, phone: str) -> ConsentEvent | None:
-    """What stood before the newest opt-out in own words; None if nothing was on record."""
+def _said(account: Account, phone: str, source: ConsentSource) -> ConsentEvent | None:
+    """The newest opt-out of a phone that came by `source` and was not taken back."""
+    said = misread_not(account=account, phone=phone, source=source)
+    return said.order_by("-id").first()
+
+
+def _elsewhere(account: Account, phone: str, message_id: int | None) -> list[OptOut]:
+    """The opt-outs of the person's other numbers that stand for the same text."""
+    if message_id is None:
+        return []
+    others = set(numbers_of(account=account, phones=[phone])) - {phone}
+    opt_outs = OptOut.objects.filter(
+        account=account, phone__in=others, source=ConsentSource.PERSON
+    ).order_by("phone")
+    return [
+        one
+        for one in opt_outs
+        if (said := _said(account, one.phone, ConsentSource.PERSON))
+        and said.message_id == message_id
+    ]
+
+
+def _undo(opt_out: OptOut, actor: User, reason: str, message_id: int | None) -> None:
+    """Take one number's opt-out back; what stood before stands again, also an earlier opt-out."""
+    account, phone = opt_out.account, opt_out.phone
+    before = _before(account, phone, message_id)
+    ConsentEvent.objects.create(
+        account=account,
+        phone=phone,
+        kind=ConsentKind.VOID,
+        source=ConsentSource.MANUAL,
+        wording=reason,
+        message_id=message_id,
+        actor=actor,
+        at=now(),
+    )
+    contact = Contact.objects.filter(account=account, phone=phone)
+    if before is not None and before.kind == ConsentKind.OUT:
+        opt_out.source, opt_out.at = ConsentSource(before.source), before.at
+        opt_out.save(update_fields=["source", "at"])
+        contact.update(consent=Consent.OPTED_OUT, consent_at=before.at)
+    else:
+        opt_out.delete()
+        contact.update(
+            consent=Consent.OPTED_IN if before else Consent.UNKNOWN,
+            consent_at=before.at if before else None,
+        )
+
+
+def _before(account: Account, phone: str, message_id: int | None) -> ConsentEvent | None:
+    """What stood before the opt-out that a misread text brought; None if nothing was on record."""
     standing: list[ConsentEvent] = []
     events = ConsentEvent.objects.filter(account=account, phone=phone)
     for event in events.order_by("at", "id"):
@@ -116,14 +151,20 @@ def _before(account: Account, phone: str) -> ConsentEvent | None:
         elif event.kind != ConsentKind.VOID:
             standing.append(event)
         else:
-            _take_out(standing)
-    _take_out(standing)
+            _take_out(standing, event.message_id)
+    _take_out(standing, message_id)
     return standing[-1] if standing else None
 
 
-def _take_out(standing: list[ConsentEvent]) -> None:
+def _take_out(standing: list[ConsentEvent], message_id: int | None) -> None:
+    """Without the newest opt-out by this text; by any own words where none is named."""
     for at in range(len(standing) - 1, -1, -1):
         event = standing[at]
-        if event.kind == ConsentKind.OUT and event.source == ConsentSource.FREE_TEXT:
+        is_it = (
+            event.source == ConsentSource.FREE_TEXT
+            if message_id is None
+            else event.message_id == message_id
+        )
+        if event.kind == ConsentKind.OUT and is_it:
             del standing[at]
             return

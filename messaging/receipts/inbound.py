@@ -16,7 +16,7 @@ from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact
 from contacts.selectors import opted_out
-from contacts.services import consent_grant, number_returns, person_leaves
+from contacts.services import consent_grant, consent_revoke, number_returns
 from messaging.activity import ActivityMoves, activity_move, minute_of
 from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
@@ -179,7 +179,7 @@ def _attribute(message: Message, *, leaves: bool) -> None:
 def _consent(message: Message, keyword: Keyword) -> bool:
     """Revoke consent, for all their numbers. Returns whether they had not left before."""
     is_keyword = keyword.kind == KeywordKind.STOP
-    return person_leaves(
+    return consent_revoke(
         account=message.account,
         phone=message.phone,
         source=ConsentSource.KEYWORD if is_keyword else ConsentSource.FREE_TEXT,

@@ -17,12 +17,14 @@ Everything else is set aside and shown to staff.
 """
 
 import logging
+from collections import defaultdict
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from accounts.models import Account
 from contacts.choices import ConsentSource
-from contacts.services import consent_revoke
+from contacts.services import consent_revoke, people_lock
 from messaging.activity import ENDS, ActivityMoves, activity_move
 from messaging.choices import (
     ChunkState,
@@ -297,7 +299,12 @@ def _revoke_consents(events: list[int]) -> None:
         reason=Reason.OPTED_OUT,
         state__in=[MessageState.FAILED, MessageState.UNDELIVERED],
     ).select_related("account")
-    for message in messages.order_by("pk"):
+    left: dict[Account, list[Message]] = defaultdict(list)
+    for message in messages.order_by("account_id", "phone", "pk"):
+        left[message.account].append(message)
+    for account, refused in left.items():
+        people_lock(account=account, phones=[message.phone for message in refused])
+    for message in (one for refused in left.values() for one in refused):
         consent_revoke(
             account=message.account,
             phone=message.phone,

@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -19,7 +21,7 @@ from accounts.models import Account
 from accounts.services import credits_settle_many
 from common.clock import now
 from contacts.choices import ConsentSource
-from contacts.services import consent_revoke
+from contacts.services import consent_revoke, people_lock
 from messaging.activity import ActivityMoves, activity_move, minute_of
 from messaging.choices import ChunkState, Happened, MessageState
 from messaging.content import SEPARATOR
@@ -81,6 +83,8 @@ def _record(
     attempts: list[Told],
     left: list[tuple[int, str, int]],
 ) -> None:
+    for account_id, group in groupby(left, itemgetter(0)):
+        people_lock(account=Account(pk=account_id), phones=[phone for _, phone, _ in group])
     for account_id, phone, message_id in left:
         consent_revoke(
             account=Account(pk=account_id),

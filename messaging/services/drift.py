@@ -132,7 +132,7 @@ def drift_take(*, account: Account, actor: User, row_id: int) -> bool:
     Raises:
         NotFound: the account's report has no such phone.
 
-    Locks: the contact, then its opt-out, the report.
+    Locks: the person's contacts, then their opt-outs, the report.
     Side effects: ConsentEvent, OptOut, Contact.consent, an audit event. START brings them back.
     """
     row = DriftRow.objects.filter(account=account, pk=row_id, side=DriftSide.THERE).first()

@@ -21,6 +21,8 @@ _WHY: Final[dict[str, str]] = {
     " short code, where nothing is blocked.",
     ConsentSource.FREE_TEXT: "They asked in their own words; carriers listen to theirs alone.",
     ConsentSource.CARRIER: "They texted START since, so the carrier lets texts through again.",
+    ConsentSource.PERSON: "They left under another number of theirs; carriers take a STOP only from"
+    " the phone itself.",
 }
 _ENTERED: Final = "It was entered here; carriers take a STOP only from the phone itself."
 

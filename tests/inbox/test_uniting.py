@@ -330,11 +330,11 @@ def test_a_stop_from_a_number_that_was_merged_away_reaches_the_person(
     ann.refresh_from_db()
     assert ann.consent == Consent.OPTED_OUT
     opt_outs = OptOut.objects.filter(account=account).order_by("phone")
-    assert list(opt_outs.values_list("phone", "source")) == [(ANN, "manual"), (WORK, "keyword")]
+    assert list(opt_outs.values_list("phone", "source")) == [(ANN, "person"), (WORK, "keyword")]
     events = ConsentEvent.objects.filter(account=account, kind="out").order_by("phone")
     how = f"on {stop.created_at:%d %b %Y} (texted a keyword)"
     assert list(events.values_list("phone", "message_id", "wording")) == [
-        (ANN, None, f"Left under another number {how}; they are one person"),
+        (ANN, stop.pk, f"Left under another number {how}; they are one person"),
         (WORK, stop.pk, "STOP"),
     ]
 
