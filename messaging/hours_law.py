@@ -16,7 +16,10 @@ from messaging.hours_regions import FEDERAL, region_of
 _ALL: Final = frozenset(range(7))
 _SUNDAY: Final = frozenset({6})
 _WEEKEND: Final = frozenset({5, 6})
-_LONG_AGO: Final = date(1991, 1, 1)
+# The day of rules whose beginning is not recorded here: before anything that was ever sent.
+LONG_AGO: Final = date(1991, 1, 1)
+# When the sources of those below were looked at.
+READ_ON: Final = date(2026, 11, 23)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Rule:
     closes: time
     source: str
     weekdays: frozenset[int] = _ALL
-    valid_from: date = _LONG_AGO
+    valid_from: date = LONG_AGO
     valid_until: date | None = None
     link: str = ""
 
@@ -70,7 +73,7 @@ def _rule(
     hours: tuple[int, int],
     source: tuple[str, str],
     weekdays: frozenset[int] = _ALL,
-    valid_from: date = _LONG_AGO,
+    valid_from: date = LONG_AGO,
 ) -> Rule:
     opens, closes = (time(hour) for hour in hours)
     return Rule(region, opens, closes, source[0], weekdays, valid_from, link=source[1])
@@ -86,24 +89,30 @@ _WASHINGTON: Final = (
     "RCW 19.158.040",
     "https://app.leg.wa.gov/RCW/default.aspx?cite=19.158.040",
 )
-# Law firms' and vendors' tables, which differ in places; not checked against the statutes.
-_TABLES: Final = ("published tables of telemarketing hours", "")
 _SB_140_FROM: Final = date(2025, 9, 1)
+
+
+def _told(statute: str = "no statute") -> tuple[str, str]:
+    """The source of hours that law firms' and vendors' tables give; these differ in places."""
+    return f"published tables of telemarketing hours, which name {statute}; statute not read", ""
+
+
+_RHODE_ISLAND: Final = _told("R.I. Gen. Laws 5-61-3.6")
 SEED: Final = (
     _rule(FEDERAL, (8, 21), _FCC),
     _rule("FL", (8, 20), _FLORIDA),
     _rule("TX", (9, 21), _TEXAS, _ALL - _SUNDAY, _SB_140_FROM),
     _rule("TX", (12, 21), _TEXAS, _SUNDAY, _SB_140_FROM),
     _rule("WA", (8, 20), _WASHINGTON),
-    _rule("OK", (8, 20), _TABLES),
-    _rule("MD", (8, 20), _TABLES),
-    _rule("MS", (8, 20), _TABLES),
-    _rule("AL", (8, 20), _TABLES),
-    _rule("LA", (8, 20), _TABLES),
-    _rule("MA", (8, 20), _TABLES),
-    _rule("NJ", (8, 20), _TABLES),
-    _rule("CT", (9, 20), _TABLES),
-    _rule("KY", (10, 21), _TABLES),
-    _rule("RI", (9, 18), _TABLES, _ALL - _WEEKEND),
-    _rule("RI", (10, 17), _TABLES, _WEEKEND),
+    _rule("OK", (8, 20), _told("Okla. Stat. tit. 15, 775C")),
+    _rule("MD", (8, 20), _told("the Stop the Spam Calls Act")),
+    _rule("MS", (8, 20), _told()),
+    _rule("AL", (8, 20), _told("Ala. Code 8-19A")),
+    _rule("LA", (8, 20), _told("La. R.S. 45:844.31")),
+    _rule("MA", (8, 20), _told("Mass. Gen. Laws ch. 159C")),
+    _rule("NJ", (8, 20), _told()),
+    _rule("CT", (9, 20), _told("Conn. Gen. Stat. 42-288a")),
+    _rule("KY", (10, 21), _told("KRS 367.46955")),
+    _rule("RI", (9, 18), _RHODE_ISLAND, _ALL - _WEEKEND),
+    _rule("RI", (10, 17), _RHODE_ISLAND, _WEEKEND),
 )

@@ -13,7 +13,7 @@ from common.clock import today
 from contacts.models import Contact
 from messaging.gate import Hours, blast_rules
 from messaging.hours import zones_of
-from messaging.hours_law import Rule
+from messaging.hours_law import LONG_AGO, READ_ON, Rule
 from messaging.hours_regions import REGIONS, region_of
 from messaging.hours_rules import law_now, rule_of
 from messaging.models import HoursRule
@@ -48,6 +48,11 @@ class RuleTold:
     days: str
     rule: Rule
     is_coming: bool
+
+    @property
+    def as_of(self) -> date | None:
+        """When its source was looked at, where the day from which it holds is not recorded."""
+        return READ_ON if self.rule.valid_from <= LONG_AGO else None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ words ("don't stop", "bus stop", a tapback that quotes our own opt-out line).
 
 Sources: 47 CFR 64.1200(a)(10) (stop, quit, end, revoke, opt out, cancel, unsubscribe per se; any
 other reasonable means counts too); CTIA Messaging Principles (STOP UNSUBSCRIBE CANCEL END QUIT,
-HELP); Twilio's defaults (adds STOPALL REVOKE OPTOUT, START YES UNSTOP, INFO); AWS (adds REMOVE and
-ARRET, which Canadian carriers require).
+HELP); Twilio's defaults (adds STOPALL REVOKE OPTOUT, START YES UNSTOP, INFO); AWS (adds REMOVE,
+ARRET, which Canadian carriers require, and TD, which may be something else: a person reviews it).
 """
 
 import re
@@ -76,7 +76,8 @@ def classify(
 
     Case, punctuation, quotes, emoji, accents' spelling and spaces do not matter: "Stop.", "“STOP”",
     "opt-out" and "stop 🛑" are keywords. An account's own words add to the fixed sets and take none
-    from them: HELP stays HELP. Its STOP words win over its START words. Never raises.
+    from them: HELP stays HELP. Its STOP words win over its START words, and so does whatever asks
+    to be left alone. Never raises.
     """
     wording = text.strip()[:_WORDING_CHARS]
     words = normalise(text)
@@ -86,11 +87,12 @@ def classify(
         (KeywordKind.START, START_WORDS),
         (KeywordKind.HELP, HELP_WORDS),
         (KeywordKind.STOP, _own(extra_stop)),
-        (KeywordKind.START, _own(extra_start)),
     ):
         if whole in known:
             return Keyword(kind, whole, False, wording)
     asked = _asks_to_be_left_alone(text[:_MAX_CHARS], words)
+    if not asked and whole in _own(extra_start):
+        return Keyword(KeywordKind.START, whole, False, wording)
     return Keyword(KeywordKind.NONE, asked, bool(asked), wording)
 
 
@@ -203,6 +205,8 @@ def _asks_to_be_left_alone(text: str, words: str) -> str:
     """The words that ask for it, or ""."""
     if not words:
         return "🛑" if "🛑" in text else ""
+    if words == "td":
+        return words
     if _REACTION.match(text):
         return ""
     words = _OUR_OWN_LINE.sub(" ", words)

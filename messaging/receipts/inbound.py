@@ -12,7 +12,6 @@ from datetime import datetime
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Account
-from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact
 from contacts.selectors import opted_out
@@ -72,7 +71,7 @@ def inbound_file(
     keyword = _meaning(sender.account, text)
     leaves = keyword.kind == KeywordKind.STOP or keyword.likely_opt_out
     is_answered = bool(text.opt_out_word) or answers.network_answers(sender, keyword)
-    may_answer = not is_answered and answers.is_timely(at=at, now=now())
+    may_answer = not is_answered and answers.is_timely(at=at)
     if _joins(message, sender, keyword, may_answer=may_answer):
         _tell(message)
         return message

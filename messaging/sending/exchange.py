@@ -15,9 +15,10 @@ from typing import Final, NamedTuple
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 
-from common.clock import boot_s
+from common.clock import boot_s, now
 from messaging import gate
 from messaging.choices import Outcome, Reason
+from messaging.gate import Hours, Policy
 from messaging.gateways.base import Answer, Endpoint, Result
 from messaging.gateways.transport import Transport
 from messaging.sending.claim import Item
@@ -112,8 +113,13 @@ class Exchange:
             )
 
     def _ask_gate(self, start: int) -> None:
-        """Ask again for all that have not gone: who left meanwhile, what was paused or canceled."""
+        """Ask again for all that have not gone.
+
+        Who left meanwhile, what was paused or canceled, where it has become too late in the day.
+        """
         waiting = self.prepared.sends[start:]
+        at = now()
+        hours: dict[Policy, Hours] = {}
         batch_ids = {progress.lease.batch.id for progress, _ in waiting}
         try:
             left, stopped = gate.stopped_since(
@@ -135,6 +141,13 @@ class Exchange:
             elif batch.rules.asks_opt_out and (batch.account_id, item.phone) in left:
                 self.prepared.skips.append((progress, item, Reason.OPTED_OUT))
                 self._gone.add(place)
+            else:
+                open_hours = hours.get(batch.rules) or Hours(batch.rules, at)
+                hours[batch.rules] = open_hours
+                until = open_hours.held_until(item.phone, item.timezone)
+                if until is not None:
+                    self.prepared.put_off(progress, item, until, Reason.QUIET_HOURS_MISSED)
+                    self._gone.add(place)
         self._asked_at = time.time()
 
     def answered(self, place: int, answer: Answer, started: float, ended: float) -> None:

@@ -66,6 +66,14 @@ class Prepared:
     sends: list[tuple[Progress, Item]] = field(default_factory=list)
     skips: list[tuple[Progress, Item, str]] = field(default_factory=list)
 
+    def put_off(self, progress: Progress, item: Item, until: datetime, why: str) -> None:
+        """This person waits until then, or is skipped for `why` where the batch ends before."""
+        expires_at = progress.lease.batch.rules.expires_at
+        if expires_at and until >= expires_at:
+            self.skips.append((progress, item, why))
+        else:
+            progress.hold(item.no, until)
+
 
 def prepare(window: Window) -> Prepared:
     """Sort a window's recipients and take the tokens of those that go.
@@ -143,10 +151,8 @@ def _gated(prepared: Prepared, progress: Progress, hours: Hours, at: datetime) -
             why = Reason.CAPPED
         if until is None:
             ready.append(item)
-        elif rules.expires_at and until >= rules.expires_at:
-            prepared.skips.append((progress, item, why))
         else:
-            progress.hold(item.no, until)
+            prepared.put_off(progress, item, until, why)
     return ready
 
 

@@ -5,6 +5,7 @@ files what `message_queued` announces.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from django.db import connection, transaction
@@ -67,6 +68,7 @@ def message_send(
     contact: Contact | None = None,
     priority: int = Priority.SINGLE,
     media_ids: Sequence[int] = (),
+    expires_at: datetime | None = None,
 ) -> Message:
     """Queue a text to one person; asking twice with one key asks once.
 
@@ -83,6 +85,7 @@ def message_send(
         contact: The person, where known.
         priority: A `Priority`.
         media_ids: Pictures of the account that go with it, in order; then the body may be blank.
+        expires_at: From when on it is no longer sent; None for as long as it takes.
 
     Returns:
         The message: pending, or skipped with the reason why this person is not texted.
@@ -115,6 +118,7 @@ def message_send(
         created_by=actor,
         request_key=request_key,
         priority=priority,
+        expires_at=expires_at,
         ignores_quiet_hours=kind in _ANY_HOUR,
         size=1,
     )

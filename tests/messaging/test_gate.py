@@ -12,6 +12,8 @@ from contacts.models import OptOut
 from messaging.choices import BatchKind, ChunkState
 from messaging.gate import Hours, policy, skip_reason
 from messaging.models import CarrierAccount, Chunk, Message, SenderNumber
+from messaging.sending.claim import Window
+from messaging.sending.window import Prepared, prepare
 from messaging.services import message_send
 from tests.messaging.conftest import Launch, People, serve_soon, states
 
@@ -144,6 +146,41 @@ def test_who_sleeps_does_not_hold_up_those_behind_them(
     assert sorted(sim.recipients()) == [f"+1212555{at:04}" for at in range(6)]
     chunk = Chunk.objects.get()
     assert (chunk.next_no, chunk.not_before) == (1, MORNING + timedelta(hours=2))
+
+
+def test_a_window_that_is_still_out_when_the_hours_end_is_cut_short(
+    launch: Launch,
+    people: People,
+    sim: Client,
+    real_hours: None,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    people(phones=[NEW_YORKER, CALIFORNIAN])
+    batch = launch()
+    monkeypatch.setattr("messaging.sending.exchange.GATE_FRESH_S", -1.0)
+    evening = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)  # 21:00 in New York
+    with time_machine.travel(evening - timedelta(seconds=1)) as clock:
+
+        def takes_a_while(window: Window) -> Prepared:
+            result = prepare(window)
+            assert [item.phone for _, item in result.sends] == [NEW_YORKER, CALIFORNIAN]
+            clock.move_to(evening + timedelta(seconds=1))
+            return result
+
+        monkeypatch.setattr("messaging.sending.drain.prepare", takes_a_while)
+        serve_soon()
+
+    assert sim.recipients() == {CALIFORNIAN: 1}
+    assert states(batch) == {("accepted", ""): 1, ("pending", ""): 1}
+    assert Chunk.objects.get().not_before == datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+
+
+def test_a_confirmation_that_had_to_wait_is_not_sent_any_more():
+    asked = rules(kind="auto", expires_at=MORNING)
+    early = MORNING - timedelta(seconds=1)
+
+    assert skip_reason(asked, is_opted_out=True, consent=None, at=early) == ""
+    assert skip_reason(asked, is_opted_out=True, consent=None, at=MORNING) == "given_up"
 
 
 def test_a_reply_goes_at_night_an_api_message_does_not(

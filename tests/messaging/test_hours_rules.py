@@ -234,6 +234,21 @@ def test_the_page_tells_every_rule_with_its_source(alices: Client):
     assert "no quiet hours of its own" in page
 
 
+def test_every_rule_has_a_source_and_tells_since_when_it_is_known_to_hold(alices: Client):
+    assert all(row.source and row.valid_from for row in HoursRule.objects.all())
+    by_tables = HoursRule.objects.filter(link="")
+    assert {row.region for row in by_tables} == {
+        *("AL", "CT", "KY", "LA", "MA", "MD", "MS", "NJ", "OK", "RI"),
+    }
+    assert all(row.source.endswith("statute not read") for row in by_tables)
+
+    shown = alices.get("/settings/hours/").content.decode()
+
+    assert shown.count("since Mon 1 Sep 2025") == 2
+    assert shown.count("as of Mon 23 Nov 2026") == HoursRule.objects.count() - 2
+    assert "1991" not in shown
+
+
 @time_machine.travel(datetime(2026, 11, 29, 16, 0, tzinfo=UTC), tick=False)  # a Sunday
 def test_a_number_is_tried(alices: Client, account: Account):
     def tried(query: str) -> Any:

@@ -23,7 +23,7 @@ Stop all messages|stop spamming me|quit texting me|can you stop texting me?
 could you please stop sending these|take me off your list|Take me off this list please
 please remove me|remove me from your list|Remove my number|delete my number please
 get me off this list|take my number off your list|wrong number stop|STOP wrong number
-Wrong number|you have the wrong number|sorry, wrong person|unsubscribe me|Please unsubscribe
+TD|Wrong number|you have the wrong number|sorry, wrong person|unsubscribe me|Please unsubscribe
 how do I unsubscribe?|I can't unsubscribe|I want to opt out|I’d like to stop receiving these
 opt me out|opt me out please
 please opt us out|I'd like to opt out of this|don't text me|Do not text me again
@@ -116,6 +116,13 @@ def test_help_cannot_be_taken_away_by_an_accounts_own_words(word: str) -> None:
     seen = classify(word, extra_stop=[word], extra_start=[word])
 
     assert seen.kind == KeywordKind.HELP
+
+
+@pytest.mark.parametrize("words", ["please stop", "TD", "no more texts", "stop please", "stopp"])
+def test_no_own_start_word_turns_a_wish_to_be_left_alone_around(words: str) -> None:
+    seen = classify(words, extra_start=[words])
+
+    assert (seen.kind, seen.likely_opt_out) == (KeywordKind.NONE, True)
 
 
 def test_the_wording_kept_as_proof_is_bounded() -> None:

@@ -24,6 +24,7 @@ from messaging.confirmations import confirmed_by_carrier
 from messaging.gateways.events import InboundText
 from messaging.models import (
     Attempt,
+    Batch,
     BatchTotals,
     CarrierAccount,
     CarrierEvent,
@@ -346,6 +347,21 @@ def test_a_late_stop_is_obeyed_but_not_answered(receive: Receive, account: Accou
 
     assert OptOut.objects.filter(account=account).count() == 1
     assert answers() == []
+
+
+def test_an_opt_out_is_confirmed_within_five_minutes_or_not_at_all(
+    receive: Receive, account: Account
+) -> None:
+    receive("+14155559999", "STOP")
+
+    asked = Batch.objects.get(kind=BatchKind.AUTO)
+    assert asked.expires_at == inbound().created_at + timedelta(minutes=5)
+
+    receive("+14155559998", "STOP", at=now() - timedelta(minutes=5))
+    receive("+14155559998", "HELP", at=now() - timedelta(minutes=5))
+
+    assert OptOut.objects.filter(account=account).count() == 2
+    assert [one.split(": ")[1][:11] for one in answers()] == ["You are opt", "Reply to th"]
 
 
 def test_without_credits_or_while_suspended_the_opt_out_stands(
