@@ -4,6 +4,10 @@ Owns which time zones a number may be in and whether a window of local time is o
 An area code is not a residence, and one number can belong to several zones (+1 907 is Adak and
 Anchorage), so a text goes out only while it is allowed in every candidate zone: by the account's
 own hours, and by the law where that is stricter (`messaging.hours_law`).
+
+In North America the candidates are all zones of the area code. The metadata knows the exchanges of
+wired lines: +1 270 "is" New York, and Chicago for 123 exchanges; a mobile is neither, it may be in
+either, wherever its number was given out or ported to.
 """
 
 from collections.abc import Sequence
@@ -16,9 +20,30 @@ from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 from common.clock import zone_named
 from messaging.hours_law import Rule
 
-# A country calling code alone says little: +1 covers forty zones from Guam to St. John's, and no
-# hour is allowed in all of them. Such numbers (toll-free, unknown area codes) count as local.
+# A country calling code alone says little: +7 covers fifteen zones, and no hour is allowed in all
+# of them. Such numbers, and those of no area (toll-free, unknown area codes), count as local.
 _MOST_ZONES: Final = 6
+# Area codes of one area whose numbers are given out all over it, where a zone ends inside (NANPA's
+# relief plans). The metadata knows the newer ones of each by a single zone.
+_OVERLAYS: Final = (
+    *(("208", "986"), ("250", "236", "257", "672", "778"), ("270", "364"), ("306", "474", "639")),
+    *(("418", "367", "581"), ("423", "729"), ("541", "458"), ("709", "879"), ("812", "930")),
+    ("850", "448"),
+)
+
+
+def _zones_by_area() -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for digits, zones in TIMEZONE_DATA.items():
+        if len(digits) > 3 and digits.startswith("1"):
+            found.setdefault(digits[1:4], set()).update(zones)
+    for areas in _OVERLAYS:
+        together = set().union(*(found.get(area, set()) for area in areas))
+        found.update(dict.fromkeys(areas, together))
+    return {area: tuple(sorted(zones)) for area, zones in found.items()}
+
+
+_BY_AREA: Final = _zones_by_area()
 
 
 @lru_cache(maxsize=8192)
@@ -40,7 +65,10 @@ def zones_of(*, phone: str, own: str, default: str) -> tuple[str, ...]:
     """
     if own:
         return (own,)
-    zones = _zones_by_digits(phone[1 : TIMEZONE_LONGEST_PREFIX + 1])
+    if phone.startswith("+1"):
+        zones = _BY_AREA.get(phone[2:5], ())
+    else:
+        zones = _zones_by_digits(phone[1 : TIMEZONE_LONGEST_PREFIX + 1])
     return zones if 0 < len(zones) <= _MOST_ZONES else (default,)
 
 

@@ -19,8 +19,9 @@ from messaging.hours import zones_of
 from messaging.models import SenderNumber
 from messaging.recent import rows_of, rows_recent
 
-# As many digits as time zones hang on: six after +1, nine elsewhere (a test walks the metadata).
-DIGITS: Final = "CASE WHEN {0} LIKE '+1%%' THEN left({0}, 8) ELSE left({0}, 10) END"
+# As many digits as time zones hang on: the area code after +1, nine elsewhere (a test walks the
+# metadata).
+DIGITS: Final = "CASE WHEN {0} LIKE '+1%%' THEN left({0}, 5) ELSE left({0}, 10) END"
 
 
 class Place(NamedTuple):

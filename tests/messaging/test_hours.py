@@ -3,11 +3,13 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from messaging.hours import opens_at, zones_of
 
 EVENING, MORNING = time(21), time(8)
-NEW_YORK, LOS_ANGELES = "America/New_York", "America/Los_Angeles"
+NEW_YORK, CHICAGO = "America/New_York", "America/Chicago"
+LOS_ANGELES = "America/Los_Angeles"
 
 
 def utc(text: str) -> datetime:
@@ -19,7 +21,26 @@ def utc(text: str) -> datetime:
     [
         ("+12125550100", "", (NEW_YORK,)),
         ("+14155550100", "", (LOS_ANGELES,)),
-        ("+19075550100", "", ("America/Adak", "America/Anchorage")),
+        (
+            "+19075550100",
+            "",
+            ("America/Adak", "America/Anchorage", "America/Juneau", "Pacific/Honolulu"),
+        ),
+        # Zones that end within an area code, whichever exchange: western Kentucky and its overlay,
+        # the Florida panhandle and its own, Chattanooga, Gary, Malheur County, the Navajo Nation.
+        ("+12705550100", "", (CHICAGO, NEW_YORK)),
+        ("+13645550100", "", (CHICAGO, NEW_YORK)),
+        ("+18505550100", "", (CHICAGO, NEW_YORK)),
+        ("+14485550100", "", (CHICAGO, NEW_YORK)),
+        ("+14235550100", "", (CHICAGO, NEW_YORK)),
+        ("+12195550100", "", (CHICAGO, NEW_YORK)),
+        ("+14585550100", "", ("America/Denver", LOS_ANGELES)),
+        ("+19285550100", "", ("America/Denver", "America/Phoenix")),
+        ("+16725550100", "", ("America/Edmonton", "America/Vancouver")),
+        ("+17875550100", "", ("America/Puerto_Rico",)),
+        ("+16715550100", "", ("Pacific/Guam",)),
+        ("+18085550100", "", ("Pacific/Honolulu",)),
+        ("+17095550100", "", ("America/Halifax", "America/Puerto_Rico", "America/St_Johns")),
         ("+14155550100", "Europe/Berlin", ("Europe/Berlin",)),
         ("+18005550100", "", ("America/Chicago",)),  # toll-free: nowhere in particular
         ("+15555550100", "", ("America/Chicago",)),  # no such area code
@@ -28,6 +49,19 @@ def utc(text: str) -> datetime:
 )
 def test_zones_of_a_number(phone: str, own: str, zones: tuple[str, ...]):
     assert zones_of(phone=phone, own=own, default="America/Chicago") == zones
+
+
+def test_no_zone_that_the_metadata_names_for_a_number_is_left_out():
+    numbers = {f"+{digits}": set(zones) for digits, zones in TIMEZONE_DATA.items() if digits[3:]}
+
+    missing = [
+        phone
+        for phone, named in numbers.items()
+        if len(named) <= 6 and named - set(zones_of(phone=phone, own="", default=""))
+    ]
+
+    assert len(numbers) > 2_000
+    assert missing == []
 
 
 @pytest.mark.parametrize(
