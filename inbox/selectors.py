@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from accounts.choices import AccountStatus
 from accounts.models import Account, User
+from common.clock import now
 from common.phone import display
 from contacts.choices import WayBack
 from contacts.models import ConsentEvent, Contact, Group, OptOut
@@ -16,17 +17,19 @@ from contacts.selectors import contact_by_phone, contacts_list, groups_of, opt_o
 from contacts.services import way_back
 from inbox.choices import ConversationStatus
 from inbox.models import Conversation, Note
-from messaging.choices import BatchKind, MessageState, Reason
+from messaging.choices import BatchKind, Direction, MessageState, Reason
 from messaging.confirmations import confirmed_by_carrier
 from messaging.models import Batch, InboundMedia, Media, Message, SenderNumber
 from messaging.reasons import skipped_words
 from messaging.rendering import compile_body
 from messaging.selectors import media_of
 from messaging.senders import senders_list
-from messaging.services import reason_not_texted
+from messaging.services import reason_not_texted, single_waits_until
 
 THREAD_LENGTH = 200
 BLASTS_SHOWN = 5
+# Within so long after they wrote, somebody expects an answer, whatever the hour.
+ANSWERED_WITHIN = timedelta(days=3)
 # More people than this fit a search only when it says hardly anything.
 _MOST_PEOPLE = 1000
 
@@ -233,6 +236,31 @@ def _will_read(batch: Batch, message: Message) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What our next text is to a person.
+
+    Attributes:
+        kind: A `BatchKind`: a reply, or a text to somebody who never wrote.
+        keeps_hours: Whether it waits for allowed hours: nobody expects an answer at night to what
+            they wrote days ago.
+    """
+
+    kind: BatchKind
+    keeps_hours: bool
+
+
+def turn_of(conversation: Conversation) -> Turn:
+    """What the next text of a thread would be, by when the person wrote last. One query."""
+    texts = Message.objects.filter(
+        account=conversation.account_id, phone=conversation.phone, direction=Direction.IN
+    )
+    wrote_at = texts.order_by("-id").values_list("created_at", flat=True).first()
+    if wrote_at is None:
+        return Turn(BatchKind.WRITE, keeps_hours=True)
+    return Turn(BatchKind.REPLY, keeps_hours=now() - wrote_at > ANSWERED_WITHIN)
+
+
+@dataclass(frozen=True, slots=True)
 class Cannot:
     """Why a reply is not possible.
 
@@ -250,7 +278,10 @@ class Cannot:
 
 @dataclass(frozen=True, slots=True)
 class PersonPane:
-    """What is known of the person beside the thread, newest first where there is an order."""
+    """What is known of the person beside the thread, newest first where there is an order.
+
+    `waits_until` is when a text that is written now goes out, None for at once.
+    """
 
     contact: Contact | None
     groups: Sequence[Group]
@@ -258,10 +289,13 @@ class PersonPane:
     blasts: Sequence[Message]
     notes: Sequence[Note]
     cannot: Cannot | None
+    waits_until: datetime | None
 
 
 def person_pane(*, account: Account, conversation: Conversation) -> PersonPane:
-    """Everything of the thread's phone. At most ten queries."""
+    """Everything of the thread's phone. At most eleven queries."""
+    turn = turn_of(conversation)
+    sender = senders_list(account).filter(phone=conversation.our_number).first()
     contact = contact_by_phone(account=account, phone=conversation.phone)
     opt_out = opt_out_get(account=account, phone=conversation.phone)
     blasts = (
@@ -278,17 +312,26 @@ def person_pane(*, account: Account, conversation: Conversation) -> PersonPane:
         opt_out=opt_out,
         blasts=list(blasts),
         notes=list(notes),
-        cannot=_cannot(account, conversation, contact, opt_out),
+        cannot=_cannot(account, conversation, sender, turn, contact, opt_out),
+        waits_until=single_waits_until(
+            account=account, sender=sender, phone=conversation.phone, contact=contact
+        )
+        if sender is not None and turn.keeps_hours
+        else None,
     )
 
 
 def _cannot(
-    account: Account, conversation: Conversation, contact: Contact | None, opt_out: OptOut | None
+    account: Account,
+    conversation: Conversation,
+    sender: SenderNumber | None,
+    turn: Turn,
+    contact: Contact | None,
+    opt_out: OptOut | None,
 ) -> Cannot | None:
     if account.status == AccountStatus.SUSPENDED:
         words = skipped_words(Reason.SUSPENDED)
         return Cannot(words.cause, words.advice)
-    sender = senders_list(account).filter(phone=conversation.our_number).first()
     if sender is None:
         return Cannot(
             "The number of this conversation is no longer yours.",
@@ -300,14 +343,18 @@ def _cannot(
         sender=sender,
         phone=conversation.phone,
         contact=contact,
-        kind=BatchKind.REPLY,
+        kind=turn.kind,
     )
     if not reason:
         return None
     if reason == Reason.OPTED_OUT and opt_out:
         return _cannot_opted_out(way_back(opt_out), conversation, contact)
     words = skipped_words(reason)
-    places = {Reason.UNVERIFIED_TRIAL: "numbers", Reason.LANDLINE: "contact"}
+    places = {
+        Reason.UNVERIFIED_TRIAL: "numbers",
+        Reason.LANDLINE: "contact",
+        Reason.NO_CONSENT: "contact",
+    }
     return Cannot(words.cause, words.advice, places.get(Reason(reason), ""))
 
 

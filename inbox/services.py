@@ -18,6 +18,7 @@ from contacts.selectors import consent_came_by, contact_by_phone, optin_keyword_
 from inbox.choices import ConversationStatus
 from inbox.errors import NumberGivenUp, ReplyChanged
 from inbox.models import Conversation, Note
+from inbox.selectors import turn_of
 from messaging.choices import BatchKind, Direction, Priority
 from messaging.keywords import KeywordKind, classify, key_of
 from messaging.models import Message, SenderNumber
@@ -67,7 +68,8 @@ def conversation_file(*, message: Message) -> None:
     """
     is_inbound = message.direction == Direction.IN
     kind = message.batch.kind if message.batch else ""
-    if not is_inbound and kind not in (BatchKind.REPLY, BatchKind.API):
+    ours = (BatchKind.REPLY, BatchKind.WRITE)
+    if not is_inbound and kind not in (*ours, BatchKind.API):
         return
     body = message.body or (message.batch.body if message.batch else "") or PICTURE
     waits = is_inbound and not _needs_no_answer(message)
@@ -87,7 +89,7 @@ def conversation_file(*, message: Message) -> None:
                 "message": message.pk,
                 "at": message.created_at,
                 "now": now(),
-                "makes": is_inbound or kind == BatchKind.REPLY,
+                "makes": is_inbound or kind in ours,
             },
         )
 
@@ -150,6 +152,9 @@ def conversation_reply(
 ) -> Message:
     """Text the person from the number the thread runs on.
 
+    At any hour to who wrote within three days; to others in allowed hours; to who never wrote only
+    where they may be texted at all.
+
     Args:
         account: The tenant.
         actor: Who writes; None for a program whose maker is gone.
@@ -174,6 +179,7 @@ def conversation_reply(
         raise Invalid("Write something first; nothing was sent.", fields={"body": "Empty."})
     if not 0 < len(request_key) <= KEY_CHARACTERS:
         raise Invalid("Reload the page and send again; nothing was sent.")
+    turn = turn_of(conversation)
     message = message_send(
         account=account,
         actor=actor,
@@ -181,7 +187,8 @@ def conversation_reply(
         body=body,
         sender=_sender(account, conversation),
         contact=contact_by_phone(account=account, phone=conversation.phone),
-        kind=BatchKind.REPLY,
+        kind=turn.kind,
+        keeps_hours=turn.keeps_hours,
         priority=Priority.REPLY,
         request_key=f"reply:{conversation.pk}:{request_key}",
         media_ids=media_ids,

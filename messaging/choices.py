@@ -98,6 +98,7 @@ class BatchKind(TextChoices):
 
     BLAST = "blast", "Blast"
     REPLY = "reply", "Inbox reply"
+    WRITE = "write", "Inbox text"  # to somebody who never wrote to us
     API = "api", "API message"
     AUTO = "auto", "Automatic answer"  # opt-out confirmation, HELP
     OPTIN = "optin", "Opt-in by form"  # asks a phone for its YES, or confirms

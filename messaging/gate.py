@@ -8,8 +8,9 @@ lowered (`messaging.budget`); credits were reserved at launch. What is settled a
 
 Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
 the law asks for it; a reply or a code passes the need for recorded consent, because this person
-asked just now, but never an opt-out. The text to a phone that somebody typed into a public form
-passes the need for consent too, since it asks for it, and keeps allowed hours: anybody can type it.
+asked, but never an opt-out; a text to somebody who never wrote to us is no reply. The text to a
+phone that somebody typed into a public form passes the need for consent too, since it asks for it,
+and keeps allowed hours: anybody can type it.
 """
 
 from collections.abc import Iterable, Sequence

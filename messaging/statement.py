@@ -23,6 +23,7 @@ from messaging.selectors.costs import costs_by_batch
 
 _TO: Final[Mapping[str, str]] = {
     BatchKind.REPLY: "Reply to",
+    BatchKind.WRITE: "Text to",
     BatchKind.API: "Text by a program to",
     BatchKind.AUTO: "Automatic answer to",
     BatchKind.OPTIN: "Opt-in by form, text to",

@@ -11,7 +11,12 @@ from messaging.services.hours import hours_rule_add, hours_rule_end
 from messaging.services.launch import batch_launch
 from messaging.services.media import media_upload, media_wanted
 from messaging.services.retrying import batch_retry
-from messaging.services.single import message_send, reason_not_texted, sender_default
+from messaging.services.single import (
+    message_send,
+    reason_not_texted,
+    sender_default,
+    single_waits_until,
+)
 from messaging.services.timing import Timing, clocks, timing, timing_people
 
 __all__ = [
@@ -36,6 +41,7 @@ __all__ = [
     "people_crowded",
     "reason_not_texted",
     "sender_default",
+    "single_waits_until",
     "timing",
     "timing_people",
 ]

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from accounts.errors import InsufficientCredits
 from accounts.models import Account, User
 from accounts.services import credits_reserve
+from common.clock import now
 from common.phone import is_erased
 from contacts.choices import Consent, LineType
 from contacts.models import Contact
@@ -22,7 +23,7 @@ from messaging import signals
 from messaging.choices import BatchKind, Direction, MessageState, Priority, Reason
 from messaging.content import SEPARATOR, content_of
 from messaging.errors import Erased, NoSender
-from messaging.gate import PASSES_CONSENT, PASSES_OPT_OUT
+from messaging.gate import PASSES_CONSENT, PASSES_OPT_OUT, Hours, blast_rules
 from messaging.hints import hint_send
 from messaging.models import Batch, BatchTotals, Message, SenderNumber
 from messaging.pricing import type_of
@@ -34,7 +35,8 @@ from messaging.services.media import media_wanted
 from messaging.state import rank
 from messaging.tally import TallyMoves, tally_move
 
-# Replies go to people who wrote to us; answers and codes were asked for at this moment.
+# Replies go to people who wrote to us; answers and codes were asked for at this moment. A text to
+# somebody who never did (`BatchKind.WRITE`) is none.
 _ANY_HOUR: Final = frozenset({BatchKind.AUTO, BatchKind.REPLY, BatchKind.TEST})
 
 
@@ -69,6 +71,7 @@ def message_send(
     priority: int = Priority.SINGLE,
     media_ids: Sequence[int] = (),
     expires_at: datetime | None = None,
+    keeps_hours: bool = False,
 ) -> Message:
     """Queue a text to one person; asking twice with one key asks once.
 
@@ -86,6 +89,7 @@ def message_send(
         priority: A `Priority`.
         media_ids: Pictures of the account that go with it, in order; then the body may be blank.
         expires_at: From when on it is no longer sent; None for as long as it takes.
+        keeps_hours: Whether it waits for allowed hours although its kind need not.
 
     Returns:
         The message: pending, or skipped with the reason why this person is not texted.
@@ -119,7 +123,7 @@ def message_send(
         request_key=request_key,
         priority=priority,
         expires_at=expires_at,
-        ignores_quiet_hours=kind in _ANY_HOUR,
+        ignores_quiet_hours=kind in _ANY_HOUR and not keeps_hours,
         size=1,
     )
     if not is_new:
@@ -140,6 +144,14 @@ def message_send(
         _reserve(batch, phone)
         hint_send()
     return message
+
+
+def single_waits_until(
+    *, account: Account, sender: SenderNumber, phone: str, contact: Contact | None
+) -> datetime | None:
+    """When a text that keeps hours may reach a phone (E.164); None for now. Reads only."""
+    rules = blast_rules(account, sender)
+    return Hours(rules, now()).held_until(phone, contact.timezone if contact else "")
 
 
 def _check_body(body: str, *, has_media: bool) -> None:

@@ -53,6 +53,7 @@ def rules(**fields: Any) -> Any:
         ("blast", "opted_out", "no_consent"),
         ("api", "opted_out", "no_consent"),
         ("reply", "opted_out", ""),
+        ("write", "opted_out", "no_consent"),
         ("test", "opted_out", ""),
         ("auto", "", ""),
     ],
