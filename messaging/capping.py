@@ -5,6 +5,7 @@ waits to go out before. The engine holds the cap itself, by what then really wen
 (`messaging.frequency`).
 """
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -12,7 +13,7 @@ from common.sql import Sql
 from messaging.choices import BatchKind, BatchState, ChunkState, Direction, MessageState
 from messaging.frequency import TAKEN_AT
 from messaging.gate import Policy
-from messaging.timetable import DIGITS, Place, arrays
+from messaging.timetable import DIGITS, Place
 
 
 def texts_lately(*, account_id: int, since: datetime, until: datetime) -> Sql:
@@ -95,12 +96,16 @@ def held(
         A query of id, timezone, digits (of a `Place`) and frees.
     """
     freed = rooms(account_id=account_id, rules=rules, start=start)
-    zones, starts = arrays(moments)
+    digits = DIGITS.format("p.phone")
+    # Looked up, not joined: just after an import the planner expects one person, and would go
+    # through all places for each of a million.
+    by_place = json.dumps(
+        {f"{place.timezone} {place.digits}": at.isoformat() for place, at in moments.items()}
+    )
     return Sql(
-        f"SELECT p.id, p.timezone, w.digits, f.frees FROM ({chosen.text}) p "
-        "JOIN unnest(%s::text[], %s::text[], %s::timestamptz[]) AS w(timezone, digits, at) "
-        f"ON w.timezone = p.timezone AND w.digits = {DIGITS.format('p.phone')} "
-        f"JOIN ({freed.text}) f ON f.phone = p.phone AND f.frees > w.at "
+        f"SELECT p.id, p.timezone, {digits} AS digits, f.frees FROM ({chosen.text}) p "
+        f"JOIN ({freed.text}) f ON f.phone = p.phone "
+        f"AND f.frees > (%s::jsonb ->> (p.timezone || ' ' || {digits}))::timestamptz "
         "WHERE p.reason = ''",
-        [*chosen.params, zones, starts, list(moments.values()), *freed.params],
+        [*chosen.params, *freed.params, by_place],
     )

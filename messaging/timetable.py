@@ -162,7 +162,7 @@ def places_of(chosen: Sql, *, may_be_recent: bool = False) -> dict[Place, int]:
 
 def at_places(chosen: Sql, places: Iterable[Place]) -> Sql:
     """Those of `chosen` (of `recipients.people`) who are texted and at one of the places."""
-    zones, starts = arrays(places)
+    zones, starts = _arrays(places)
     return Sql(
         f"SELECT p.* FROM ({chosen.text}) p "
         "JOIN unnest(%s::text[], %s::text[]) AS w(timezone, digits) "
@@ -188,7 +188,7 @@ def slotted(
         A query with the column `slot` beside those of `pooled`, and the moments of slots 0, 1 ...
     """
     order = sorted(set(moments.values()))
-    zones, starts = arrays(moments)
+    zones, starts = _arrays(moments)
     text = f"""
         SELECT row_number() OVER (ORDER BY array_position(%s::text[], our_number), slot, no) AS no,
                id, phone, merge, reason, our_number, slot
@@ -204,7 +204,6 @@ def slotted(
     return Sql(text, [numbers, last, *pooled.params, zones, starts, slots]), order
 
 
-def arrays(places: Iterable[Place]) -> tuple[list[str], list[str]]:
-    """Zones and digits of places, as parameters of `unnest`."""
+def _arrays(places: Iterable[Place]) -> tuple[list[str], list[str]]:
     listed = list(places)
     return [place.timezone for place in listed], [place.digits for place in listed]
