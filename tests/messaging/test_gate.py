@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 import time_machine
 
-from accounts.models import Account
+from accounts.models import Account, User
 from carriersim.client import Client
 from contacts.models import OptOut
-from messaging.choices import BatchKind, ChunkState
+from messaging.choices import BatchKind, ChunkState, MessageState
 from messaging.gate import Hours, policy, skip_reason
 from messaging.models import CarrierAccount, Chunk, Message, SenderNumber
 from messaging.sending.claim import Window
 from messaging.sending.window import Prepared, prepare
-from messaging.services import message_send
+from messaging.services import batch_pause, batch_resume, batch_retry, message_send
 from tests.messaging.conftest import Launch, People, serve_soon, states
+from tests.messaging.test_retrying import come_back
 
 pytestmark = pytest.mark.django_db
 
@@ -173,6 +174,43 @@ def test_a_window_that_is_still_out_when_the_hours_end_is_cut_short(
 
     assert sim.recipients() == {CALIFORNIAN: 1}
     assert states(batch) == {("accepted", ""): 1, ("pending", ""): 1}
+    assert Chunk.objects.get().not_before == datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+
+
+def test_what_was_paused_by_day_and_is_resumed_at_night_waits_for_the_morning(
+    launch: Launch, people: People, sim: Client, real_hours: None, account: Account
+):
+    people(phones=[NEW_YORKER])
+    batch = launch()
+    batch_pause(account=account, actor=None, batch=batch)
+
+    with time_machine.travel(datetime(2026, 11, 24, 3, 0, tzinfo=UTC)):
+        batch_resume(account=account, actor=None, batch=batch)
+        serve_soon()
+
+    assert sim.recipients() == {}
+    assert Chunk.objects.get().not_before == datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+
+
+def test_what_is_tried_again_at_night_waits_for_the_morning_and_not_for_who_left(
+    launch: Launch, people: People, sim: Client, real_hours: None, account: Account, alice: User
+):
+    people(phones=[NEW_YORKER, "+12125550102"])
+    batch = launch()
+    with time_machine.travel(MORNING):
+        serve_soon()
+    for message in Message.objects.all():
+        come_back(message, MessageState.UNDELIVERED, "30003")
+    OptOut.objects.create(account=account, phone="+12125550102", source="keyword")
+    sim.reset()
+
+    with time_machine.travel(datetime(2026, 11, 24, 3, 0, tzinfo=UTC)):
+        assert batch_retry(account=account, actor=alice, batch=batch) == 1
+        Chunk.objects.update(not_before=MORNING - timedelta(days=400))
+        serve_soon()
+
+    assert sim.recipients() == {}
+    assert states(batch) == {("pending", ""): 1, ("undelivered", "unreachable"): 1}
     assert Chunk.objects.get().not_before == datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 
 
