@@ -59,10 +59,11 @@ def rooms(*, account_id: int, rules: Policy, start: datetime) -> Sql:
     Args:
         account_id: Whose blasts.
         rules: With a cap.
-        start: When the next is to go out; whoever has room by then is not named.
+        start: The minute in which the next is to go out; whoever has room by then is not named.
     """
     span = timedelta(days=rules.cap_days)
-    lately = texts_lately(account_id=account_id, since=start - span, until=start)
+    minute_ends = start + timedelta(minutes=1)
+    lately = texts_lately(account_id=account_id, since=start - span, until=minute_ends)
     # A million people's newest texts are found without sorting them.
     nth = "max(at)" if rules.cap_texts == 1 else "(array_agg(at ORDER BY at DESC))[%s]"
     return Sql(
@@ -89,7 +90,7 @@ def held(
         chosen: The audience.
         account_id: Whose.
         rules: With a cap.
-        start: When the blast is to go out.
+        start: The minute in which the blast is to go out.
         moments: Place to when its people would be texted without the cap.
 
     Returns:

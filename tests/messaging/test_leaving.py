@@ -36,15 +36,11 @@ from messaging.choices import BatchKind
 from messaging.gateways.events import InboundText
 from messaging.models import DriftRow, SenderNumber
 from messaging.receipts.inbound import inbound_file
-from messaging.receipts.statuses import statuses_apply
 from messaging.services import message_send
 from messaging.services.drift import drift_check, drift_take
 from tests.messaging.conftest import Launch, send_all, states
-from tests.receipts.conftest import MakeBatch, Queue, make_batch, queue
 
 pytestmark = pytest.mark.django_db
-
-__all__ = ["make_batch", "queue"]
 
 ANN, WORK, HOME, BEN = (f"+1415555000{n}" for n in range(1, 5))
 REFUSED = "+14155550157"  # carriersim refuses it as opted out
@@ -152,20 +148,6 @@ def test_by_the_carriers_refusal(account: Account, ann: Contact, sim: Carrier, l
 
     assert states(batch) == {("refused", "opted_out"): 1, ("accepted", ""): 1}
     assert out(account) == {REFUSED: "carrier"} | dict.fromkeys((ANN, WORK, HOME), "person")
-
-
-def test_by_the_carriers_later_word(
-    account: Account, ann: Contact, make_batch: MakeBatch, queue: Queue
-):
-    one, other = make_batch(2)
-    type(one).objects.filter(pk=one.pk).update(phone=WORK)
-    type(one).objects.filter(pk=other.pk).update(phone=ANN)
-    queue(one, "failed", code="21610")
-    queue(other, "undelivered", code="21610")
-
-    statuses_apply()
-
-    assert out(account) == {ANN: "carrier", WORK: "carrier", HOME: "person"}
 
 
 def test_by_the_comparison_with_the_carrier(account: Account, alice: User, ann: Contact):

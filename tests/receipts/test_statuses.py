@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from accounts.models import Account
 from contacts.choices import ConsentSource
 from contacts.models import OptOut
+from contacts.services import contact_upsert, contacts_unite
 from messaging.choices import ChunkState, EventEnd, MessageState, Outcome, Reason
 from messaging.models import (
     Attempt,
@@ -273,6 +274,28 @@ def test_carrier_reported_opt_out_revokes_consent(
     assert reread(message).reason == Reason.OPTED_OUT
     opt_out = OptOut.objects.get(account=account)
     assert (opt_out.phone, opt_out.source) == (message.phone, ConsentSource.CARRIER)
+
+
+def test_a_reported_opt_out_holds_for_every_number_of_the_person(
+    make_batch: MakeBatch, queue: Queue, account: Account
+) -> None:
+    ann, work = make_batch(2)
+    kept, gone, third = (
+        contact_upsert(account=account, actor=None, phone=phone)
+        for phone in (ann.phone, work.phone, "+14155559999")
+    )
+    for other in (gone, third):
+        contacts_unite(account=account, actor=None, contact_id=kept.pk, other_id=other.pk)
+    queue(work, "failed", code="21610")
+    queue(ann, "undelivered", code="21610")
+
+    statuses_apply()
+
+    assert dict(OptOut.objects.filter(account=account).values_list("phone", "source")) == {
+        ann.phone: ConsentSource.CARRIER,
+        work.phone: ConsentSource.CARRIER,
+        third.phone: ConsentSource.PERSON,
+    }
 
 
 def test_a_poisoned_event_is_set_aside_and_blocks_nobody(
