@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from common.clock import now
 from common.sql import Sql
 from messaging.choices import BatchKind, BatchState, ChunkState, Direction, MessageState
 from messaging.frequency import TAKEN_AT
@@ -36,7 +37,7 @@ def texts_lately(*, account_id: int, since: datetime, until: datetime) -> Sql:
               AND (finished_at IS NULL OR finished_at > %s))
           AND m.direction = %s
         UNION ALL
-        SELECT m.phone, greatest(c.not_before, statement_timestamp())
+        SELECT m.phone, greatest(c.not_before, %s)
         FROM messaging_batch b
         JOIN messaging_chunk c ON c.batch_id = b.id AND c.state <> %s AND c.not_before <= %s
         CROSS JOIN LATERAL (
@@ -47,6 +48,8 @@ def texts_lately(*, account_id: int, since: datetime, until: datetime) -> Sql:
         """,
         [
             *(account_id, BatchKind.BLAST, since, Direction.OUT),
+            # Of the minute, so that the same question finds what was kept (`messaging.recent`).
+            now().replace(second=0, microsecond=0),
             *(ChunkState.DONE, until, MessageState.PENDING),
             *(account_id, BatchKind.BLAST, BatchState.RUNNING),
         ],
