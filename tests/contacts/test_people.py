@@ -6,7 +6,7 @@ from accounts.models import Account, User
 from common.clock import now
 from common.errors import NotFound
 from contacts.choices import Consent, ConsentSource
-from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
+from contacts.errors import ContactInvalid, OptedOut, PhoneTaken, TooManyRows
 from contacts.models import ConsentEvent, Contact, CustomField, GroupMember, OptOut
 from contacts.selectors import audience, contact_get, contacts_list, merge_fields
 from contacts.services import (
@@ -209,7 +209,7 @@ def test_a_new_phone_keeps_groups_and_takes_the_consent_of_that_phone(shop: Acco
     assert list(audience(account=shop, group_ids=[vip.pk])) == [moved]
     assert [c.phone for c in contacts_list(account=shop)] == [BEN]
     opt_outs = OptOut.objects.filter(account=shop).order_by("phone")
-    assert list(opt_outs.values_list("phone", "source")) == [(ANN, "manual"), (BEN, "keyword")]
+    assert list(opt_outs.values_list("phone", "source")) == [(ANN, "person"), (BEN, "keyword")]
 
 
 def test_a_stop_goes_along_to_a_new_phone_and_to_all_who_are_merged_later(shop: Account) -> None:
@@ -218,9 +218,11 @@ def test_a_stop_goes_along_to_a_new_phone_and_to_all_who_are_merged_later(shop: 
     consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
     moved = contact_update(account=shop, actor=None, contact_id=ann.pk, phone=BEN)
     assert moved.consent == Consent.OPTED_OUT
-    consent_grant(
-        account=shop, phone=BEN, source=ConsentSource.MANUAL, wording="Signed for the new number"
-    )
+    with pytest.raises(OptedOut):
+        consent_grant(
+            account=shop, phone=BEN, source=ConsentSource.MANUAL, wording="Signed for the new one"
+        )
+    consent_grant(account=shop, phone=BEN, source=ConsentSource.KEYWORD, wording="START")
     assert list(OptOut.objects.filter(account=shop).values_list("phone", flat=True)) == [ANN]
 
     kept = contacts_unite(account=shop, actor=None, contact_id=cleo.pk, other_id=moved.pk)
@@ -229,8 +231,8 @@ def test_a_stop_goes_along_to_a_new_phone_and_to_all_who_are_merged_later(shop: 
     opt_outs = OptOut.objects.filter(account=shop).order_by("phone")
     assert list(opt_outs.values_list("phone", "source")) == [
         (ANN, "keyword"),
-        (BEN, "manual"),
-        (CLEO, "manual"),
+        (BEN, "person"),
+        (CLEO, "person"),
     ]
     said = ConsentEvent.objects.filter(account=shop, phone=CLEO).get().wording
     today = f"{now():%d %b %Y}"

@@ -262,15 +262,15 @@ def test_whoever_asked_twice_in_their_own_words_stays_out_when_one_was_misread(
 ):
     says(sender, WORK, "please stop texting me")
     says(sender, WORK, "take me off your list")
-    (waiting,) = opt_outs_to_review(account=account).values("pk", "wording")
-    assert waiting["wording"] == "take me off your list"
+    waiting: Any = opt_outs_to_review(account=account).get()
+    assert waiting.wording == "take me off your list"
 
-    optout_take_back(account=account, actor=alice, opt_out_id=waiting["pk"], reason="A joke")
+    optout_take_back(account=account, actor=alice, opt_out_id=waiting.pk, reason="A joke")
 
     assert out(account) == {ANN: "person", WORK: "free_text", HOME: "person"}
-    (waiting,) = opt_outs_to_review(account=account).values("pk", "wording")
-    assert waiting["wording"] == "please stop texting me"
-    optout_take_back(account=account, actor=alice, opt_out_id=waiting["pk"], reason="That too")
+    waiting = opt_outs_to_review(account=account).get()
+    assert waiting.wording == "please stop texting me"
+    optout_take_back(account=account, actor=alice, opt_out_id=waiting.pk, reason="That too")
     assert out(account) == {}
 
 
