@@ -21,6 +21,7 @@ from campaigns.models import Blast, Series
 from campaigns.views.calendar import read_date
 from common.clock import now
 from common.errors import DomainError
+from common.text import ids_typed
 
 _Change = Callable[..., Series]
 _ACTS: Final[dict[str, tuple[_Change, str]]] = {
@@ -61,9 +62,7 @@ def blast_occurrence(request: AccountRequest) -> HttpResponse:
     """From the calendar, skip or unskip an `occurrence`: `<blast>:<day>` in the form."""
     pk, _, on = request.POST.get("occurrence", "").partition(":")
     day = read_date(on)
-    blast = owned(
-        Blast.objects.all(), request.account, pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0
-    )
+    blast = owned(Blast.objects.all(), request.account, pk__in=ids_typed([pk]))
     act = request.POST.get("act", "")
     _act(request, blast, act if act in _DAY_ACTS else "", day)
     return redirect(f"{reverse('blast_calendar')}{f'?month={day:%Y-%m}' if day else ''}")

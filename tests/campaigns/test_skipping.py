@@ -188,8 +188,14 @@ def test_a_viewer_and_another_account_skip_nothing(
             for person in (bob, charlie)
         ]
 
+        garbage = [
+            browse(charlie).post(reverse("blast_occurrence"), {**asked, "occurrence": typed})
+            for typed in ("", ":", "x:2026-11-25", f"{'9' * 5000}:2026-11-25")
+        ]
+
     series.refresh_from_db()
     assert (answers, series.skipped_on) == ([403, 404], [])
+    assert [answer.status_code for answer in garbage] == [404] * 4
 
 
 def test_the_api_skips_a_day_and_brings_it_back(api: Any, draft: Blast, series: Series):
