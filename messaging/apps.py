@@ -11,13 +11,17 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        """Give every new account a number; answer smart groups, undone imports and erasures."""
+        """Give every new account a number; answer smart groups, undone imports and erasures.
+
+        And register the checks.
+        """
         from django.db.models.signals import post_migrate
 
         from accounts.signals import account_created
         from contacts.rule_sources import register_deeds
         from contacts.signals import contacts_merged, person_erased, phones_in_use
         from contacts.timeline import register_sources
+        from messaging import checks  # noqa: F401
         from messaging.behaviour import deeds
         from messaging.erasing import person_forget
         from messaging.hours_rules import seed

@@ -1,10 +1,10 @@
 """The gate: whether this message may go out at this moment. Every kind of send passes it again.
 
 Owns the rules that are asked at the moment of sending: consent, opt-outs, the state of batch and
-account, allowed hours at the recipient, how often a person is texted (`messaging.frequency`) and
-how long a batch may take. Rate is asked beside it (`messaging.rate`), and so are budgets that were
-lowered (`messaging.budget`); credits were reserved at launch. What is settled at launch already
-(landline, blank field) is `recipients`'.
+account, whether the number is still the account's, allowed hours at the recipient, how often a
+person is texted (`messaging.frequency`) and how long a batch may take. Rate is asked beside it
+(`messaging.rate`), and so are budgets that were lowered (`messaging.budget`); credits were reserved
+at launch. What is settled at launch already (landline, blank field) is `recipients`'.
 
 Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
 the law asks for it; a reply or a code passes the need for recorded consent, because this person
@@ -47,6 +47,7 @@ class Policy:
         quiet_start, quiet_end, timezone: The account's.
         cap_texts, cap_days: At most so many blasts in so many days; 0 texts for no cap.
         expires_at: Nobody is texted from then on; None for as long as it takes.
+        has_number: The number it goes out from is the account's.
     """
 
     asks_opt_out: bool
@@ -58,6 +59,7 @@ class Policy:
     cap_texts: int = 0
     cap_days: int = 0
     expires_at: datetime | None = None
+    has_number: bool = True
 
 
 def policy(
@@ -72,6 +74,7 @@ def policy(
     cap_texts: int = 0,
     cap_days: int = 0,
     expires_at: datetime | None = None,
+    has_number: bool = True,
 ) -> Policy:
     """The rules for one batch. Nobody's phone rings at a simulated carrier: it keeps no hours."""
     return Policy(
@@ -84,6 +87,7 @@ def policy(
         cap_texts=cap_texts if kind in CAPPED else 0,
         cap_days=cap_days,
         expires_at=expires_at,
+        has_number=has_number,
     )
 
 
@@ -108,6 +112,8 @@ def skip_reason(
     """Why this person is not texted at all, or "". `at` (aware) is asked where time may be up."""
     if at and rules.expires_at and at >= rules.expires_at:
         return Reason.GIVEN_UP
+    if not rules.has_number:
+        return Reason.BAD_SENDER
     if is_opted_out and rules.asks_opt_out:
         return Reason.OPTED_OUT
     if rules.asks_consent and consent != Consent.OPTED_IN:

@@ -71,6 +71,11 @@ _SKIPPED: Final[Mapping[str, Words]] = {
         "The blast was to stop after some hours, and their turn had not come.",
         "Give the next one more time, or use a faster number.",
     ),
+    Reason.BAD_SENDER: Words(
+        "Sender cannot be used",
+        "The number they were to be texted from is no longer yours.",
+        "Text these people from a number that you have.",
+    ),
     Reason.NO_CREDITS: Words(
         "No credits", "The account ran out of credits.", "Add credits and text these people again."
     ),

@@ -120,9 +120,10 @@ def _open_chunks(cursor: Any, places: list[tuple[int, int]]) -> None:
         ],
     )
     cursor.execute(
-        "UPDATE messaging_batch SET state = %s, finished_at = NULL "
-        "WHERE id = ANY(%s) AND state = %s",
-        [BatchState.RUNNING, batch_ids, BatchState.DONE],
+        "UPDATE messaging_batch SET finished_at = NULL, "
+        "state = CASE state WHEN %s THEN %s ELSE state END "
+        "WHERE id = ANY(%s) AND state <> %s",
+        [BatchState.DONE, BatchState.RUNNING, batch_ids, BatchState.CANCELED],
     )
 
 

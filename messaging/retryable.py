@@ -22,8 +22,9 @@ REASONS: Final = frozenset(
     code.reason for code in known() if code.retry in (Retry.LATER, Retry.AMBIGUOUS)
 )
 
-# Of `messaging_message m`. People who left or were deleted are left out: the gate would refuse
-# them, and how their first text ended would be forgotten. So are those in a window that is out;
+# Of `messaging_message m`. People who left or were deleted, and those texted from a number that was
+# given up, are left out: the gate would refuse them, and how their first text ended would be
+# forgotten. So are those in a window that is out;
 # asked once for all of them, since the planner would look at every chunk for every message.
 IS_RETRYABLE: Final = """
     m.batch_id = %(batch)s
@@ -39,6 +40,9 @@ IS_RETRYABLE: Final = """
                     WHERE b.id = %(batch)s AND (b.texts_removed_at IS NOT NULL
                         OR a.keep_bodies_days > 0
                         AND b.settled_at < now() - make_interval(days => a.keep_bodies_days)))
+    AND m.our_number IN (SELECT n.phone FROM messaging_sendernumber n
+                         JOIN messaging_batch b ON b.account_id = n.account_id
+                         WHERE b.id = %(batch)s AND n.released_at IS NULL)
     AND NOT m.recipient_no <@ (
         SELECT coalesce(range_agg(int4range(c.next_no, c.window_last_no, '[]')), '{}')
         FROM messaging_chunk c

@@ -23,8 +23,10 @@ from common.clock import now
 from common.crypto import decrypt, encrypt
 from common.errors import Conflict, Invalid, NotFound
 from messaging.choices import BatchState, GatewayName, SenderKind
+from messaging.hints import hint_send
 from messaging.models import Batch, CarrierAccount, SenderNumber
 from messaging.sender_kinds import FACTS, kind_of, kind_refused, pictures_usual
+from messaging.sending.lanes import look_again
 from messaging.simulated import number_register
 
 log = logging.getLogger(__name__)
@@ -347,10 +349,16 @@ def sender_update(
 ) -> SenderNumber:
     """Change what a number is called, what kind it is, how fast and how much it may send, and what.
 
+    A number that had to wait, for its rate or until tomorrow for its cap, is looked at again at
+    once.
+
     Raises:
         NotFound: the account has no such number.
         Invalid: the rate is not above 0 and at most 1,000 segments a second, or the number cannot
             be of this kind.
+
+    Locks: the number, then its lane.
+    Side effects: after commit, a hint to the send queue.
     """
     if not 0 < rate_per_s <= 1000:
         raise Invalid(fields={"rate_per_s": "More than 0 and at most 1,000 segments a second."})
@@ -363,6 +371,8 @@ def sender_update(
     sender.kind = SenderKind(kind)
     sender.can_mms = sender.can_mms if can_mms is None else can_mms
     sender.save(update_fields=["label", "kind", "rate_per_s", "daily_cap", "can_mms"])
+    look_again([sender.pk])
+    hint_send()
     audit_record(
         account=account,
         actor=actor,

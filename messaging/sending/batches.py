@@ -4,11 +4,13 @@ Owns the in-process cache of it. Content and links are frozen at launch and may 
 change while a batch runs (rules, credentials) is read again for every window.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import lru_cache
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import connection
 
@@ -25,6 +27,8 @@ from messaging.models import CarrierAccount
 from messaging.pricing import Prices, prices_frozen
 from messaging.rendering import compile_body
 from tracking.selectors import batch_domain
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +54,10 @@ class BatchInfo:
 
 
 def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], BatchInfo]:
-    """Batches by (id, sender id). One query, and one for the links of batches not seen before."""
+    """Batches by (id, sender id). One query, and one for the links of batches not seen before.
+
+    Those whose carrier account cannot be read are left out, so that they hold up nobody else's.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -60,7 +67,11 @@ def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Bat
                    a.requires_consent, a.quiet_start, a.quiet_end, b.is_template, b.body,
                    b.credits_reserved > 0, a.cap_texts, a.cap_days, b.expires_at,
                    b.smart_encoding, b.prices::text,
-                   a.monthly_budget_credits, b.budget_group, b.budget_credits, b.media_ids
+                   a.monthly_budget_credits, b.budget_group, b.budget_credits, b.media_ids,
+                   EXISTS (SELECT FROM messaging_sendernumber own
+                           WHERE own.account_id = b.account_id AND own.phone = n.phone
+                             AND own.carrier_account_id = n.carrier_account_id
+                             AND own.released_at IS NULL)
             FROM unnest(%s::bigint[], %s::bigint[]) AS pair(batch_id, sender_id)
             JOIN messaging_batch b ON b.id = pair.batch_id
             JOIN accounts_account a ON a.id = b.account_id
@@ -70,7 +81,8 @@ def batch_infos(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Bat
             [[batch_id for batch_id, _ in pairs], [sender_id for _, sender_id in pairs]],
         )
         rows = cursor.fetchall()
-    return {(row[0], row[2]): _info(*row) for row in rows}
+    found = {(row[0], row[2]): _info(*row) for row in rows}
+    return {pair: info for pair, info in found.items() if info is not None}
 
 
 def _info(
@@ -104,9 +116,14 @@ def _info(
     budget_group: int | None,
     budget_credits: int,
     media_ids: list[int],
-) -> BatchInfo:
+    has_number: bool,
+) -> BatchInfo | None:
     content, link_ids = _content(batch_id, body, is_template, smart_encoding, bool(media_ids))
-    carrier = gateway(carrier_account_id, gateway_name, external_id, bytes(secret), api_base_url)
+    carrier = gateway_if_readable(
+        carrier_account_id, gateway_name, external_id, bytes(secret), api_base_url
+    )
+    if carrier is None:
+        return None
     return BatchInfo(
         id=batch_id,
         account_id=account_id,
@@ -128,6 +145,7 @@ def _info(
             cap_texts=cap_texts,
             cap_days=cap_days,
             expires_at=expires_at,
+            has_number=has_number,
         ),
         content=content,
         link_ids=link_ids,
@@ -170,6 +188,19 @@ def gateway_of(carrier: CarrierAccount) -> Gateway:
     )
 
 
+def gateway_if_readable(
+    carrier_account_id: int, name: str, external_id: str, secret: bytes, api_base_url: str
+) -> Gateway | None:
+    """As `gateway`; None, logged, where no key that we have opens the secret."""
+    try:
+        return gateway(carrier_account_id, name, external_id, secret, api_base_url)
+    except InvalidToken:
+        log.error(
+            "no key of ENCRYPTION_KEYS opens carrier account %s: its texts wait", carrier_account_id
+        )
+        return None
+
+
 @lru_cache(maxsize=64)
 def gateway(
     carrier_account_id: int, name: str, external_id: str, secret: bytes, api_base_url: str
@@ -178,6 +209,7 @@ def gateway(
 
     Raises:
         ValueError: no gateway has this name.
+        InvalidToken: no key opens its secret.
     """
     if name != GatewayName.TWILIO:
         raise ValueError(f"There is no gateway called {name}")

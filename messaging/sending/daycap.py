@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from common.clock import now
 from messaging.sending.batches import BatchInfo
-from messaging.sending.claim import put_off
+from messaging.sending.lanes import put_off
 
 
 def day_take(batch: BatchInfo, sizes: Sequence[int]) -> int:

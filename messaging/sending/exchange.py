@@ -6,7 +6,6 @@ rows.
 """
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from messaging.choices import Outcome, Reason
 from messaging.gate import Hours, Policy
 from messaging.gateways.base import Answer, Endpoint, Result
 from messaging.gateways.transport import Transport
-from messaging.sending.claim import Item
+from messaging.sending.leases import Item
 from messaging.sending.window import Prepared, Progress
 
 log = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ class Exchange:
     _answers: Counter[int] = field(default_factory=Counter)
     _throttles: Counter[int] = field(default_factory=Counter)
     _gone: set[int] = field(default_factory=set)
-    _asked_at: float = 0.0
+    _asked_boot_s: float = 0.0
 
     def begin(self) -> Iterator[tuple[int, Endpoint, bytes]]:
         """The requests of the window, each made only when it is about to start.
@@ -67,7 +66,7 @@ class Exchange:
         Whether one may still be made is decided then; every one that is yielded must be started,
         and its answer handed to `answered`.
         """
-        self._asked_at = self.prepared.window.claimed_at
+        self._asked_boot_s = self.prepared.window.asked_boot_s
         return self._requests()
 
     def run(self, transport: Transport) -> None:
@@ -86,7 +85,7 @@ class Exchange:
         sends = self.prepared.sends
         deadline = self.prepared.window.starts_until_boot_s
         for place, (progress, item) in enumerate(sends):
-            if time.time() - self._asked_at > GATE_FRESH_S:
+            if boot_s() - self._asked_boot_s > GATE_FRESH_S:
                 self._ask_gate(place)
             batch = progress.lease.batch
             if place in self._gone:
@@ -120,6 +119,7 @@ class Exchange:
         waiting = self.prepared.sends[start:]
         at = now()
         hours: dict[Policy, Hours] = {}
+        self._asked_boot_s = boot_s()
         batch_ids = {progress.lease.batch.id for progress, _ in waiting}
         try:
             left, stopped = gate.stopped_since(
@@ -148,7 +148,6 @@ class Exchange:
                 if until is not None:
                     self.prepared.put_off(progress, item, until, Reason.QUIET_HOURS_MISSED)
                     self._gone.add(place)
-        self._asked_at = time.time()
 
     def answered(self, place: int, answer: Answer, started: float, ended: float) -> None:
         progress, item = self.prepared.sends[place]

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from messaging.choices import MessageState, Outcome, Reason
 from messaging.sending.batches import BatchInfo
-from messaging.sending.claim import Item
 from messaging.sending.exchange import Told
+from messaging.sending.leases import Item
 from messaging.sending.window import Progress
 
 # After so many requests that the carrier did not take, it is given up.

@@ -17,8 +17,9 @@ from messaging.content import Content, link_codes
 from messaging.gate import Hours, Policy, skip_reason
 from messaging.rendering import BODY_LIMIT
 from messaging.sending.batches import BatchInfo
-from messaging.sending.claim import Item, Lease, Window, look_again
 from messaging.sending.daycap import day_take
+from messaging.sending.lanes import look_again
+from messaging.sending.leases import Item, Lease, Window
 
 
 @dataclass(slots=True)
@@ -175,12 +176,21 @@ def _unsendable(item: Item, content: Content) -> str:
 
 
 def _granted(by_sender: dict[int, list[tuple[Progress, Item]]]) -> list[int]:
-    """How many of each sender's messages, in order, its rate and its daily cap allow now."""
-    wanted = []
-    for sender_id, waiting in by_sender.items():
-        batch = waiting[0][0].lease.batch
-        sizes = [item.segments for _, item in waiting]
-        if batch.daily_cap is not None:
-            sizes = sizes[: day_take(batch, sizes)]
-        wanted.append(rate.Wanted(sender_id, batch.rate_per_s, sizes))
-    return rate.take(wanted) if wanted else []
+    """How many of each sender's messages, in order, its rate and its daily cap allow now.
+
+    The cap is asked last: a day is long, and what its rate does not let go now must not count.
+    """
+    if not by_sender:
+        return []
+    batches = [waiting[0][0].lease.batch for waiting in by_sender.values()]
+    sizes = [[item.segments for _, item in waiting] for waiting in by_sender.values()]
+    granted = rate.take(
+        [
+            rate.Wanted(batch.sender_id, batch.rate_per_s, own)
+            for batch, own in zip(batches, sizes, strict=True)
+        ]
+    )
+    return [
+        n if batch.daily_cap is None or not n else day_take(batch, own[:n])
+        for batch, own, n in zip(batches, sizes, granted, strict=True)
+    ]

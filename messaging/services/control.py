@@ -61,6 +61,7 @@ def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch
     if current.state != BatchState.PAUSED:
         raise BatchOver
     watch_anew(current.pk)
+    current.finished_at = None
     if current.expires_at:
         current.expires_at = now() + (current.expires_at - current.launched_at)
     hint_send(windows=2)

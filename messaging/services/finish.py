@@ -130,12 +130,14 @@ def batch_finish(batch_id: int) -> bool:
     counts = _counts(batch_id)
     if counts.get(MessageState.PENDING):
         return False
-    if batch.state in (BatchState.RUNNING, BatchState.PAUSED):
-        batch.state, batch.state_reason = BatchState.DONE, ""
     batch.finished_at = batch.finished_at or now()
-    in_doubt = counts.get(MessageState.UNKNOWN, 0)
     is_old = (now() - batch.finished_at).total_seconds() > UNKNOWN_SETTLES_AFTER_S
-    if not in_doubt or is_old:
+    is_over = not counts.get(MessageState.UNKNOWN) or is_old
+    # What is proven not to have gone out would start a batch again that is done; one that somebody
+    # paused stays so.
+    if batch.state == BatchState.RUNNING or (batch.state == BatchState.PAUSED and is_over):
+        batch.state, batch.state_reason = BatchState.DONE, ""
+    if is_over:
         _fill(batch, with_unknown=is_old)
         _release(batch)
     batch.save(
