@@ -51,6 +51,7 @@ class Reason(TextChoices):
     CANCELED = "canceled", "Canceled"
     TOO_LONG = "too_long", "Longer than 1,600 characters"
     GIVEN_UP = "given_up", "Time was up"
+    DELETED = "deleted", "Contact deleted"
     # Refused or not delivered, by carriers
     UNREACHABLE = "unreachable", "Phone unreachable"
     BLOCKED = "blocked", "Blocked"

@@ -43,6 +43,7 @@ class Policy:
     Attributes:
         asks_opt_out: Somebody opted out is skipped.
         asks_consent: Somebody without recorded consent is skipped.
+        asks_contact: Somebody who was deleted from the contacts is skipped.
         keeps_hours: Texts go out only in allowed hours at the recipient.
         quiet_start, quiet_end, timezone: The account's.
         cap_texts, cap_days: At most so many blasts in so many days; 0 texts for no cap.
@@ -60,6 +61,7 @@ class Policy:
     cap_days: int = 0
     expires_at: datetime | None = None
     has_number: bool = True
+    asks_contact: bool = False
 
 
 def policy(
@@ -88,6 +90,7 @@ def policy(
         cap_days=cap_days,
         expires_at=expires_at,
         has_number=has_number,
+        asks_contact=kind == BatchKind.BLAST,
     )
 
 
@@ -107,7 +110,12 @@ def blast_rules(account: Account, sender: SenderNumber | None) -> Policy:
 
 
 def skip_reason(
-    rules: Policy, *, is_opted_out: bool, consent: str | None, at: datetime | None = None
+    rules: Policy,
+    *,
+    is_opted_out: bool,
+    consent: str | None,
+    is_deleted: bool = False,
+    at: datetime | None = None,
 ) -> str:
     """Why this person is not texted at all, or "". `at` (aware) is asked where time may be up."""
     if at and rules.expires_at and at >= rules.expires_at:
@@ -116,6 +124,8 @@ def skip_reason(
         return Reason.BAD_SENDER
     if is_opted_out and rules.asks_opt_out:
         return Reason.OPTED_OUT
+    if is_deleted and rules.asks_contact:
+        return Reason.DELETED
     if rules.asks_consent and consent != Consent.OPTED_IN:
         return Reason.NO_CONSENT
     return ""

@@ -71,6 +71,11 @@ _SKIPPED: Final[Mapping[str, Words]] = {
         "The blast was to stop after some hours, and their turn had not come.",
         "Give the next one more time, or use a faster number.",
     ),
+    Reason.DELETED: Words(
+        "Contact deleted",
+        "Somebody deleted these contacts before their turn.",
+        "Nothing; whoever is brought back gets the next blast.",
+    ),
     Reason.BAD_SENDER: Words(
         "Sender cannot be used",
         "The number they were to be texted from is no longer yours.",

@@ -33,6 +33,7 @@ class Item:
     is_opted_out: bool
     consent: str | None
     timezone: str
+    is_deleted: bool
     text: str = ""
     wire: str = ""  # the text as the gateway encodes it
     segments: int = 0
@@ -98,7 +99,8 @@ def leases_read(picked: list[tuple[Any, int]]) -> list[Lease]:
         cursor.execute(
             """
             SELECT w.place, m.id, m.recipient_no, m.phone, m.merge::text, m.attempts,
-                   o.id IS NOT NULL, p.consent, coalesce(p.timezone, '')
+                   o.id IS NOT NULL, p.consent, coalesce(p.timezone, ''),
+                   p.deleted_at IS NOT NULL AND p.merged_into_id IS NULL
             FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[])
                  WITH ORDINALITY AS w(batch_id, first_no, last_no, size, place)
             CROSS JOIN LATERAL (
@@ -125,12 +127,12 @@ def leases_read(picked: list[tuple[Any, int]]) -> list[Lease]:
     texts = ",".join([row[4] or "null" for row in rows])
     merges = json.loads(f"[{texts.replace(_ESCAPED_SEPARATOR, ' ')}]")
     erased = erased_among((leases[row[0] - 1].batch.account_id, row[3]) for row in rows)
-    for (place, id_, no, phone, _, attempts, left, consent, zone), merge in zip(
+    for (place, id_, no, phone, _, attempts, left, consent, zone, gone), merge in zip(
         rows, merges, strict=True
     ):
         lease = leases[place - 1]
         is_out = left or (lease.batch.account_id, phone) in erased
-        lease.items.append(Item(id_, no, phone, merge, attempts, is_out, consent, zone))
+        lease.items.append(Item(id_, no, phone, merge, attempts, is_out, consent, zone, gone))
     for lease, (_, size) in zip(leases, picked, strict=True):
         if len(lease.items) >= size:
             lease.window_last_no = lease.items[-1].no

@@ -142,7 +142,13 @@ def _gated(prepared: Prepared, progress: Progress, hours: Hours, at: datetime) -
     caps = prepared.window.caps
     ready: list[Item] = []
     for item in progress.lease.items:
-        reason = skip_reason(rules, is_opted_out=item.is_opted_out, consent=item.consent, at=at)
+        reason = skip_reason(
+            rules,
+            is_opted_out=item.is_opted_out,
+            consent=item.consent,
+            is_deleted=item.is_deleted,
+            at=at,
+        )
         if reason:
             prepared.skips.append((progress, item, reason))
             continue

@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
-from accounts.models import Account, CreditEntry
+from accounts.models import Account, CreditEntry, User
 from carriersim.client import Client
-from contacts.models import OptOut
+from contacts.models import Contact, OptOut
+from contacts.services import contact_delete, contacts_unite
 from messaging.choices import BatchKind, BatchState, ChunkState
 from messaging.models import Attempt, Batch, CarrierAccount, Chunk, Message, SenderNumber
 from messaging.sending.claim import Window
@@ -157,6 +158,50 @@ def test_who_leaves_after_the_launch_is_not_texted(
     assert sim.recipients() == {ben.phone: 1}
     assert states(batch) == {("skipped", "opted_out"): 1, ("accepted", ""): 1}
     assert_credits_balance(account, batch)
+
+
+@pytest.mark.parametrize(
+    ("is_merged", "ends"), [(False, ("skipped", "deleted")), (True, ("accepted", ""))]
+)
+def test_whoever_is_deleted_after_the_launch_is_not_texted(
+    launch: Launch,
+    people: People,
+    account: Account,
+    alice: User,
+    is_merged: bool,
+    ends: tuple[str, str],
+):
+    ann, ben = people(2)
+    batch = launch(audience=Contact.objects.filter(pk=ann.pk))
+    if is_merged:
+        contacts_unite(account=account, actor=alice, contact_id=ben.pk, other_id=ann.pk)
+    else:
+        contact_delete(account=account, actor=alice, contact_id=ann.pk)
+
+    send_all()
+
+    assert states(batch) == tallies(batch) == {ends: 1}
+    assert_credits_balance(account, batch)
+
+
+def test_a_deleted_contact_may_be_answered(
+    people: People, account: Account, alice: User, sender: SenderNumber
+):
+    (ann,) = people(1)
+    contact_delete(account=account, actor=alice, contact_id=ann.pk)
+    reply = message_send(
+        account=account,
+        actor=alice,
+        phone=ann.phone,
+        body="See you at nine",
+        kind=BatchKind.REPLY,
+        request_key="r",
+        contact=ann,
+    )
+
+    send_all()
+
+    assert states(reply.batch) == {("accepted", ""): 1}
 
 
 def test_consent_that_is_required_is_asked_again_at_the_moment_of_sending(
