@@ -17,8 +17,9 @@ from contacts.models import Contact
 from messaging import rate
 from messaging.choices import BatchKind
 from messaging.models import Batch, CarrierAccount, Message, SenderNumber
-from messaging.sending.claim import Window, claim
+from messaging.sending.claim import claim
 from messaging.sending.drain import drain, serve_window
+from messaging.sending.leases import Window
 from messaging.services import batch_launch
 from messaging.services.finish import batches_finish
 

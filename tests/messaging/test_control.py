@@ -7,9 +7,10 @@ from common.errors import NotFound
 from messaging.choices import BatchState, ChunkState
 from messaging.errors import BatchOver
 from messaging.models import Batch, Chunk, Message
-from messaging.sending.claim import Window, claim
+from messaging.sending.claim import claim
 from messaging.sending.drain import serve_window
 from messaging.sending.exchange import Exchange
+from messaging.sending.leases import Window
 from messaging.sending.results import record
 from messaging.sending.window import prepare
 from messaging.services import batch_cancel, batch_pause, batch_resume

@@ -109,6 +109,8 @@ def test_one_process_at_a_time_asks_carriers(launch: Launch, people: People, sim
         cursor.execute("SELECT pg_advisory_lock(%s)", [evidence._LOCK])
 
     during = unknown_look_up()
+    with asks.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [evidence._LOCK])
     asks.close()
 
     assert (during, states(batch)) == ((0, 0), {("unknown", ""): 1})

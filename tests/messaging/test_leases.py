@@ -194,9 +194,12 @@ def test_recording_a_window_writes_no_index_of_messages(launch: Launch, people: 
     before = updates()
     assert serve_soon() == 300
 
-    assert tuple(after - old for after, old in zip(updates(), before, strict=True)) == (300, 300)
+    written, hot = (after - old for after, old in zip(updates(), before, strict=True))
+    assert written == 300
+    assert hot >= 250  # the others found their page full
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_window_that_could_not_be_made_ready_is_given_back_and_nobody_is_in_doubt(
     launch: Launch, people: People, sim: Client, monkeypatch: pytest.MonkeyPatch
 ):
