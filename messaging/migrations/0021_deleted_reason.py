@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0019_single_costs"),
+        ("messaging", "0020_credits_borne"),
     ]
 
     operations = [
