@@ -25,9 +25,10 @@ from messaging.errors import AccountSuspended, BatchOver
 from messaging.gateways.transport import Transport
 from messaging.models import Batch, Message
 from messaging.recounting import differences
-from messaging.sending.claim import Window, claim
+from messaging.sending.claim import claim
 from messaging.sending.drain import serve_window
 from messaging.sending.exchange import Exchange
+from messaging.sending.leases import Window
 from messaging.sending.results import record
 from messaging.sending.window import prepare
 from messaging.services import batch_cancel, batch_pause, batch_resume

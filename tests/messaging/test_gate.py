@@ -12,7 +12,7 @@ from contacts.models import OptOut
 from messaging.choices import BatchKind, ChunkState, MessageState
 from messaging.gate import Hours, policy, skip_reason
 from messaging.models import CarrierAccount, Chunk, Message, SenderNumber
-from messaging.sending.claim import Window
+from messaging.sending.leases import Window
 from messaging.sending.window import Prepared, prepare
 from messaging.services import batch_pause, batch_resume, batch_retry, message_send
 from tests.messaging.conftest import Launch, People, serve_soon, states
