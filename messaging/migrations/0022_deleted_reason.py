@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0020_credits_borne"),
+        ("messaging", "0021_kinds_and_sources"),
     ]
 
     operations = [
