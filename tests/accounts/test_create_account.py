@@ -35,7 +35,7 @@ def test_it_prints_what_a_program_needs(capsys: pytest.CaptureFixture[str]) -> N
     assert user.check_password("correct horse battery")
     assert selectors.user_may_send(user)
     key = ApiKey.objects.get(key_hash=secret_hash(answer["api_key"]))
-    assert (key.account, key.scopes) == (account, ["read", "write", "send"])
+    assert (key.account, key.scopes) == (account, ["read", "write", "send", "erase"])
     assert SenderNumber.objects.filter(account=account).count() == 1
 
 
