@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from campaigns.models import Blast
 from campaigns.selectors import BlastRow
+from messaging.selectors.differences import Counted, differences_counted
 
 
 @dataclass(frozen=True)
@@ -17,29 +19,26 @@ class Checked:
     Attributes:
         blasts: How many were held against it.
         of: How many went out.
-        differences: Found in all of them.
+        differ: Those that differ, and in how many texts.
         at: When the one was checked whose check is the oldest.
     """
 
     blasts: int
     of: int
-    differences: int
+    differ: list[tuple[Blast, Counted]]
     at: datetime
 
 
 def records_checked(rows: Sequence[BlastRow]) -> Checked | None:
     """What came of it over several blasts that went out; None before the first check."""
-    batches = [row.blast.batch for row in rows if row.blast.batch is not None]
-    checks = [
-        (batch.reconciled_at, len(batch.reconciled_differences or ()))
-        for batch in batches
-        if batch.reconciled_at is not None
-    ]
+    found = [(row.blast, row.blast.batch) for row in rows if row.blast.batch is not None]
+    checks = [batch.reconciled_at for _, batch in found if batch.reconciled_at is not None]
     if not checks:
         return None
+    counted = [(blast, differences_counted(batch)) for blast, batch in found]
     return Checked(
         blasts=len(checks),
-        of=len(batches),
-        differences=sum(count for _, count in checks),
-        at=min(at for at, _ in checks),
+        of=len(found),
+        differ=[(blast, one) for blast, one in counted if one.count],
+        at=min(checks),
     )

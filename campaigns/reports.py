@@ -1,7 +1,8 @@
-"""From figures to what a report says: the answer, the funnel, the five rates, the reasons.
+"""From figures to what a report says: the answer, the funnel, the five rates.
 
-Pure: everything is computed from `messaging.selectors.Figures` and counts per reason. The
-definitions of the rates stand here once, beside their numbers on every page.
+Pure: everything is computed from `messaging.selectors.Figures`. Whom blasts did not reach, and why,
+is `campaigns.unreached`'s. The definitions of the rates stand here once, beside their numbers on
+every page.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from common.templatetags.ui import num, percent
-from messaging.choices import MessageState
-from messaging.listing import STATES
 from messaging.opening import Opens
-from messaging.reasons import Words, failed_words, skipped_words
 from messaging.selectors import Figures
 from messaging.selectors.figures import Rate
 
@@ -68,16 +66,6 @@ class RateCard:
     whole_href: str
     note: str = ""
     missing: str = "none yet"
-
-
-@dataclass(frozen=True)
-class ReasonRow:
-    """People with one reason, and what to do about it."""
-
-    state: str
-    reason: str
-    count: int
-    words: Words
 
 
 def funnel(figures: Figures, opens: Opens) -> list[Step]:
@@ -241,35 +229,6 @@ def _after(figures: Figures, opens: Opens) -> SafeString:
     if len(done) == 1:
         return format_html("{}.", done[0])
     return format_html("{} and {}.", SafeString(", ".join(done[:-1])), done[-1])
-
-
-def skipped_rows(counts: Iterable[tuple[str, str, int]]) -> list[ReasonRow]:
-    """People we did not text, by reason, most first."""
-    rows = [
-        ReasonRow(state, reason, count, skipped_words(reason))
-        for state, reason, count in counts
-        if state == MessageState.SKIPPED and count
-    ]
-    return sorted(rows, key=lambda row: -row.count)
-
-
-def failure_rows(counts: Iterable[tuple[str, str, int]]) -> list[ReasonRow]:
-    """People a carrier refused or did not reach, by reason, most first."""
-    merged: dict[str, int] = {}
-    for state, reason, count in counts:
-        if state in STATES["failed"] and count:
-            merged[reason] = merged.get(reason, 0) + count
-    rows = [
-        ReasonRow("failed", reason, count, failed_words(reason)) for reason, count in merged.items()
-    ]
-    return sorted(rows, key=lambda row: -row.count)
-
-
-def failed_share(figures: Figures) -> float:
-    """Refused and not delivered, of everyone the carrier was asked for."""
-    asked = figures.accepted + figures.refused
-    failed = figures.refused + figures.undelivered + figures.failed
-    return failed / asked if asked else 0.0
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,11 @@ def blast_advice(
     return found + [advice for advice in map(_page_advice, known) if advice]
 
 
+def text_flags(*, account: Account, body: str) -> list[Advice]:
+    """What in a text that went out carriers tend to filter. No query."""
+    return advise(body=body, brand=account.brand or account.name, is_first=False)
+
+
 def _page_advice(page: Destination) -> Advice | None:
     """What was found when the page was asked last; nothing where it is fine or never was."""
     if page.problem == "slow":

@@ -59,6 +59,7 @@ urlpatterns = [
     path("blasts/<int:pk>/retry", reports.blast_retry, name="blast_retry"),
     path("blasts/<int:pk>/live", reports.blast_live, name="blast_live"),
     path("blasts/<int:pk>/launched", reports.blast_launched, name="blast_launched"),
+    path("blasts/<int:pk>/differences", reports.blast_differences, name="blast_differences"),
     path("blasts/<int:pk>/group", people.blast_group, name="blast_group"),
     path("blasts/<int:pk>/people.csv", people.blast_export, name="blast_export"),
 ]

@@ -73,6 +73,11 @@ def known() -> Iterator[CarrierCode]:
     return iter(_BY_CODE.values())
 
 
+def codes_of(reason: str) -> list[str]:
+    """The codes whose messages carry this reason, in ascending order."""
+    return [row.code for row in known() if row.reason == reason]
+
+
 _STAFF: Final = "Ask the platform's staff; nothing on your side needs to change."
 _SETUP: Final = "Ask an admin of the account or the platform's staff to mend the carrier set-up."
 _WAIT: Final = "Try the failed ones again later, or spread large blasts over more time."

@@ -1,6 +1,11 @@
 """Vocabulary of messaging: one meaning per word, the same in rows, reports and the API."""
 
+from typing import Final
+
 from django.db.models import TextChoices
+
+# Differences from a carrier's records that are kept of a blast; one more says that there are more.
+DIFFERENCES_SHOWN: Final = 200
 
 
 class Direction(TextChoices):

@@ -7,16 +7,17 @@ Owns the words of reports for each `Reason`. What single carrier codes mean is
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from messaging.carrier_codes import explain
+from messaging.carrier_codes import codes_of, explain
 from messaging.choices import Reason
 
 
 class Words(NamedTuple):
-    """One reason in a report."""
+    """One reason in a report; `codes` are the carrier's, the commonest first."""
 
     label: str
     cause: str
     advice: str
+    codes: tuple[str, ...] = ()
 
 
 _SKIPPED: Final[Mapping[str, Words]] = {
@@ -95,7 +96,27 @@ _SKIPPED: Final[Mapping[str, Words]] = {
     ),
 }
 
-# The code whose explanation stands for a reason given by a carrier.
+# Reasons of many codes, or of none: words that hold for all of them.
+_FAILED: Final[Mapping[str, tuple[str, str]]] = {
+    Reason.RATE: (
+        "More was sent at once, or in a day, than the carrier or the phone's own lets through.",
+        "Try these again later, or spread large blasts over more time.",
+    ),
+    Reason.CARRIER_ACCOUNT: (
+        "Something about the account at the carrier is in the way: its log-in, a limit, its bills.",
+        "Ask an admin of the account or the platform's staff to mend the carrier set-up.",
+    ),
+    Reason.PROVIDER: (
+        "The carrier, or the next one on the way, had a fault and did not pass it on.",
+        "Try these once more later.",
+    ),
+    Reason.OTHER: (
+        "The carrier gave no cause, or one that is not known here.",
+        "Try these once more later; each text shows the carrier's code, where it gave one.",
+    ),
+}
+
+# The commonest code of a reason given by a carrier, whose explanation stands for it.
 _CODE: Final[Mapping[str, str]] = {
     Reason.OPTED_OUT: "21610",
     Reason.LANDLINE: "30006",
@@ -109,7 +130,10 @@ _CODE: Final[Mapping[str, str]] = {
     Reason.MEDIA: "30019",
     Reason.EXPIRED: "30036",
     Reason.CARRIER_ACCOUNT: "30002",
-    Reason.PROVIDER: "30008",
+    Reason.PROVIDER: "30410",
+    Reason.OTHER: "30008",
+    Reason.TOO_LONG: "21617",
+    Reason.UNVERIFIED_TRIAL: "21608",
 }
 
 
@@ -118,15 +142,13 @@ def skipped_words(reason: str) -> Words:
     return _SKIPPED.get(reason) or Words(_label(reason), "", "")
 
 
-def failed_words(reason: str, *, code: str = "") -> Words:
-    """Why a carrier refused or did not deliver.
-
-    Args:
-        reason: A `Reason`.
-        code: The carrier's own code, where it is known to be this one.
-    """
-    told = explain(code or _CODE.get(reason, ""))
-    return Words(_label(reason), told.meaning, told.advice)
+def failed_words(reason: str) -> Words:
+    """Why a carrier refused or did not deliver, and by which of its codes it says so."""
+    commonest = _CODE.get(reason, "")
+    told = explain(commonest)
+    codes = sorted(codes_of(reason), key=lambda code: code != commonest)
+    cause, advice = _FAILED.get(reason, (f"{told.meaning} {told.cause}", told.advice))
+    return Words(_label(reason), cause, advice, tuple(codes))
 
 
 def _label(reason: str) -> str:

@@ -9,12 +9,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import checking, comparing, planned, reports, selectors, services
+from campaigns import checking, comparing, planned, reports, selectors, services, unreached
 from campaigns.forms import CampaignCopyForm, CampaignForm
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
 from common.pagination import keyset_page
-from messaging.selectors import costs_of
+from common.text import searched
+from messaging.selectors import costs_of, reason_counts
 
 PAGE_SIZE = 25
 
@@ -23,7 +24,7 @@ PAGE_SIZE = 25
 @require_GET
 def campaign_list(request: AccountRequest) -> HttpResponse:
     """Campaigns with their five figures, newest first: `q`, `show=archived` in the URL."""
-    search = request.GET.get("q", "").strip()
+    search = searched(request.GET.get("q", ""))
     archived = request.GET.get("show") == "archived"
     page = keyset_page(
         selectors.campaigns_list(account=request.account, search=search, archived=archived),
@@ -150,6 +151,11 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         )
         if row.figures
         else [],
+        "failures": unreached.failures(
+            row.figures, reason_counts([one.blast.batch_id or 0 for one in row.launched]), row.opens
+        )
+        if row.figures
+        else None,
         "checked": checking.records_checked(row.launched),
         "costs_url": f"{reverse('cost_report')}?by=campaign",
         "segments_each": reports.segments_each(row.figures) if row.figures else "",

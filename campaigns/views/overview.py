@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
-from campaigns import comparing, heatmap, reports, selectors, timeline
+from campaigns import comparing, heatmap, reports, selectors, timeline, unreached
 from campaigns.opening import period_opens
 from common.clock import now
 from common.templatetags.ui import num
@@ -23,6 +23,7 @@ from messaging.selectors import (
     activity_by_hour,
     activity_over_time,
     figures_by_number,
+    reason_counts,
 )
 
 PERIODS = (7, 28, 90)
@@ -66,6 +67,9 @@ def overview(request: AccountRequest) -> HttpResponse:
         "cards": reports.period_cards(
             figures, earlier, opens, has_link=any(row.has_link for row in current)
         ),
+        "failures": unreached.failures(figures, reason_counts(_batch_ids(current)), opens)
+        if figures
+        else None,
         "hand": _needs_a_hand(request.account, figures, current),
         "first_steps": _first_steps(request.account) if not current and not before else None,
         **_charts(request.account, current, since, days, opens),
@@ -119,7 +123,7 @@ def _needs_a_hand(
             for row in rows[:_RECENT]
             if row.figures
             and row.figures.delivery_rate[1] >= _SPEAKS
-            and reports.failed_share(row.figures) > _MANY_FAILED
+            and unreached.failed_share(row.figures) > _MANY_FAILED
         ][:2],
     }
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.urls import reverse
 
 from accounts.models import Account
-from campaigns import costing, reports, selectors
+from campaigns import costing, reports, selectors, unreached
 from campaigns.composing import shown
 from campaigns.models import Blast
 from campaigns.opening import blast_opens
@@ -15,7 +15,7 @@ from campaigns.timeline import over_time, unit_for
 from campaigns.views.people import blast_people, people_context
 from common.clock import now
 from common.templatetags.ui import num
-from messaging.choices import BatchState
+from messaging.choices import BatchState, Reason
 from messaging.models import Batch
 from messaging.rendering import compile_body
 from messaging.selectors import (
@@ -29,6 +29,7 @@ from messaging.selectors import (
     retried_credits,
 )
 from messaging.selectors.activity import half_delivered_after
+from messaging.selectors.differences import differences_counted
 from messaging.selectors.retrying import retryable
 from tracking.selectors import links_of_batches
 
@@ -74,6 +75,7 @@ def whole_report(
         **changing,
         "retryable": None if batch.state == BatchState.RUNNING else retryable(batch),
         **people_context(account, blast_people(blast), params, kept=changing["kept"]),
+        "differences": differences_counted(batch),
         "links": links_of_batches(batch_ids=[batch.pk]),
         "groups": blast.groups.order_by("name"),
         "text": example.body if example else shown(batch),
@@ -119,13 +121,18 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         else f"estimate was {num(blast.estimated_credits)}",
         "segments_each": reports.segments_each(figures),
         "all_hits": all_hits,
-        "report_url": report_url,
         "opens": opens,
         "clicks_url": report_url if all_hits else f"{report_url}?clicks=all",
         "clicks_words": "people only" if all_hits else "count every hit",
-        "skipped": reports.skipped_rows(counts),
-        "failures": reports.failure_rows(counts),
-        "failed_total": figures.refused + figures.undelivered + figures.failed,
+        "skipped": unreached.skipped_rows(counts, opens),
+        "failures": unreached.failures(
+            figures,
+            counts,
+            opens,
+            flagged=selectors.text_flags(account=account, body=batch.body)
+            if any(reason == Reason.FILTERED for _, reason, _ in counts)
+            else (),
+        ),
         "handed": figures.accepted + figures.refused + figures.unknown,
         "to_hand": figures.audience - figures.skipped,
         "waiting_receipt": _awaiting(figures),

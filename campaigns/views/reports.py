@@ -22,6 +22,7 @@ from campaigns.views.report_context import live, phase_of, whole_report
 from campaigns.views.series import series_context
 from common.errors import DomainError
 from common.templatetags.ui import num
+from messaging.selectors.differences import differences_counted, differences_kept
 
 
 @requires(Role.VIEWER)
@@ -37,6 +38,22 @@ def blast_report(request: AccountRequest, pk: int) -> HttpResponse:
         return render(request, "campaigns/blast_waiting.html", _waiting(request, blast))
     context = whole_report(request.account, blast, blast.batch, request.GET)
     return render(request, "campaigns/blast_report.html", context)
+
+
+@requires(Role.VIEWER)
+@require_GET
+def blast_differences(request: AccountRequest, pk: int) -> HttpResponse:
+    """What of a blast did not agree with the carrier's records when they were asked last."""
+    blast = _blast(request, pk)
+    if blast.batch is None:
+        return redirect("blast_report", blast.pk)
+    context = {
+        "blast": blast,
+        "batch": blast.batch,
+        "counted": differences_counted(blast.batch),
+        "rows": differences_kept(blast.batch),
+    }
+    return render(request, "campaigns/differences.html", context)
 
 
 @requires(Role.VIEWER)

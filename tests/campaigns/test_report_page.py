@@ -87,8 +87,35 @@ def test_failures_are_told_by_cause_with_what_to_do(
     page = words(browse(alice).get(f"/blasts/{blast.pk}/").content.decode())
 
     assert "Not delivered, and why 3 of 6 in the list" in page
-    for label in ("Landline", "Filtered as spam", "Impossible number"):
-        assert label in page
+    for told in (
+        "Landline The number is a landline, or its carrier cannot be reached."
+        " Mostly a landline on the list. Carrier’s codes 30006, 21614, 21635."
+        " Take these numbers off your list; texting them only costs money and reputation. 1",
+        "Filtered as spam The message was filtered as spam. Public link shorteners, capitals,"
+        " money or loan words, a missing brand name or opt-out line, or many equal texts in a"
+        " short time. Carrier’s code 30007.",
+        "In this text: The text does not name Alice&#x27;s Flowers.",
+        "Impossible number The carrier says that this is no valid phone number.",
+        "Landline (30006)",
+        "Filtered as spam (30007)",
+    ):
+        assert told in page
+
+
+def test_what_a_text_had_filtered_is_told_only_where_it_was(
+    browse: Browse, alice: User, blast: Blast
+) -> None:
+    finished(blast)
+    Batch.objects.update(body="FREE!!! cash advance at https://bit.ly/x")
+    client = browse(alice)
+
+    page = words(client.get(f"/blasts/{blast.pk}/").content.decode())
+    BatchTally.objects.filter(reason="filtered").delete()
+    unfiltered = words(client.get(f"/blasts/{blast.pk}/").content.decode())
+
+    for found in ("bit.ly is a public link shortener", "“cash advance”", "“FREE!!!”"):
+        assert f"In this text: {found}" in page
+    assert "In this text" not in unfiltered
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ PAGES: dict[str, dict[str, str]] = {
     "blast_live": {"pk": "sent"},
     "blast_launched": {"pk": "sent"},
     "blast_export": {"pk": "sent"},
+    "blast_differences": {"pk": "sent"},
     "blast_group": {"pk": "sent"},
     "conversation_start": {"contact_pk": "contact"},
     "conversation": {"pk": "conversation"},

@@ -68,6 +68,7 @@ ROLES = {
     "approval_list": MARKETER,
     "blast_approval": MARKETER,
     "blast_report": VIEWER,
+    "blast_differences": VIEWER,
     "batch_report": VIEWER,
     "blast_edit": MARKETER,
     "blast_send": MARKETER,

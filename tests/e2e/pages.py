@@ -27,6 +27,7 @@ PAGES: dict[str, list[str]] = {
     "text_create": [""],
     "text_edit": [""],
     "blast_report": ["", "?show=failed", "?clicked=yes&replied=no", "?clicks=all"],
+    "blast_differences": [""],
     "blast_edit": [""],
     "contact_list": ["", "?q=nobody"],
     "contact_create": [""],

@@ -121,6 +121,7 @@ def shop_at_work(stack: Stack) -> Shop:
                 {"pk": blast.pk} for blast in blasts if blast.state != BlastState.DRAFT
             ],
             "batch_report": [{"batch_pk": blasts[0].batch_id}],
+            "blast_differences": [{"pk": blasts[0].pk}, {"pk": _differing(blasts[1]).pk}],
             "blast_edit": [
                 {"pk": blast.pk}
                 for blast in blasts
@@ -249,6 +250,24 @@ def _blasts(
     campaigns.approval_request(account=account, actor=owner, blast=draft, note="For Friday")
     refused = _refused(stack, account, owner, write)
     return [_now(one) for one in (*sent, paused, scheduled, monthly, canceled, draft, refused)]
+
+
+def _differing(blast: Blast) -> Blast:
+    """The same, held against records of the carrier that differ in each way from ours."""
+    assert blast.batch is not None
+    kinds = (
+        ("missing", "sent", ""),
+        ("doubled", "delivered", "sent"),
+        ("different", "undelivered", "delivered"),
+    )
+    texts = blast.batch.messages.order_by("recipient_no").values_list("pk", flat=True)
+    blast.batch.reconciled_at = now()
+    blast.batch.reconciled_differences = [
+        {"kind": kind, "carrier_id": f"SM{pk:032}", "message_id": pk, "ours": ours, "theirs": said}
+        for (kind, ours, said), pk in zip(kinds, texts, strict=False)
+    ]
+    blast.batch.save(update_fields=["reconciled_at", "reconciled_differences"])
+    return blast
 
 
 def _refused(stack: Stack, account: Account, owner: User, write: Any) -> Blast:

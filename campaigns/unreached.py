@@ -1,0 +1,87 @@
+"""Whom blasts did not reach, by reason, with what to do: not texted, refused, not delivered.
+
+Pure: over kept counts per reason. The words of reasons are `messaging.reasons`'s.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from messaging.advice import Advice
+from messaging.choices import MessageState, Reason
+from messaging.listing import STATES
+from messaging.opening import Opens
+from messaging.reasons import Words, failed_words, skipped_words
+from messaging.selectors import Figures
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    """People with one reason, what to do about it, and where their list opens."""
+
+    reason: str
+    count: int
+    words: Words
+    href: str
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Whom carriers refused or did not reach, by reason, most first.
+
+    `flagged` is what in the text tends to be filtered, where it is one text and some were.
+    """
+
+    rows: list[ReasonRow]
+    count: int
+    audience: int
+    opens: Opens
+    flagged: Sequence[Advice] = ()
+
+
+def skipped_rows(counts: Iterable[tuple[str, str, int]], opens: Opens) -> list[ReasonRow]:
+    """People we did not text, by reason, most first."""
+    rows = [
+        ReasonRow(reason, count, skipped_words(reason), opens.asking(show="skipped", reason=reason))
+        for state, reason, count in counts
+        if state == MessageState.SKIPPED and count
+    ]
+    return sorted(rows, key=lambda row: -row.count)
+
+
+def failures(
+    figures: Figures,
+    counts: Iterable[tuple[str, str, int]],
+    opens: Opens,
+    *,
+    flagged: Sequence[Advice] = (),
+) -> Failures:
+    """Whom carriers refused or did not reach.
+
+    Args:
+        figures: Of one or several blasts.
+        counts: Their (state, reason, messages).
+        opens: Where their lists open.
+        flagged: What in the text tends to be filtered.
+    """
+    merged: dict[str, int] = {}
+    for state, reason, count in counts:
+        if state in STATES["failed"] and count:
+            merged[reason] = merged.get(reason, 0) + count
+    rows = [
+        ReasonRow(reason, count, failed_words(reason), opens.asking(show="failed", reason=reason))
+        for reason, count in merged.items()
+    ]
+    return Failures(
+        sorted(rows, key=lambda row: -row.count),
+        figures.refused + figures.undelivered + figures.failed,
+        figures.audience,
+        opens,
+        flagged if Reason.FILTERED in merged else (),
+    )
+
+
+def failed_share(figures: Figures) -> float:
+    """Refused and not delivered, of everyone the carrier was asked for."""
+    asked = figures.accepted + figures.refused
+    failed = figures.refused + figures.undelivered + figures.failed
+    return failed / asked if asked else 0.0
