@@ -4,35 +4,31 @@ Owns two questions to a carrier. Of a batch: what became of its messages? A fina
 callback told is queued as an event and applied like one; what disagrees is kept on the batch for
 its report. Of a number: which texts did it receive that we never heard of (a STOP sent while the
 edge was down)? They are filed like any other. Messages whose answer was lost are
-`messaging.evidence`'s.
+`messaging.evidence`'s; when something is asked is `messaging.reconcile_due`'s.
 
 No transaction is open while a carrier is asked.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
-from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import Q
 
 from common.clock import now
 from common.jobs import enqueue
 from messaging import carrier_codes
-from messaging.carrier_list import KEEPS_ITS_WORD, SKEW, CarrierAway, listed
-from messaging.choices import BatchKind, EventKind, MessageState, Outcome
+from messaging.carrier_list import KEEPS_ITS_WORD, SKEW, listed
+from messaging.choices import DIFFERENCES_SHOWN, EventKind, MessageState, Outcome
 from messaging.costs import costs_keep, credits_follow
 from messaging.gateways.base import Listed
 from messaging.gateways.events import InboundText
 from messaging.models import (
     Attempt,
     Batch,
-    BatchCost,
-    BatchTally,
     CarrierAccount,
     CarrierEvent,
     CarrierEventQueue,
@@ -41,17 +37,12 @@ from messaging.models import (
 )
 from messaging.receipts.inbound import inbound_file
 from messaging.receipts.queue import SetAside
-from messaging.single_costs import singles_cost
 from messaging.state import is_final
 
 log = logging.getLogger(__name__)
 
-_OPEN: Final = (MessageState.ACCEPTED, MessageState.SENT)
-_BATCHES_AT_ONCE: Final = 5
-_DIFFERENCES_KEPT: Final = 200
 # A worker reads and writes back what a row of the queue holds.
 _ROW: Final = 2_000
-_LOCK: Final = 0x5EC0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,70 +63,6 @@ class Difference:
     message_id: int | None
     ours: str
     theirs: str
-
-
-def reconcile_due() -> int:
-    """Reconcile every batch and number whose time has come. One process at a time.
-
-    Returns:
-        How many batches were held against the carrier's records.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
-        try:
-            for sender in _senders_due():
-                _quietly(partial(inbound_catch_up, sender=sender))
-                _quietly(partial(singles_cost, sender=sender))
-            batches = _batches_due()
-            for batch in batches:
-                _quietly(partial(batch_reconcile, batch=batch))
-            return len(batches)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
-
-
-def _quietly(act: Callable[[], object]) -> None:
-    """One carrier that does not answer must not keep the others from being asked."""
-    try:
-        act()
-    except CarrierAway as error:
-        log.warning("not reconciled, tried again later: %s", error)
-
-
-def _batches_due() -> list[Batch]:
-    """Blasts once their first hour is over; then whatever stays open, at ever longer intervals."""
-    at, after = now(), timedelta(seconds=settings.RECONCILE_AFTER_S)
-    is_open = Q(
-        pk__in=BatchTally.objects.filter(state__in=_OPEN, messages__gt=0).values("batch_id")
-    )
-    # Prices come hours after the texts. Those of one-to-one texts are asked for by number.
-    unpriced = BatchCost.objects.filter(priced__lt=F("texts"), batch__kind=BatchKind.BLAST)
-    is_open |= Q(pk__in=unpriced.values("batch_id"))
-    is_due = Q(reconciled_at__isnull=True, launched_at__lt=at - after) | (
-        is_open
-        & Q(reconciled_at__lt=at - after)
-        # Asked after one hour, two, four, eight ...
-        & Q(reconciled_at__lt=F("launched_at") + (at - F("launched_at")) / 2)
-    )
-    recent = Batch.objects.filter(launched_at__gt=at - KEEPS_ITS_WORD).filter(
-        is_due & (is_open | Q(kind=BatchKind.BLAST))
-    )
-    return list(recent.order_by("launched_at")[:_BATCHES_AT_ONCE])
-
-
-def _senders_due() -> list[SenderNumber]:
-    due = now() - timedelta(seconds=settings.RECONCILE_AFTER_S)
-    return list(
-        SenderNumber.objects.filter(
-            Q(inbound_checked_at__isnull=True) | Q(inbound_checked_at__lt=due),
-            released_at__isnull=True,
-            created_at__lt=due,
-        )
-        .select_related("carrier_account")
-        .order_by("inbound_checked_at", "id")[:20]
-    )
 
 
 # ---- a batch ------------------------------------------------------------------------------------
@@ -160,7 +87,7 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
     ):
         differences += _number_reconcile(batch, sender, checked_at)
     batch.reconciled_at = checked_at
-    batch.reconciled_differences = [asdict(one) for one in differences[:_DIFFERENCES_KEPT]]
+    batch.reconciled_differences = [asdict(one) for one in differences[: DIFFERENCES_SHOWN + 1]]
     batch.save(update_fields=["reconciled_at", "reconciled_differences"])
     credits_follow(batch.pk)
     return differences
@@ -297,9 +224,9 @@ def inbound_catch_up(*, sender: SenderNumber) -> int:
     carrier_account = sender.carrier_account
     checked_at = now()
     overlap = timedelta(seconds=carrier_account.list_delay_s) + timedelta(hours=1)
-    since = max(
-        (sender.inbound_checked_at or sender.created_at) - overlap, checked_at - KEEPS_ITS_WORD
-    )
+    # Since the last time, however long nobody asked: a STOP does not grow old.
+    last = sender.inbound_checked_at or max(sender.created_at, checked_at - KEEPS_ITS_WORD)
+    since = last - overlap
     filed = 0
     # Oldest first: a STOP and a later START must end as the person left it.
     for one in reversed(list(listed(carrier_account, to=sender.phone, since=since))):

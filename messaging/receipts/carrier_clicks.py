@@ -8,6 +8,9 @@ user agent is judged here too.
 import hashlib
 from datetime import datetime
 
+from django.db import connection
+
+from messaging.carrier_list import SKEW
 from messaging.gateways.events import LinkClick
 from messaging.models import Attempt, CarrierAccount, Message
 from messaging.receipts.queue import SetAside
@@ -22,6 +25,8 @@ def carrier_click_store(
     Raises:
         SetAside: it names no message of this carrier account, or an address that is no link of it.
             Nothing is stored then.
+
+    Locks: the tap, by an advisory lock.
     """
     if tap.account_ref != carrier_account.external_id:
         raise SetAside("It names another account of the carrier.")
@@ -36,11 +41,19 @@ def carrier_click_store(
     link = Link.objects.filter(batch_id=message.batch_id, destination=tap.destination).first()
     if link is None or message.recipient_no is None:
         raise SetAside("The address is no link of this message.")
-    at = tap.at or event_at
     # The carrier tells no address of the visitor: each tap stands alone, a repetition is known.
-    seen = f"{tap.carrier_id} {at} {tap.user_agent}".encode()
+    seen = f"{tap.carrier_id} {tap.at or event_at} {tap.user_agent}".encode()
     ip_hash = hashlib.blake2b(seen, digest_size=16).digest()
-    if not Click.objects.filter(ip_hash=ip_hash, at=at).exists():
+    # Two workers may be at the same tap, told twice.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(ip_hash[:8], signed=True)]
+        )
+    at = event_at
+    # Nobody taps before the text was written or after the tap was told: reports go by this time.
+    if tap.at is not None and message.created_at - SKEW <= tap.at <= event_at + SKEW:
+        at = tap.at
+    if not Click.objects.filter(ip_hash=ip_hash).exists():
         Click.objects.create(
             account_id=link.account_id,
             link=link,

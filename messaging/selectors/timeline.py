@@ -5,7 +5,7 @@ not come twice or late, stands with its raw payload; one that was set aside belo
 it may be another account's forgery.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,13 +50,13 @@ _REPLIES_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened. `role` is the colour role; `payload` what the carrier posted."""
+    """One thing that happened. `role` is the colour role; `said` what the carrier posted."""
 
     at: datetime
     title: str
     detail: str = ""
     role: str = "waiting"
-    payload: dict[str, Any] | None = None
+    said: Sequence[tuple[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Explanation:
 def message_timeline(message: Message) -> list[Step]:
     """Everything that happened to a message, oldest first. At most five queries."""
     if message.direction == Direction.IN:
-        return [Step(message.created_at, "Received", role="replied")]
+        return list(_received(message))
     steps = [Step(message.created_at, "Asked for")]
     steps += _attempts(message)
     steps += _events(message)
@@ -109,6 +109,24 @@ def message_explanation(message: Message) -> Explanation | None:
         return Explanation(f"{told.meaning} {told.cause}", told.advice)
     words = failed_words(message.reason)
     return Explanation(words.cause, words.advice)
+
+
+def _received(message: Message) -> Iterator[Step]:
+    events = CarrierEvent.objects.filter(message_id=message.pk, kind=EventKind.INBOUND).exclude(
+        ended=EventEnd.SET_ASIDE
+    )
+    told = list(events.order_by("id"))
+    # One that the carrier's list brought has no event.
+    said = _said(told[0]) if told else ()
+    yield Step(message.created_at, "Received", role="replied", said=said)
+    for event in told[1:]:
+        detail = "Said before; changes nothing."
+        yield Step(event.received_at, "Told again by the carrier", detail, said=_said(event))
+
+
+def _said(event: CarrierEvent) -> Sequence[tuple[str, Any]]:
+    """What was posted, name by name: a template would take a name of it for its own."""
+    return tuple(event.payload.items())
 
 
 def _attempts(message: Message) -> Iterator[Step]:
@@ -155,7 +173,7 @@ def _events(message: Message) -> Iterator[Step]:
         if may_move(state, meant):
             state = meant
         seen.add(event.word)
-        yield Step(event.received_at, title, detail, ROLES.get(meant, "waiting"), event.payload)
+        yield Step(event.received_at, title, detail, ROLES.get(meant, "waiting"), _said(event))
 
 
 def _told_before(message: Message, removed_at: datetime) -> Iterator[Step]:

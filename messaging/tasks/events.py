@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from messaging.receipts.apply import clicks_apply_all, events_apply
-from messaging.reconcile import reconcile_due
+from messaging.reconcile_due import reconcile_due
 
 
 @shared_task(name="messaging.apply_events")

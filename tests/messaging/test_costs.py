@@ -20,7 +20,8 @@ from messaging.costs import credits_follow
 from messaging.gateways.base import Answer
 from messaging.gateways.twilio import TwilioGateway
 from messaging.models import Attempt, Batch, BatchCost, Message, SenderNumber
-from messaging.reconcile import batch_reconcile, reconcile_due
+from messaging.reconcile import batch_reconcile
+from messaging.reconcile_due import reconcile_due
 from messaging.recounting import differences
 from messaging.selectors import costs_of, message_cost
 from messaging.services import batch_retry, message_send

@@ -2,20 +2,19 @@
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import call_command
 
 from accounts.models import Account
 from common.clock import now
-from messaging.choices import EventKind, MessageState
-from messaging.models import BatchTotals, CarrierAccount, CarrierEvent, CarrierEventQueue, Message
+from messaging.choices import MessageState
+from messaging.models import BatchTotals, Message
 from messaging.receipts.clicks import clicks_apply
-from messaging.receipts.texts import text_apply_next
 from messaging.recounting import differences
 from messaging.selectors import batch_figures
-from tests.receipts.conftest import MakeBatch, sid
+from tests.receipts.conftest import MakeBatch
 from tracking.choices import Verdict
 from tracking.models import Click, Link
 from tracking.services import links_create
@@ -354,84 +353,3 @@ def test_recount_finds_what_was_tampered_with(
     assert ("messaging_batchtotals", "clicks_human", 1, 0) in found
     assert ("tracking_link", "clicks_human", 5, 0) in found
     assert ("messaging_message", "human_click_at", 1, 0) in found
-
-
-def queue_click(carrier: CarrierAccount, message: Message, **more: str) -> CarrierEvent:
-    event = CarrierEvent.objects.create(
-        carrier_account=carrier,
-        kind=EventKind.CLICK,
-        payload={
-            "event_type": "click",
-            "sms_sid": sid(message.pk),
-            "account_sid": carrier.external_id,
-            "link": "https://example.com/0",
-            "click_time": "2026-11-23T10:00:00Z",
-            "user_agent": IPHONE,
-            **more,
-        },
-    )
-    CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.CLICK)
-    return event
-
-
-def test_a_tap_that_the_carrier_reports_is_a_hit_like_any_other(
-    make_batch: MakeBatch, carrier: CarrierAccount, account: Account
-) -> None:
-    messages = make_batch(2, at=datetime(2026, 11, 23, 9, tzinfo=UTC))
-    (link,) = links_of(messages, account)
-    queue_click(carrier, messages[1])
-    queue_click(carrier, messages[1])
-
-    while text_apply_next():
-        pass
-    clicks_apply()
-
-    click = Click.objects.get()
-    assert (click.link_id, click.recipient_no, click.verdict) == (link.pk, 2, "human")
-    assert click.at.isoformat() == "2026-11-23T10:00:00+00:00"
-    assert differences() == []
-
-
-def test_a_tap_that_does_not_agree_takes_no_other_of_its_event_along(
-    make_batch: MakeBatch, carrier: CarrierAccount, account: Account
-) -> None:
-    messages = make_batch(3)
-    links_of(messages, account)
-    event = queue_click(carrier, messages[0])
-    tap = event.payload
-    foreign = {**tap, "link": "https://elsewhere.example"}
-    taps = [{**tap, "sms_sid": sid(messages[1].pk)}, foreign, tap]
-    CarrierEvent.objects.filter(pk=event.pk).update(payload={"events": taps})
-
-    assert text_apply_next() is True
-
-    event.refresh_from_db()
-    assert (event.ended, event.error) == ("set_aside", "The address is no link of this message.")
-    assert sorted(Click.objects.values_list("recipient_no", flat=True)) == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "error"),
-    [
-        ({"account_sid": "AC" + "0" * 32}, "It names another account of the carrier."),
-        ({"sms_sid": sid(99)}, "There is no such message."),
-        ({"link": "https://elsewhere.example"}, "The address is no link of this message."),
-        ({"sms_sid": ""}, "It tells of no click."),
-    ],
-)
-def test_reported_taps_that_do_not_agree_are_set_aside(
-    make_batch: MakeBatch,
-    carrier: CarrierAccount,
-    account: Account,
-    wrong: dict[str, str],
-    error: str,
-) -> None:
-    messages = make_batch(1)
-    links_of(messages, account)
-    event = queue_click(carrier, messages[0], **wrong)
-
-    assert text_apply_next() is True
-
-    event.refresh_from_db()
-    assert (event.ended, event.error) == ("set_aside", error)
-    assert not Click.objects.exists()

@@ -1,9 +1,7 @@
 """The queue of events: a row holds what one commit stored; it is taken whole, in part or not."""
 
-from importlib import import_module
-
 import pytest
-from django.db import InternalError, connection, transaction
+from django.db import connection, transaction
 
 from messaging.choices import EventEnd, EventKind, MessageState
 from messaging.models import CarrierAccount, CarrierEvent, CarrierEventQueue
@@ -104,31 +102,6 @@ def test_texts_of_one_commit_are_queued_in_the_order_they_came(carrier: CarrierA
 
     ids = dict(CarrierEvent.objects.values_list("carrier_id", "id"))
     assert rows() == [[ids[f"SM{n}"]] for n in range(60)]
-
-
-def test_what_waits_at_the_migration_keeps_its_order_and_its_turn() -> None:
-    migration = import_module("messaging.migrations.0017_queue_by_commit").Migration
-    renumber = migration.operations[-1]
-    for number in (5, 9, 3):
-        wait(number)
-
-    with connection.cursor() as cursor:
-        cursor.execute(renumber.sql)
-    wait(4)
-
-    assert rows() == [[3], [5], [9], [4]]
-    message = "Events wait in the queue"
-    with (
-        pytest.raises(InternalError, match=message),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(renumber.reverse_sql)
-    CarrierEventQueue.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute(renumber.sql)
-        cursor.execute(renumber.reverse_sql)
-    assert rows() == []
 
 
 def test_a_commit_of_the_edge_is_one_row_of_statuses_and_a_row_for_each_text(

@@ -1,11 +1,13 @@
 """Our records against the carrier's, over real processes: the lost is found, differences shown."""
 
 import io
+import re
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core.management import call_command
+from django.test import Client
 
 from accounts.models import Account, User
 from campaigns.choices import BlastState
@@ -21,7 +23,8 @@ from messaging.models import (
     Message,
     SenderNumber,
 )
-from messaging.reconcile import batch_reconcile, inbound_catch_up, reconcile_due
+from messaging.reconcile import batch_reconcile, inbound_catch_up
+from messaging.reconcile_due import reconcile_due
 from messaging.recounting import differences
 from messaging.senders import webhook_url
 from messaging.services import batch_launch
@@ -143,6 +146,15 @@ def test_missing_doubled_and_different_are_told_apart(
         call_command("reconcile", str(blast.pk), stdout=out, stderr=err)
     assert ended.value.code == 1
     assert len(out.getvalue().splitlines()) == 3
+    browser = Client()
+    browser.force_login(alice)
+    report = browser.get(f"/blasts/{blast.pk}/").content.decode()
+    assert f'<a href="/blasts/{blast.pk}/differences">3 differences</a> from the carrier' in report
+    page = browser.get(f"/blasts/{blast.pk}/differences").content.decode()
+    rows = re.findall(r'<tr data-href="/messages/(\d+)/">.*?</tr>', page, re.S)
+    assert sorted(map(int, rows)) == sorted([one.pk, one.pk, two.pk])
+    for words in ("Not in the carrier’s list", "One more at the carrier", "Two last words"):
+        assert page.count(words) == 1
 
 
 def test_a_carrier_that_does_not_answer_proves_nothing(

@@ -226,8 +226,7 @@ def test_a_timeline_shows_everything_in_order_and_nothing_forged(
     ]
     assert steps[3].detail == "Said before; changes nothing."
     assert steps[5].detail == "Came late; changes nothing."
-    assert steps[4].payload is not None
-    assert steps[4].payload["ErrorCode"] == "30006"
+    assert dict(steps[4].said)["ErrorCode"] == "30006"
     explanation = message_explanation(message)
     assert explanation is not None
     assert "landline" in explanation.meaning.lower()
