@@ -6,6 +6,7 @@ from accounts.models import Account
 from campaigns import selectors
 from campaigns.models import Blast, Campaign
 from common.errors import NotFound
+from common.text import whole_number
 from exports.lists import ExportList, Params, titled
 from messaging.exporting import MESSAGE_COLUMNS, message_heading
 from messaging.listing import listing_read
@@ -15,12 +16,12 @@ from messaging.selectors import messages_list
 
 def _source(account: Account, params: Params) -> tuple[str, list[int]]:
     """What the list is called and the batches it is of: `blast` or `campaign` of the parameters."""
-    blast_id, campaign_id = params.get("blast", ""), params.get("campaign", "")
-    if blast_id.isdecimal():
+    blast_id, campaign_id = (whole_number(params.get(name, "")) for name in ("blast", "campaign"))
+    if blast_id is not None:
         blast = Blast.objects.filter(account=account, pk=blast_id).first()
         if blast is not None:
             return blast.name, [blast.batch_id] if blast.batch_id else []
-    elif campaign_id.isdecimal():
+    elif campaign_id is not None:
         campaign = Campaign.objects.filter(account=account, pk=campaign_id).first()
         if campaign is not None:
             return campaign.name, selectors.campaign_batches(campaign=campaign)

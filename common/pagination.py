@@ -19,7 +19,9 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThanOrEqual,
 )
 from django.utils.timezone import is_naive
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
 
 M = TypeVar("M", bound=Model)
 
@@ -34,6 +36,20 @@ class KeysetPagination(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 1000
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """The place that `?cursor=` names.
+
+        Raises:
+            NotFound: it is none of ours; every key is a whole number.
+        """
+        cursor = super().decode_cursor(request)
+        if cursor is None or cursor.position is None:
+            return cursor
+        place = str(cursor.position)
+        if not (place.isascii() and place.isdigit() and len(place) < _MOST_DIGITS):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """A page in the OpenAPI document; the addresses are null at either end."""

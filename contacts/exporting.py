@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import Account
-from common.text import typed
+from common.text import typed, whole_number
 from contacts import selectors
 from contacts.choices import Consent
 from contacts.models import Contact
@@ -37,8 +37,8 @@ def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
     found = selectors.contacts_list(
         account=account,
         search=typed(params.get("q", "")),
-        group=_id(params.get("group", "")),
-        tag=_id(params.get("tag", "")),
+        group=whole_number(params.get("group", "")),
+        tag=whole_number(params.get("tag", "")),
         consent=consent if consent in Consent.values else "",
     )
     if blank := params.get("blank", ""):
@@ -47,10 +47,6 @@ def contacts_chosen(account: Account, params: Params) -> QuerySet[Contact]:
         value = typed(params.get("value", ""))
         found = selectors.contacts_valued(found, name=params["own"], value=value)
     return found
-
-
-def _id(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _title(account: Account, params: Params) -> str:

@@ -14,7 +14,7 @@ from accounts.choices import Role
 from accounts.selectors import team_list
 from common.errors import DomainError
 from common.ids import secret_token
-from common.text import ids_typed, typed
+from common.text import ids_typed, typed, whole_number
 from contacts.models import Contact
 from inbox import selectors, services
 from inbox.choices import ConversationStatus
@@ -109,8 +109,7 @@ def inbox(request: AccountRequest) -> HttpResponse:
 @require_GET
 def inbox_rows(request: AccountRequest) -> HttpResponse:
     """The list alone, for its live refresh; `selected` names the row that stays marked."""
-    selected = request.GET.get("selected", "")
-    selected_pk = int(selected) if selected.isascii() and selected.isdigit() else None
+    selected_pk = whole_number(request.GET.get("selected", ""))
     return render(request, "inbox/_rows.html", _list_context(request, selected_pk))
 
 
@@ -182,13 +181,12 @@ def conversation_note(request: AccountRequest, pk: int) -> HttpResponse:
 def conversation_assign(request: AccountRequest, pk: int) -> HttpResponse:
     """Hand the thread to a colleague (`assignee` empty: to nobody)."""
     row = _conversation(request, pk)
-    assignee = request.POST.get("assignee", "")
     try:
         services.conversation_assign(
             account=request.account,
             actor=request.user,
             conversation=row,
-            assignee_id=int(assignee) if assignee.isascii() and assignee.isdigit() else None,
+            assignee_id=whole_number(request.POST.get("assignee", "")),
         )
     except DomainError as error:
         messages.error(request, error.message)

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
-from common.text import typed
+from common.text import searched, whole_number
 from messaging.choices import BatchKind, Direction, MessageState, Reason
 
 _TAKEN: Final = (
@@ -76,8 +76,6 @@ _SHOW_WORDS: Final[Mapping[str, str]] = {
 MOMENTS: Final = ("delivered", "clicked", "replied")
 # Who sent it: an account user's id, or nobody who is still there.
 NOBODY: Final = "nobody"
-_SEARCH_LENGTH: Final = 80
-_MOST_DIGITS: Final = 18
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 _NUMBER: Final = re.compile(r"\+?[0-9]{3,15}")
 _DAY: Final = re.compile(rf"({'|'.join(MOMENTS)})-(\d{{4}}-\d\d-\d\d)")
@@ -225,12 +223,12 @@ def listing_read(params: Mapping[str, str]) -> ListFilter:
         since=_day(params.get("from", "")),
         until=_day(params.get("to", "")),
         number=_whole(_NUMBER, params.get("number", "")),
-        by=by if by == NOBODY or _is_id(by) else "",
+        by=by if by == NOBODY or whole_number(by) is not None else "",
         linked="yes" if params.get("linked") == "yes" else "",
         day=_moment_day(params.get("day", "")),
         hour=_whole(_HOUR, params.get("hour", "")),
-        link=int(link) if _is_id(link) else None,
-        search=typed(params.get("q", ""))[:_SEARCH_LENGTH],
+        link=whole_number(link),
+        search=searched(params.get("q", "")),
         **answers,
     )
 
@@ -272,7 +270,3 @@ def _day(text: str) -> str:
 def _moment_day(text: str) -> str:
     found = _DAY.fullmatch(text)
     return text if text.isascii() and found and _day(found[2]) else ""
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS

@@ -24,14 +24,13 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast
 from common.phone import PhoneError, normalise
 from common.templatetags.ui import phone
-from common.text import typed
+from common.text import searched
 from contacts import selectors as contacts
 from contacts.models import Contact
 from inbox import selectors as inbox
 from tracking import selectors as tracking
 
 ROWS = 5
-LONGEST = 80
 # One letter fits nearly everything, so it only narrows the pages.
 _LEAST_LETTERS = 2
 
@@ -113,7 +112,7 @@ _LISTS: Final[tuple[tuple[str, str, str, dict[str, str]], ...]] = (
 @require_GET
 def search(request: AccountRequest) -> HttpResponse:
     """`q` in the URL. A whole page, or only its results for the palette, which asks with htmx."""
-    words = typed(request.GET.get("q", ""))[:LONGEST]
+    words = searched(request.GET.get("q", ""))
     is_palette = "HX-Request" in request.headers
     context = {
         "q": words,

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from common.errors import NotFound
+from common.text import whole_number
 from exports.lists import ExportList, Params, moment_of
 from tracking.models import Click, Link
 from tracking.verdicts import reasons_told
@@ -15,8 +16,8 @@ _HEAD = ("at", "recipient", "judged_as", "why", "method", "calls_itself")
 
 
 def _link(account: Account, params: Params) -> Link:
-    pk = params.get("link", "")
-    link = Link.objects.filter(account=account, pk=pk).first() if pk.isdecimal() else None
+    pk = whole_number(params.get("link", ""))
+    link = None if pk is None else Link.objects.filter(account=account, pk=pk).first()
     if link is None:
         raise NotFound
     return link

@@ -11,7 +11,7 @@ from accounts.choices import Role
 from common.charts import Chart, Series
 from common.errors import DomainError
 from common.pagination import bounded_page, keyset_page
-from common.text import typed
+from common.text import searched
 from exports.answering import export_answer
 from tracking import selectors, services
 from tracking.choices import Verdict
@@ -28,7 +28,7 @@ LOOKED_AT_MOST = 50_000
 @require_GET
 def link_list(request: AccountRequest) -> HttpResponse:
     """Tracked links, newest first, people's clicks and robots' apart."""
-    search = typed(request.GET.get("q", ""))
+    search = searched(request.GET.get("q", ""))
     page = keyset_page(
         selectors.links_list(account=request.account, search=search), request.GET, size=PAGE_SIZE
     )

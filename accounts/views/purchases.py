@@ -12,6 +12,7 @@ from accounts.choices import Role
 from common.errors import DomainError
 from common.ids import secret_token
 from common.pagination import keyset_page
+from common.text import whole_number
 
 
 @requires(Role.ADMIN)
@@ -19,12 +20,11 @@ from common.pagination import keyset_page
 def credit_buy(request: AccountRequest) -> HttpResponse:
     """What is offered, and what was bought; a POST leads to the payment page."""
     if request.method == "POST":
-        chosen = request.POST.get("package", "")
         try:
             _, url = services.purchase_begin(
                 account=request.account,
                 actor=request.user,
-                package_id=int(chosen) if chosen.isascii() and chosen.isdigit() else 0,
+                package_id=whole_number(request.POST.get("package", "")) or 0,
                 request_key=request.POST.get("once", "")[:80] or secret_token(),
             )
         except DomainError as error:
@@ -32,13 +32,13 @@ def credit_buy(request: AccountRequest) -> HttpResponse:
             return redirect("credit_buy")
         return redirect(url)
     purchases = selectors.purchases_list(request.account)
-    back = request.GET.get("purchase", "")
+    back = whole_number(request.GET.get("purchase", ""))
     context = {
         "packages": selectors.packages_offered(),
         "is_on": payments.is_on(),
         "once": secret_token(),
         "page": keyset_page(purchases, request.GET, size=20),
-        "back": purchases.filter(pk=back).first() if back.isascii() and back.isdigit() else None,
+        "back": None if back is None else purchases.filter(pk=back).first(),
     }
     return render(request, "accounts/credit_buy.html", context)
 

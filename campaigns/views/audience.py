@@ -16,7 +16,7 @@ from campaigns import planned
 from campaigns.forms import RULE_FIELDS, BlastForm
 from common.errors import DomainError
 from common.templatetags.ui import exact
-from common.text import ids_typed
+from common.text import ids_typed, whole_number
 from contacts.models import Contact
 from messaging.choices import Reason
 from messaging.reasons import skipped_words
@@ -37,7 +37,7 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
     """
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
-    show, before = request.POST.get("show", "now"), request.POST.get("before", "")[:18]
+    show = request.POST.get("show", "now")
     until = _moment(show)
     try:
         people = planned.draft_people(
@@ -48,7 +48,7 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
             reason=show if show in Reason.values else None,
             until=until,
             is_capped=show == WAITS,
-            before=int(before) if before.isdecimal() else None,
+            before=whole_number(request.POST.get("before", "")),
             size=_SIZE + 1,
         )
     except DomainError:

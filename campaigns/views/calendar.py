@@ -18,6 +18,7 @@ from campaigns import planned, selectors, services
 from campaigns.collisions import crowds
 from campaigns.models import Blast, Campaign
 from common.errors import DomainError
+from common.text import whole_number
 
 # Beyond these years a month is a typing error.
 _YEARS = range(2000, 2100)
@@ -54,10 +55,10 @@ class Shown:
 def blast_calendar(request: AccountRequest) -> HttpResponse:
     """A month (`month=2026-11`) or a week (`week=` and a day of it), perhaps of one `campaign`."""
     shown = _shown(request)
-    chosen = request.GET.get("campaign", "")
+    chosen = whole_number(request.GET.get("campaign", ""))
     campaign = None
-    if chosen.isdecimal():
-        campaign = owned(Campaign.objects.all(), request.account, pk=int(chosen))
+    if chosen is not None:
+        campaign = owned(Campaign.objects.all(), request.account, pk=chosen)
     days = planned.calendar_days(
         account=request.account,
         first=shown.weeks[0][0],
@@ -141,8 +142,8 @@ def blast_copy(request: AccountRequest) -> HttpResponse:
 
 
 def _asked(request: AccountRequest) -> tuple[Blast, date | None]:
-    chosen = request.POST.get("blast", "")
-    blast = owned(Blast.objects.all(), request.account, pk=int(chosen) if chosen.isdecimal() else 0)
+    chosen = whole_number(request.POST.get("blast", ""))
+    blast = owned(Blast.objects.all(), request.account, pk=chosen or 0)
     return blast, read_date(request.POST.get("on", ""))
 
 

@@ -17,6 +17,7 @@ from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign, SavedText
 from campaigns.views.counting import blast_counted, seen_id, text_tools
 from common.errors import DomainError
+from common.text import whole_number
 from contacts.selectors import contact_get
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
@@ -28,12 +29,10 @@ def blast_create(request: AccountRequest) -> HttpResponse:
     """A new draft: `campaign`, `group` and `body` or `text` of the URL fill it in beforehand."""
     if request.method == "POST":
         return _store(request, None)
-    begun = request.GET.get("text", "")
-    text = (
-        owned(SavedText.objects.all(), request.account, pk=int(begun))
-        if begun.isdecimal()
-        else None
-    )
+    begun = whole_number(request.GET.get("text", ""))
+    text = None
+    if begun is not None:
+        text = owned(SavedText.objects.all(), request.account, pk=begun)
     initial: dict[str, Any] = {
         "campaign": request.GET.get("campaign") or _only_campaign(request),
         "groups": request.GET.getlist("group"),
@@ -140,10 +139,10 @@ def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
 
 def _typed_in(request: AccountRequest) -> Blast | None:
     """The stored draft that is being rewritten, if it is one."""
-    typed = request.POST.get("blast", "")
-    if not typed.isdecimal():
+    typed = whole_number(request.POST.get("blast", ""))
+    if typed is None:
         return None
-    return owned(Blast.objects.all(), request.account, pk=int(typed))
+    return owned(Blast.objects.all(), request.account, pk=typed)
 
 
 def _only_campaign(request: AccountRequest) -> int | None:

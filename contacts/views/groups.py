@@ -14,6 +14,7 @@ from accounts.choices import Role
 from common.clock import now
 from common.errors import DomainError
 from common.pagination import keyset_page
+from common.text import searched
 from contacts import selectors, services
 from contacts.errors import GroupInRules, ListTooLong
 from contacts.forms import GroupForm, refuse
@@ -145,7 +146,7 @@ def _list(request: AccountRequest, form: GroupForm) -> HttpResponse:
 
 
 def _detail(request: AccountRequest, group: Any, form: GroupForm) -> HttpResponse:
-    search = request.GET.get("q", "").strip()
+    search = searched(request.GET.get("q", ""))
     members = selectors.contacts_list(account=request.account, search=search, group=group.pk)
     lines, is_exact = [], True
     if group.is_smart:

@@ -15,6 +15,7 @@ from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
 from common.errors import DomainError
+from common.text import ids_typed
 from contacts import selectors, services
 from contacts.errors import ListTooLong
 from contacts.exporting import contacts_chosen
@@ -81,8 +82,7 @@ def _people(account: Account, given: QueryDict) -> QuerySet[Contact]:
 
 def ids_ticked(given: QueryDict) -> list[int]:
     """Ids of the people ticked in a list; what is none is left out."""
-    ids = [one for one in given.getlist("id") if one.isascii() and one.isdigit()]
-    return [int(one) for one in ids if len(one) < 19][:TICKED_MAX]
+    return ids_typed(given.getlist("id"))[:TICKED_MAX]
 
 
 def _page(

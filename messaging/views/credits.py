@@ -15,6 +15,7 @@ from accounts.models import Account
 from accounts.selectors import credit_lines, credits_issued, movement_sums, team_list
 from common.countries import COUNTRIES
 from common.pagination import keyset_page
+from common.text import whole_number
 from messaging.choices import BatchKind, TextType
 from messaging.selectors import prices_list
 from messaging.statement import movement_lines, movements_csv, movements_of, statement_lines
@@ -102,7 +103,7 @@ def _chosen(account: Account, params: QueryDict) -> dict[str, Any]:
     members = {str(one.user_id): one.user for one in team_list(account)} if who else {}
     until = _day(params.get("to", ""))
     return {
-        "batch_id": _number(params.get("batch", "")),
+        "batch_id": whole_number(params.get("batch", "")),
         "kind": params["kind"] if params.get("kind") in KINDS else "",
         "who": members.get(who),
         "since": _midnight(_day(params.get("from", "")), zone),
@@ -113,10 +114,6 @@ def _chosen(account: Account, params: QueryDict) -> dict[str, Any]:
 def _filters(chosen: dict[str, Any]) -> dict[str, Any]:
     kinds = KINDS[chosen["kind"]][1] if chosen["kind"] else ()
     return {name: chosen[name] for name in ("batch_id", "who", "since", "until")} | {"kinds": kinds}
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _day(text: str) -> date | None:

@@ -11,6 +11,7 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.errors import DomainError
 from common.ids import secret_token
+from common.text import whole_number
 from contacts.models import Contact, Group
 from contacts.selectors import contacts_list
 from messaging import selectors
@@ -24,7 +25,6 @@ def lookup_create(request: AccountRequest) -> HttpResponse:
     """Say the price for one `contact` or a `group` of the address; POST asks the carrier."""
     audience, title, back = _asked(request)
     if request.method == "POST":
-        shown = request.POST.get("credits", "")
         try:
             run = lookup_start(
                 account=request.account,
@@ -32,7 +32,7 @@ def lookup_create(request: AccountRequest) -> HttpResponse:
                 audience=audience,
                 title=title,
                 request_key=request.POST.get("key", "")[:64] or secret_token(),
-                most_credits=int(shown) if _is_id(shown) else 0,
+                most_credits=whole_number(request.POST.get("credits", "")) or 0,
             )
         except DomainError as error:
             messages.error(request, error.message)
@@ -62,16 +62,13 @@ def _asked(request: AccountRequest) -> tuple[QuerySet[Contact], str, str]:
     No person's name: what is kept of a look-up, and of its credits, outlives an erasure.
     """
     account, params = request.account, request.GET
-    if _is_id(params.get("contact", "")):
+    contact_id, group_id = (whole_number(params.get(name, "")) for name in ("contact", "group"))
+    if contact_id is not None:
         live = contacts_list(account=account)
-        one = owned(live, account, pk=params["contact"])
+        one = owned(live, account, pk=contact_id)
         return live.filter(pk=one.pk), "One contact", reverse("contact_detail", args=[one.pk])
-    if _is_id(params.get("group", "")):
-        group = owned(Group.objects.all(), account, pk=params["group"])
+    if group_id is not None:
+        group = owned(Group.objects.all(), account, pk=group_id)
         found = contacts_list(account=account, group=group.pk)
         return found, group.name, reverse("group_detail", args=[group.pk])
     raise Http404("Choose a contact or a group first.")
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
