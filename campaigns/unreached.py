@@ -28,14 +28,14 @@ class ReasonRow:
 class Failures:
     """Whom carriers refused or did not reach, by reason, most first.
 
-    `flagged` is what in the text tends to be filtered, where it is one text and some were.
+    `flagged` is what in the text tends to be filtered; None of several texts, or where none was.
     """
 
     rows: list[ReasonRow]
     count: int
     audience: int
     opens: Opens
-    flagged: Sequence[Advice] = ()
+    flagged: Sequence[Advice] | None = None
 
 
 def skipped_rows(counts: Iterable[tuple[str, str, int]], opens: Opens) -> list[ReasonRow]:
@@ -53,7 +53,7 @@ def failures(
     counts: Iterable[tuple[str, str, int]],
     opens: Opens,
     *,
-    flagged: Sequence[Advice] = (),
+    flagged: Sequence[Advice] | None = None,
 ) -> Failures:
     """Whom carriers refused or did not reach.
 
@@ -61,7 +61,7 @@ def failures(
         figures: Of one or several blasts.
         counts: Their (state, reason, messages).
         opens: Where their lists open.
-        flagged: What in the text tends to be filtered.
+        flagged: What in the text tends to be filtered, where it is one text.
     """
     merged: dict[str, int] = {}
     for state, reason, count in counts:
@@ -76,7 +76,7 @@ def failures(
         figures.refused + figures.undelivered + figures.failed,
         figures.audience,
         opens,
-        flagged if Reason.FILTERED in merged else (),
+        flagged if Reason.FILTERED in merged else None,
     )
 
 

@@ -6,7 +6,7 @@ id, or up to two columns that have an index together.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -201,11 +201,12 @@ def _read(queryset: QuerySet[M], key: Sequence[str], text: str | None) -> Sequen
         found = [
             _field(queryset, name).to_python(part) for name, part in zip(key, parts, strict=True)
         ]
-    except ValidationError:
+        if any(isinstance(one, datetime) and is_naive(one) for one in found):
+            return None
+        # PostgreSQL knows fewer zones than Python.
+        return [one.astimezone(UTC) if isinstance(one, datetime) else one for one in found]
+    except (ValidationError, OverflowError):
         return None
-    if any(isinstance(one, datetime) and is_naive(one) for one in found):
-        return None
-    return found
 
 
 def _field(queryset: QuerySet[M], name: str) -> "Field[Any, Any]":

@@ -1,4 +1,4 @@
-"""Request bodies of the API hold only what is asked for.
+"""Request bodies of the API are JSON and hold only what is asked for.
 
 A field nobody knows is mostly a typing mistake: ignored, it would be a blast without its time or a
 contact without its name, and the caller would think otherwise.
@@ -7,7 +7,23 @@ contact without its name, and the caller would think otherwise.
 from collections.abc import Mapping
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
+from rest_framework import parsers
+from rest_framework.exceptions import ParseError, ValidationError
+
+
+class JSONParser(parsers.JSONParser):
+    """Bodies nested so deep that nobody can mean it are refused like any that is no JSON (400)."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        """The value.
+
+        Raises:
+            ParseError: it is no JSON, or nested too deep.
+        """
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError as error:
+            raise ParseError("This is nested too deep.") from error
 
 
 class StrictFields:

@@ -17,7 +17,7 @@ from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign, SavedText
 from campaigns.views.counting import blast_counted, seen_id, text_tools
 from common.errors import DomainError
-from common.text import whole_number
+from common.text import typed, whole_number
 from contacts.selectors import contact_get
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
@@ -85,7 +85,7 @@ def blast_test(request: AccountRequest) -> HttpResponse:
         context["message"] = services.blast_test(
             account=request.account,
             actor=request.user,
-            body=form["body"].value() or "",
+            body=typed(form["body"].value() or ""),
             phone=request.POST.get("test_phone", ""),
             contact=contact_get(account=request.account, contact_id=seen) if seen else None,
             sender=form.cleaned_data.get("sender"),
@@ -139,10 +139,10 @@ def blast_duplicate(request: AccountRequest, pk: int) -> HttpResponse:
 
 def _typed_in(request: AccountRequest) -> Blast | None:
     """The stored draft that is being rewritten, if it is one."""
-    typed = whole_number(request.POST.get("blast", ""))
-    if typed is None:
+    blast_id = whole_number(request.POST.get("blast", ""))
+    if blast_id is None:
         return None
-    return owned(Blast.objects.all(), request.account, pk=typed)
+    return owned(Blast.objects.all(), request.account, pk=blast_id)
 
 
 def _only_campaign(request: AccountRequest) -> int | None:

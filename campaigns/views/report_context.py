@@ -131,7 +131,7 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
             opens,
             flagged=selectors.text_flags(account=account, body=batch.body)
             if any(reason == Reason.FILTERED for _, reason, _ in counts)
-            else (),
+            else None,
         ),
         "handed": figures.accepted + figures.refused + figures.unknown,
         "to_hand": figures.audience - figures.skipped,

@@ -13,14 +13,14 @@ from campaigns.forms import SavedTextForm
 from campaigns.models import SavedText
 from campaigns.views.counting import text_counted, text_tools
 from common.errors import DomainError
-from common.text import ids_typed
+from common.text import ids_typed, typed
 
 
 @requires(Role.VIEWER)
 @require_GET
 def text_list(request: AccountRequest) -> HttpResponse:
     """Templates and snippets by folder: `folder` in the URL."""
-    folder = request.GET.get("folder", "")
+    folder = typed(request.GET.get("folder", ""))
     context = {
         "texts": selectors.texts_list(account=request.account, folder=folder),
         "folders": selectors.text_folders(account=request.account),

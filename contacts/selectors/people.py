@@ -21,6 +21,8 @@ from contacts.selectors.own_fields import custom_fields
 # Spelled like the index `contact_search`, or PostgreSQL does not use it.
 _SEARCHED = SearchVector("first_name", "last_name", "phone", "email", config="simple")
 _TERM = re.compile(r"[^\s'\\&|!():*<>\0]+")
+# PostgreSQL takes no longer words than two thousand bytes.
+_TERM_LENGTH = 200
 _BLANK = r"^\s*$"
 _PHONE_LIKE = re.compile(r"[0-9+()./ -]{3,}")
 
@@ -176,5 +178,5 @@ def _calling_code(country: str) -> int:
 def _all_terms(terms: Sequence[str]) -> Q:
     if not terms:
         return Q(pk__in=[])
-    query = " & ".join(f"'{term}':*" for term in terms[:8])
+    query = " & ".join(f"'{term[:_TERM_LENGTH]}':*" for term in terms[:8])
     return Q(searched=_Lexemes(query, search_type="lexemes"))

@@ -202,7 +202,7 @@ def contact_opt_out(request: AccountRequest, pk: int) -> HttpResponse:
         account=request.account,
         phone=contact.phone,
         source=ConsentSource.MANUAL,
-        wording=request.POST.get("wording", "").strip(),
+        wording=typed(request.POST.get("wording", "")),
         actor=request.user,
     )
     messages.success(request, f"{contact} will get no more texts.")

@@ -9,6 +9,7 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.errors import DomainError
 from common.pagination import keyset_page
+from common.text import typed
 from contacts import selectors, services
 
 PAGE_SIZE = 25
@@ -47,7 +48,7 @@ def review_undo(request: AccountRequest, pk: int) -> HttpResponse:
             account=request.account,
             actor=request.user,
             opt_out_id=pk,
-            reason=request.POST.get("reason", ""),
+            reason=typed(request.POST.get("reason", "")),
         )
     except DomainError as error:
         messages.error(request, error.message)

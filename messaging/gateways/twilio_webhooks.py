@@ -244,9 +244,10 @@ def _click(data: Mapping[str, Any]) -> LinkClick:
 def _moment(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        # PostgreSQL knows fewer zones than Python.
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _is_number(text: str) -> bool:

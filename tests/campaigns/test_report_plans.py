@@ -64,6 +64,7 @@ def test_no_report_scans_messages_or_asks_many_queries(
         f"{report}?show=clicked",
         f"{report}?show=opted_out&q=Ann",
         f"{report}?clicked=yes&replied=no&left=no",
+        f"{report}differences",
         f"{report}live?was=settling",
         f"{report}people.csv?show=replied",
         f"/campaigns/{blast.campaign_id}/",

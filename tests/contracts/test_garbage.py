@@ -4,7 +4,6 @@ Nobody lists the parameters here: what a page asks of its address is recorded wh
 and then it is given each of them as garbage. So a parameter that is new tomorrow is tried too.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -35,6 +34,7 @@ GARBAGE: Final = (
     "9999-12-31T23:59:59-23:59_1",
     "' OR 1=1 --<script>",
     "word " * 2_000,
+    "x" * 5_000,
 )
 # Cursors of the API are a form of their own, in base64: o=offset, r=reverse, p=position.
 CURSORS: Final = ("cD1hYmM=", "cj0xJnA9MjAyNg==", "bz0xJnA9LTE=", f"cD05{'OTk5' * 12}", "%%%", "é")
@@ -71,13 +71,11 @@ def _broken(ask: Ask, url: str, asked: set[str], garbage: tuple[str, ...]) -> It
     asked.clear()
     _status(ask, url, {})
     for value in garbage:
-        known: set[str] = set()
-        while known != asked:  # one answer may lead to further questions
-            known = set(asked)
-            status = _status(ask, url, dict.fromkeys(known, value))
-            if status >= 500:
-                yield f"{url} {sorted(known)} {value[:40]!r}: {status}"
-                break
+        # What an answer to garbage asks for is garbage in the next round.
+        params = dict.fromkeys(asked, value)
+        status = _status(ask, url, params) if params else 200
+        if status >= 500:
+            yield f"{url} {sorted(params)} {value[:12]!r}: {status}"
 
 
 def _status(ask: Ask, url: str, params: dict[str, Any]) -> int:
@@ -179,4 +177,4 @@ def test_no_call_breaks_on_a_body_that_is_none(
             statuses[method, route.name] = answer.status_code
 
     assert {what: status for what, status in statuses.items() if status >= 500} == {}
-    assert json.dumps(sorted(map(str, statuses))) != "[]"
+    assert len(statuses) > 20
