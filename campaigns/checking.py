@@ -39,6 +39,6 @@ def records_checked(rows: Sequence[BlastRow]) -> Checked | None:
     return Checked(
         blasts=len(checks),
         of=len(found),
-        differ=[(blast, one) for blast, one in counted if one.count],
+        differ=[(blast, one) for blast, one in counted if one.texts],
         at=min(checks),
     )

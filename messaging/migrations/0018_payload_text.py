@@ -8,10 +8,20 @@ from django.db import migrations
 
 from messaging.payloads import PayloadField
 
+_TYPE = "ALTER TABLE messaging_carrierevent ALTER COLUMN payload TYPE {0} USING payload::{0}"
+
 
 class Migration(migrations.Migration):
     dependencies = [("messaging", "0017_queue_by_commit")]
 
     operations = [
-        migrations.AlterField(model_name="carrierevent", name="payload", field=PayloadField()),
+        # Django does not say how a text becomes JSON again.
+        migrations.SeparateDatabaseAndState(
+            [migrations.RunSQL(_TYPE.format("text"), _TYPE.format("jsonb"))],
+            [
+                migrations.AlterField(
+                    model_name="carrierevent", name="payload", field=PayloadField()
+                )
+            ],
+        ),
     ]

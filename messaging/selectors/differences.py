@@ -47,9 +47,9 @@ class Differs:
 
 
 class Counted(NamedTuple):
-    """How many there are; where not `is_exact`, more than so many."""
+    """In how many texts they are; where not `is_exact`, in more than so many."""
 
-    count: int
+    texts: int
     is_exact: bool
 
 

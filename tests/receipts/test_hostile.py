@@ -25,6 +25,7 @@ from messaging.receipts.apply import events_apply
 from messaging.recounting import differences
 from tests.edge.conftest import EdgeClient, Reply
 from tests.receipts.conftest import MakeBatch
+from tests.stack import Stack
 from tracking.models import Click
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,12 +78,14 @@ def _post(
 
 
 def test_hostile_payloads_are_kept_set_aside_and_hold_up_nothing(
-    edge: EdgeClient,
+    stack: Stack,
+    nothing_goes_out: None,
     make_batch: MakeBatch,
     carrier: CarrierAccount,
     sender: SenderNumber,
     account: Account,
 ) -> None:
+    edge = EdgeClient(stack.edge_url)
     (message,) = make_batch(1)
     ours = f"/webhooks/twilio/{carrier.pk}"
     paths = (f"{ours}/status/{message.pk}-1", f"{ours}/inbound", f"{ours}/clicks")

@@ -53,6 +53,7 @@ def carriers(monkeypatch: pytest.MonkeyPatch) -> Carriers:
 
 def aged(batch_id: int | None, **times: float | None) -> None:
     """The times of a batch, in hours ago; None where it never was."""
+    assert batch_id is not None
     at = now()
     Batch.objects.filter(pk=batch_id).update(
         **{
@@ -109,9 +110,11 @@ def test_a_carrier_that_does_not_answer_keeps_no_other_from_being_asked(
     )
     getattr(carriers, how).add(theirs.pk)
     for hours in range(9, 2, -1):
-        batch_id = make_batch(1, first=hours * 10)[0].batch_id
-        Batch.objects.filter(pk=batch_id).update(sender=dead)
-        aged(batch_id, launched=hours, finished=hours)
+        batch = make_batch(1, first=hours * 10)[0].batch
+        assert batch is not None
+        batch.sender = dead
+        batch.save()
+        aged(batch.pk, launched=hours, finished=hours)
     good = make_batch(1)[0].batch_id
     aged(good, launched=2, finished=2)
 
