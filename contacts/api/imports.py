@@ -6,14 +6,14 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import calling_account, calling_user
 from common.openapi import BinaryField
 from common.pagination import KeysetPagination
-from common.strict import StrictFields
+from common.strict import JSONParser, StrictFields
 from contacts import selectors, services
 from contacts.api.serializers import IdField, TagNamesField
 from contacts.choices import ImportPurpose, ImportStatus

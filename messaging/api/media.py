@@ -8,14 +8,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status, viewsets
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import calling_account, calling_user
 from common.clock import now
 from common.openapi import BinaryField
-from common.strict import StrictFields
+from common.strict import JSONParser, StrictFields
 from messaging.media_links import media_url
 from messaging.models import Media
 from messaging.pictures import UPLOAD_LIMIT_BYTES, upload_bytes
