@@ -142,14 +142,25 @@ def credits_follow(batch_id: int) -> int:
     batch.credits_adjusted += moved
     batch.credits_borne = differs - batch.credits_adjusted
     batch.save(update_fields=["credits_adjusted", "credits_borne"])
-    borne = batch.credits_borne
-    for number, credits_of in by_number.items():
+    _share(batch, by_number)
+    return moved
+
+
+def _share(batch: Batch, by_number: Mapping[str, int]) -> None:
+    """Keep what was charged, or given back, by number; what was borne is in none of it.
+
+    It is taken from the first that cost more. The last has the rest, which may be all that was
+    given back before: what the rows say is what the ledger says.
+    """
+    rows = list(BatchCost.objects.filter(batch=batch).order_by("our_number"))
+    left, borne = batch.credits_adjusted, batch.credits_borne
+    for row in rows:
+        credits_of = by_number.get(row.our_number, 0)
         share = min(max(credits_of, 0), borne)
         borne -= share
-        BatchCost.objects.filter(batch=batch, our_number=number).update(
-            adjusted_credits=credits_of - share
-        )
-    return moved
+        row.adjusted_credits = left if row is rows[-1] else credits_of - share
+        left -= row.adjusted_credits
+    BatchCost.objects.bulk_update(rows, ["adjusted_credits"])
 
 
 def _adjust(batch: Batch, credits: int) -> int:

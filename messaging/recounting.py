@@ -203,6 +203,20 @@ WHERE c.kept <> c.counted AND (%(batch)s::bigint IS NULL OR b.id = %(batch)s)
 ORDER BY 2, 3
 """
 
+# What was charged for a batch by the carrier's count, by number, held against what it says in all.
+# Of a batch whose carrier was not asked there are no rows.
+_COSTS_SQL: Final = """
+SELECT 'messaging_batchcost', format('batch %%s', b.id), 'adjusted_credits', c.adjusted,
+    b.credits_adjusted
+FROM (
+    SELECT batch_id, sum(adjusted_credits)::bigint AS adjusted FROM messaging_batchcost
+    WHERE %(batch)s::bigint IS NULL OR batch_id = %(batch)s
+    GROUP BY 1
+) c JOIN messaging_batch b ON b.id = c.batch_id
+WHERE c.adjusted <> b.credits_adjusted
+ORDER BY 2
+"""
+
 # What each movement says was left after it, held against all before it.
 _LEFT_SQL: Final = """
 SELECT 'accounts_creditentry', format('movement %%s', id), 'balance_after', balance_after, counted
@@ -222,6 +236,7 @@ RECOUNTS: Final = (
     _MARKS_SQL,
     _CREDITS_SQL,
     _BATCHES_SQL,
+    _COSTS_SQL,
     _LEFT_SQL,
 )
 

@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -149,6 +151,26 @@ def sender(account: Account, carrier: CarrierAccount) -> SenderNumber:
         rate_per_s=5_000,
         is_default=True,
     )
+
+
+@pytest.fixture
+def migrate(db: None) -> Callable[..., None]:
+    """`migrate(app, name, back=...)`: one migration, whatever others came after it.
+
+    PostgreSQL takes changes of tables back with the test's transaction.
+    """
+    loader = MigrationLoader(connection)
+
+    def one(app: str, name: str, *, back: bool = False) -> None:
+        migration = loader.graph.nodes[app, name]
+        state = loader.project_state((app, name), at_end=False)
+        with connection.schema_editor() as editor:
+            if back:
+                migration.unapply(state, editor)
+            else:
+                migration.apply(state, editor)
+
+    return one
 
 
 # --- The processes ---

@@ -8,30 +8,12 @@ from typing import Any
 
 import pytest
 from django.db import DataError, InternalError, connection, transaction
-from django.db.migrations.loader import MigrationLoader
 
 from messaging.models import CarrierAccount, CarrierEvent, CarrierEventQueue
 
 pytestmark = pytest.mark.django_db
 
 Migrate = Callable[..., None]
-
-
-@pytest.fixture
-def migrate() -> Migrate:
-    """`migrate(name, back=...)`: one migration of messaging, whatever others came after it."""
-    loader = MigrationLoader(connection)
-
-    def one(name: str, *, back: bool = False) -> None:
-        migration = loader.graph.nodes["messaging", name]
-        state = loader.project_state(("messaging", name), at_end=False)
-        with connection.schema_editor() as editor:
-            if back:
-                migration.unapply(state, editor)
-            else:
-                migration.apply(state, editor)
-
-    return one
 
 
 def selected(query: str) -> list[tuple[Any, ...]]:
@@ -51,16 +33,16 @@ def test_the_queue_goes_back_once_nothing_waits_and_forward_with_all_that_does(
     name = "0017_queue_by_commit"
     waits = CarrierEventQueue.objects.create(event_ids=[1, 2], kind="status")
     with pytest.raises(InternalError, match="Events wait in the queue"), transaction.atomic():
-        migrate(name, back=True)
+        migrate("messaging", name, back=True)
     assert selected("SELECT event_ids FROM messaging_carriereventqueue") == [([1, 2],)]
 
     waits.delete()
-    migrate(name, back=True)
+    migrate("messaging", name, back=True)
     ran(
         "INSERT INTO messaging_carriereventqueue (event_id, kind)"
         " VALUES (5, 'status'), (9, 'inbound'), (3, 'status')"
     )
-    migrate(name)
+    migrate("messaging", name)
     CarrierEventQueue.objects.create(event_ids=[4], kind="status")
 
     rows = CarrierEventQueue.objects.order_by("id").values_list("event_ids", "kind")
@@ -79,14 +61,14 @@ def test_payloads_go_back_to_json_as_long_as_no_form_was_stored(
     ran(f"UPDATE messaging_carrierevent SET payload = 'MessageStatus=sent' WHERE id = {form.pk}")
 
     with pytest.raises(DataError), transaction.atomic():
-        migrate(name, back=True)
+        migrate("messaging", name, back=True)
     form.refresh_from_db()
     assert form.payload == {"MessageStatus": "sent"}
 
     form.delete()
-    migrate(name, back=True)
+    migrate("messaging", name, back=True)
     assert selected("SELECT payload ->> 'Body' FROM messaging_carrierevent") == [("“ok” ☕",)]
-    migrate(name)
+    migrate("messaging", name)
 
     event.refresh_from_db()
     assert event.payload == said
