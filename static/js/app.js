@@ -105,6 +105,14 @@
     event.detail.isError = false;
   });
 
+  // Who has been logged out is answered with the log-in page, which is no part of this one.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (requestConfig.verb !== "post" || !xhr.responseURL.includes("/auth/login/")) return;
+    event.detail.shouldSwap = false;
+    window.toast("You were logged out. What you typed is still here, but not saved.", "error");
+  });
+
   // ---- Rows that open, copy buttons, tooltips ----------------------------------------------------
   // Outside https and one's own machine there is no clipboard; `async` makes that a refusal too.
   const copyText = async (text) => navigator.clipboard.writeText(text);
