@@ -164,6 +164,7 @@ def migrate(db: None) -> Callable[..., None]:
     def one(app: str, name: str, *, back: bool = False) -> None:
         migration = loader.graph.nodes[app, name]
         state = loader.project_state((app, name), at_end=False)
+        connection.check_constraints()  # a table cannot be changed while they wait for its rows
         with connection.schema_editor() as editor:
             if back:
                 migration.unapply(state, editor)

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import django.contrib.postgres.fields
@@ -6,13 +6,20 @@ from django.db import migrations, models
 
 from campaigns.recurring import Rule
 from common.clock import now
+from messaging.timetable import wall_moment
 
 
 def remember(apps: Any, schema_editor: Any) -> None:
-    """Until now a skipped occurrence was one that `next_on` had passed over."""
+    """Until now a skipped occurrence was one that `next_on` had passed over.
+
+    Days whose moment has passed were not skipped: the series may have begun after it.
+    """
     series_model = apps.get_model("campaigns", "Series")
-    today = now().date()
-    for series in series_model.objects.filter(state__in=("running", "paused"), next_on__gt=today):
+    at = now()
+    # Somewhere it is still yesterday.
+    yesterday = at.date() - timedelta(days=1)
+    waiting = series_model.objects.filter(state__in=("running", "paused"), next_on__gt=yesterday)
+    for series in waiting.select_related("account"):
         rule = Rule(
             every=series.every,
             at=series.at,
@@ -24,9 +31,17 @@ def remember(apps: Any, schema_editor: Any) -> None:
             is_local=series.is_local,
         )
         made = series.occurrences.order_by("-occurrence_on").first()
-        since = max(today, made.occurrence_on + timedelta(days=1)) if made else today
-        series.skipped_on = rule.days_between(since, series.next_on - timedelta(days=1))
+        since = max(yesterday, made.occurrence_on + timedelta(days=1)) if made else yesterday
+        days = rule.days_between(since, series.next_on - timedelta(days=1))
+        series.skipped_on = [day for day in days if moment_on(series, day) > at]
         series.save(update_fields=["skipped_on"])
+
+
+def moment_on(series: Any, day: date) -> datetime:
+    """When the occurrence of a day would have been launched: at the first turn of anybody."""
+    clocks = series.clocks if series.is_local and series.clocks else [[series.account.timezone]]
+    wall = datetime.combine(day, series.at)
+    return min(max(wall_moment(wall, zone) for zone in zones) for zones in clocks)
 
 
 class Migration(migrations.Migration):
