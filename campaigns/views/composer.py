@@ -17,7 +17,7 @@ from campaigns.forms import BlastForm
 from campaigns.models import Blast, Campaign, SavedText
 from campaigns.views.counting import blast_counted, seen_id, text_tools
 from common.errors import DomainError
-from common.text import typed, whole_number
+from common.text import whole_number
 from contacts.selectors import contact_get
 
 EDITABLE = (BlastState.DRAFT, BlastState.FAILED, BlastState.REPEATING)
@@ -85,7 +85,7 @@ def blast_test(request: AccountRequest) -> HttpResponse:
         context["message"] = services.blast_test(
             account=request.account,
             actor=request.user,
-            body=typed(form["body"].value() or ""),
+            body=form["body"].value() or "",
             phone=request.POST.get("test_phone", ""),
             contact=contact_get(account=request.account, contact_id=seen) if seen else None,
             sender=form.cleaned_data.get("sender"),
