@@ -118,6 +118,20 @@ class OccurrenceGone(Conflict):
     message = "Nothing of this goes out on that day any more. Reload the page to see what comes."
 
 
+class OccurrenceSent(Conflict):
+    """Of what was made already, only its own blast can be held."""
+
+    code = "occurrence_sent"
+    message = "It has gone out or is going out: open its report to pause or cancel it."
+
+
+class OccurrenceFar(Conflict):
+    """Nothing is scheduled further ahead, so nothing is left out there."""
+
+    code = "occurrence_far"
+    message = "Only the year to come can be skipped."
+
+
 class SeriesNotPaused(Conflict):
     """Only what is paused can be resumed."""
 

@@ -189,6 +189,7 @@ class Series(models.Model):
         draft -> running            (kept with a draft blast, which nothing sends)
         running <-> paused          (next_on, next_at: the occurrence to come)
         running | paused -> ended   (by a person, or after the last day)
+        ended -> running            (its last day was skipped, and is brought back)
 
     Times are of the account's clock, or with `is_local` of each recipient's: then an occurrence is
     launched when the first of the `clocks` shows its time.
@@ -267,12 +268,14 @@ class Series(models.Model):
 
     def days_between(self, first: date, last: date, *, most: int = 100) -> list[date]:
         """Days to come of the rule, from `first` to `last`, the skipped ones too."""
-        if self.next_on is None:
-            return []
-        begin = max(first, min([self.next_on, *self.skipped_on]))
         skipped = set(self.skipped_on)
-        found = self.rule.days_between(begin, last, most=most)
-        return [day for day in found if day >= self.next_on or day in skipped]
+        # One that has ended may have skipped days left.
+        left = skipped if self.next_on is None else {self.next_on, *skipped}
+        if not left:
+            return []
+        next_on = self.next_on or date.max
+        found = self.rule.days_between(max(first, min(left)), last, most=most)
+        return [day for day in found if day >= next_on or day in skipped]
 
     def move_anew(self, *, since: datetime, rule: Rule, made_on: date | None) -> None:
         """Take over a rule and set the next occurrence; days that were skipped stay so.

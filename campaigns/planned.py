@@ -7,7 +7,6 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
-from django.utils.timezone import localdate
 
 from accounts.models import Account, User
 from campaigns.choices import ApprovalState, BlastState, SeriesState
@@ -25,7 +24,8 @@ from messaging.timetable import wall_moment
 class CalendarEntry:
     """A blast on a day of the calendar; `at` is aware, or naive on recipients' own clocks.
 
-    `occurs_on` is the day of an occurrence that is to come, or was skipped (state "skipped").
+    `occurs_on` is the day of an occurrence that is to come, or was skipped (state "skipped"), and
+    `first_at` when the first of its people have their turn.
     """
 
     at: datetime
@@ -33,6 +33,7 @@ class CalendarEntry:
     state: str
     words: str
     occurs_on: date | None = None
+    first_at: datetime | None = None
 
 
 def calendar_days(
@@ -54,9 +55,7 @@ def calendar_days(
         | Q(batch=None, local_on__gte=first, local_on__lte=last)
     )
     series = Series.objects.filter(
-        Q(next_on__lte=last) | ~Q(skipped_on=[]),
-        account=account,
-        state__in=(SeriesState.RUNNING, SeriesState.PAUSED),
+        Q(next_on__lte=last) | ~Q(skipped_on=[]), ~Q(state=SeriesState.DRAFT), account=account
     )
     if campaign is not None:
         blasts, series = blasts.filter(campaign=campaign), series.filter(blast__campaign=campaign)
@@ -90,12 +89,12 @@ def occurrences_to_come(
     days: Mapping[date, Sequence[CalendarEntry]],
 ) -> list[CalendarEntry]:
     """Of blasts that repeat, the skipped ones too, the next first; none whose time has passed."""
-    today = localdate()
+    moment = now()
     return [
         entry
         for day in sorted(days)
         for entry in days[day]
-        if entry.occurs_on is not None and entry.occurs_on >= today
+        if entry.first_at is not None and entry.first_at >= moment
     ]
 
 
@@ -115,11 +114,12 @@ def _calendar_entry(blast: Blast) -> CalendarEntry:
 
 
 def _occurrence_entry(series: Series, day: date) -> CalendarEntry:
-    at = series.wall_on(day) if series.is_local else series.moment_on(day)
+    first_at = series.moment_on(day)
+    at = series.wall_on(day) if series.is_local else first_at
     if day in series.skipped_on:
-        return CalendarEntry(at, series.blast, "skipped", "Skipped", day)
+        return CalendarEntry(at, series.blast, "skipped", "Skipped", day, first_at)
     words = _words(series, is_local=series.is_local)
-    return CalendarEntry(at, series.blast, series.state, words, day)
+    return CalendarEntry(at, series.blast, series.state, words, day, first_at)
 
 
 def _words(thing: Blast | Series, *, is_local: bool) -> str:

@@ -50,6 +50,16 @@ class Rule:
     count: int | None = None
     is_local: bool = False
 
+    @property
+    def weekdays_meant(self) -> tuple[int, ...]:
+        """Of weeks, the weekdays that are ticked, in their order, else that of the first day."""
+        return tuple(sorted(set(self.weekdays))) or (self.starts_on.weekday(),)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it comes a number of times, which its first day decides too."""
+        return self.count is not None or self.ends_on is not None
+
     def days(self, *, since: date | None = None) -> Iterator[date]:
         """The days in order, those before `since` left out."""
         begin = datetime.combine(self.starts_on, time())
@@ -63,7 +73,7 @@ class Rule:
             interval=self.interval,
             until=until,
             count=self.count,
-            byweekday=(self.weekdays or (self.starts_on.weekday(),)) if weekly else None,
+            byweekday=self.weekdays_meant if weekly else None,
             # The last of those that the month has.
             bymonthday=range(min(day, _SURE_DAYS), day + 1) if monthly else None,
             bysetpos=-1 if monthly else None,
@@ -103,7 +113,7 @@ class Rule:
         unit = Every(self.every).label.lower()
         often = f"Every {unit}" if self.interval == 1 else f"Every {self.interval} {unit}s"
         if self.every == Every.WEEK:
-            days = [WEEKDAYS[day] for day in self.weekdays or (self.starts_on.weekday(),)]
+            days = [WEEKDAYS[day] for day in self.weekdays_meant]
             often += f" on {_listed(days)}"
         if self.every == Every.MONTH:
             day = self.starts_on.day

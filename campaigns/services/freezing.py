@@ -2,7 +2,7 @@
 
 Content and people are frozen as digests: text, pictures, groups, numbers, time to give up, how it
 repeats, and who is in the groups, whether they may be texted or not. Credits are a most. The time
-is not frozen, so an approved blast may be moved.
+is not frozen, so an approved blast may be moved, and one that repeats to another time of day.
 
 Of a pattern that repeats the people of a day are other ones by nature: its occurrences are held to
 the content, which names the groups and their rules, to as many people, and to the credits.
@@ -15,7 +15,7 @@ from typing import Any
 
 from accounts.models import Account, User
 from accounts.services import audit_record
-from campaigns.choices import ApprovalState, BlastState, SeriesState
+from campaigns.choices import ApprovalState, BlastState, Every, SeriesState
 from campaigns.errors import ApprovalMissing, ApprovalVoid
 from campaigns.models import Approval, Blast, Series
 from campaigns.recurring import Rule
@@ -78,17 +78,24 @@ def content_parts(account: Account, blast: Blast, rule: Rule | None) -> dict[str
         "pictures": blast.media_ids,
     }
     if rule is not None:
-        parts["repetition"] = [
-            rule.every,
-            rule.interval,
-            sorted(set(rule.weekdays)),
-            rule.ends_on.isoformat() if rule.ends_on else None,
-            rule.count,
-        ]
+        parts["repetition"] = _repetition(rule)
     return {
         name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
         for name, part in parts.items()
     }
+
+
+def _repetition(rule: Rule) -> list[Any]:
+    """On which days it goes out and how often. From when on only where that says how often."""
+    days = {Every.WEEK: rule.weekdays_meant, Every.MONTH: (rule.starts_on.day,)}
+    held = [
+        rule.every,
+        rule.interval,
+        list(days.get(Every(rule.every), ())),
+        rule.ends_on.isoformat() if rule.ends_on else None,
+        rule.count,
+    ]
+    return [*held, rule.starts_on.isoformat()] if rule.has_end else held
 
 
 def changes(approval: Approval, told: Frozen, *, is_pattern: bool = False) -> list[str]:

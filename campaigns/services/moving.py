@@ -13,6 +13,7 @@ from campaigns.errors import BlastNotMovable, SchedulePast, ScheduleTooFar
 from campaigns.models import Blast, Series
 from campaigns.planning import Plan
 from campaigns.services.blasts import locked
+from campaigns.services.freezing import void_if_rewritten
 from campaigns.services.launching import SCHEDULE_LIMIT, first_at
 from common.clock import now
 from messaging.timetable import wall_moment
@@ -28,7 +29,7 @@ def blast_move(
     """Let a scheduled blast go out on another day, or plan a draft for it.
 
     It keeps its clock (the account's, or each recipient's) and, without `at`, its time of day. An
-    approval holds on: it does not freeze the time.
+    approval holds on: it does not freeze the time, but of what is to repeat the days.
 
     Raises:
         BlastNotMovable: it went out, was canceled, or repeats.
@@ -55,6 +56,7 @@ def blast_move(
     blast.updated_at = moment
     blast.save()
     _first_day_set(blast, on, at)
+    void_if_rewritten(account, actor, blast)
     shown = wall or goes_at.astimezone(ZoneInfo(account.timezone))
     audit_record(
         account=account,

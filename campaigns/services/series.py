@@ -185,13 +185,14 @@ def series_resume(*, account: Account, actor: User | None, series: Series) -> Se
 
 @transaction.atomic
 def series_stop(*, account: Account, actor: User | None, series: Series) -> Series:
-    """End it for good; reports stay. Idempotent.
+    """End it for good, the skipped days too; reports stay. Idempotent.
 
     Locks: the blast's row, then the series'.
     """
     series = series_locked(account, series)
-    if series.state != SeriesState.ENDED:
+    if series.state != SeriesState.ENDED or series.skipped_on:
         series.state, series.next_on, series.next_at = SeriesState.ENDED, None, None
+        series.skipped_on = []
         series.save()
         series_audit(account, actor, "series.ended", series)
     return series

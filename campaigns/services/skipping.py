@@ -1,7 +1,7 @@
 """Single occurrences of a blast that repeats: left out, and brought back.
 
 Owns `Series.skipped_on`. A skipped day counts among "so many times", stays skipped whatever becomes
-of the rule, and is forgotten once a later occurrence went out.
+of the rule, and is forgotten once a later occurrence went out or somebody ended the series.
 """
 
 from datetime import date, timedelta
@@ -10,14 +10,15 @@ from typing import Final
 from django.db import transaction
 
 from accounts.models import Account, User
-from campaigns.choices import SeriesState
-from campaigns.errors import OccurrenceGone, SeriesOver
+from campaigns.choices import BlastState, SeriesState
+from campaigns.errors import OccurrenceFar, OccurrenceGone, OccurrenceSent, SeriesOver
 from campaigns.models import Series
 from campaigns.services.series import series_audit, series_locked
 from common.clock import now
 
 # As far ahead as anything is scheduled.
 _AHEAD: Final = timedelta(days=366)
+_GOING: Final = (BlastState.SCHEDULED, BlastState.LAUNCHED)
 
 
 @transaction.atomic
@@ -26,20 +27,26 @@ def series_skip(
 ) -> Series:
     """Leave an occurrence out: of `day`, or the next one. Skipping a day twice skips it once.
 
-    Where no other is to come the series has ended.
+    Where no other is to come the series has ended, until one that is skipped is brought back.
 
     Raises:
         SeriesOver: it was ended.
-        OccurrenceGone: nothing goes out on that day, or it is more than a year ahead.
+        OccurrenceSent: that of the day went out or is going out.
+        OccurrenceFar: it is more than a year ahead.
+        OccurrenceGone: nothing goes out on that day.
 
     Locks: the blast's row, then the series'.
     """
-    series = _open(account, series)
+    series = series_locked(account, series)
     day = day or series.next_on
-    if day is None or day in series.skipped_on:
+    if day in series.skipped_on:
         return series
-    is_far = day > now().date() + _AHEAD
-    if is_far or day not in series.days_between(day, day):
+    if day is None:
+        raise SeriesOver
+    _require_open(series, day)
+    if day > now().date() + _AHEAD:
+        raise OccurrenceFar
+    if day not in series.days_between(day, day):
         raise OccurrenceGone
     series.skipped_on = sorted([*series.skipped_on, day])
     if day == series.next_on:
@@ -53,29 +60,38 @@ def series_skip(
 def series_unskip(*, account: Account, actor: User | None, series: Series, day: date) -> Series:
     """Let a skipped occurrence go out after all. Bringing it back twice does so once.
 
+    Where it was the last one, the series that ended without it runs again.
+
     Raises:
         SeriesOver: it was ended.
-        OccurrenceGone: its time has passed.
+        OccurrenceSent: that of the day went out or is going out.
+        OccurrenceGone: its time has passed, or it is no day of the rule any more.
 
     Locks: the blast's row, then the series'.
     """
-    series = _open(account, series)
-    if day not in series.skipped_on:
-        return series
+    series = series_locked(account, series)
+    is_skipped = day in series.skipped_on
+    if not is_skipped:
+        _require_open(series, day)
     at = series.moment_on(day)
-    if at < now():
+    # Of one that runs beat may be a moment behind.
+    is_late = at < now() and (is_skipped or series.state == SeriesState.PAUSED)
+    if is_late or day not in series.days_between(day, day):
         raise OccurrenceGone
+    if not is_skipped:
+        return series
     series.skipped_on = [skipped for skipped in series.skipped_on if skipped != day]
-    is_of_rule = series.rule.next_day(since=day) == day
-    if is_of_rule and series.next_on is not None and day < series.next_on:
+    if series.next_on is None or day < series.next_on:
         series.next_on, series.next_at = day, at
+    if series.state == SeriesState.ENDED:
+        series.state = SeriesState.RUNNING
     series.save()
     series_audit(account, actor, "series.brought_back", series, day=day.isoformat())
     return series
 
 
-def _open(account: Account, series: Series) -> Series:
-    series = series_locked(account, series)
+def _require_open(series: Series, day: date) -> None:
+    if series.occurrences.filter(occurrence_on=day, state__in=_GOING).exists():
+        raise OccurrenceSent
     if series.state not in (SeriesState.RUNNING, SeriesState.PAUSED):
         raise SeriesOver
-    return series

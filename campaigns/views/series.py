@@ -31,7 +31,7 @@ _ACTS: Final[dict[str, tuple[_Change, str]]] = {
 }
 _DAY_ACTS: Final[dict[str, tuple[_Change, str]]] = {
     "skip": (services.series_skip, "Nothing goes out on {day}."),
-    "unskip": (services.series_unskip, "It goes out on {day} after all."),
+    "unskip": (services.series_unskip, "It goes out on {day} {when}."),
 }
 _SHOWN = 20
 _TO_COME = 10
@@ -79,8 +79,11 @@ def _act(request: AccountRequest, blast: Blast, act: str, day: date | None) -> N
             change(**who)
         elif act in _DAY_ACTS and day is not None:
             change, words = _DAY_ACTS[act]
-            change(**who, day=day)
-            words = words.format(day=f"{day:%a} {day.day} {day:%b %Y}")
+            is_paused = change(**who, day=day).state == SeriesState.PAUSED
+            words = words.format(
+                day=f"{day:%a} {day.day} {day:%b %Y}",
+                when="once it is resumed" if is_paused else "after all",
+            )
         else:
             return
     except DomainError as error:
@@ -111,8 +114,6 @@ def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
 
 def _coming(series: Series) -> list[Coming]:
     """The next occurrences; those that are skipped stand in their place."""
-    if series.state not in (SeriesState.RUNNING, SeriesState.PAUSED):
-        return []
     moment = now()
     found = [
         Coming(day, series.wall_on(day), series.moment_on(day), day in series.skipped_on)

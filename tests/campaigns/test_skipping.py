@@ -12,8 +12,8 @@ from django.urls import reverse
 from accounts.choices import Role
 from accounts.models import Account, AuditEvent, Membership, User
 from campaigns import planned, services
-from campaigns.choices import SeriesState
-from campaigns.errors import OccurrenceGone, SeriesOver
+from campaigns.choices import BlastState, SeriesState
+from campaigns.errors import OccurrenceFar, OccurrenceGone, OccurrenceSent, SeriesOver
 from campaigns.models import Blast, Series
 from campaigns.recurring import Rule
 from campaigns.tasks import launch_due
@@ -82,11 +82,11 @@ def test_what_was_skipped_can_be_brought_back_until_its_time(who: dict[str, Any]
     assert run_days(4) == [23, 25, 26]
 
 
-@pytest.mark.parametrize("days", [-1, 367])
+@pytest.mark.parametrize(("days", "error"), [(-1, OccurrenceGone), (367, OccurrenceFar)])
 def test_a_day_on_which_nothing_could_go_is_not_skipped(
-    who: dict[str, Any], series: Series, days: int
+    who: dict[str, Any], series: Series, days: int, error: type[Exception]
 ):
-    with pytest.raises(OccurrenceGone):
+    with pytest.raises(error):
         at(MORNING, services.series_skip, **who, day=TODAY + days * DAY)
 
     series.refresh_from_db()
@@ -114,10 +114,119 @@ def test_skipped_days_count_among_so_many_times_and_skipping_the_last_ends_it(
     ended = at(MORNING + 2 * HOUR, services.series_skip, **who, day=TODAY + 2 * DAY)
 
     assert (ended.state, ended.next_on) == (SeriesState.ENDED, None)
-    for refused in (services.series_skip, services.series_unskip):
-        with pytest.raises(SeriesOver):
-            refused(**who, day=TODAY + DAY)
+    at(MORNING + 2 * HOUR, services.series_skip, **who, day=TODAY + 2 * DAY)
+    with pytest.raises(SeriesOver):
+        at(MORNING + 2 * HOUR, services.series_skip, **who, day=TODAY + 3 * DAY)
     assert run_days(4) == [23]
+    with pytest.raises(OccurrenceGone):
+        at(MORNING + 3 * DAY, services.series_unskip, **who, day=TODAY + 2 * DAY)
+    series.refresh_from_db()
+    assert series.state == SeriesState.ENDED
+
+
+def test_the_last_one_is_brought_back_though_the_others_are_over(
+    who: dict[str, Any], series: Series, alice: User, draft: Blast, browse: Browse
+):
+    at(MORNING, services.series_change, **who, rule=Rule("day", time(10), TODAY, count=3))
+    at(MORNING, services.series_skip, **who, day=TODAY + 2 * DAY)
+    assert run_days(2) == [23, 24]
+    series.refresh_from_db()
+    assert (series.state, series.next_on) == (SeriesState.ENDED, None)
+    later = MORNING + DAY + 2 * HOUR
+    with time_machine.travel(later, tick=False):
+        client = browse(alice)
+        page = client.get(reverse("blast_report", args=[draft.pk]))
+        calendar = client.get(reverse("blast_calendar"))
+        client.post(reverse("blast_series", args=[draft.pk]), {"act": "unskip", "on": "2026-11-25"})
+
+    assert [(one.day.day, one.is_skipped) for one in page.context["coming"]] == [(25, True)]
+    assert "one that was skipped can be brought back" in page.content.decode()
+    assert f'value="{draft.pk}:2026-11-25"' in calendar.content.decode()
+    series.refresh_from_db()
+    assert (series.state, series.next_on) == (SeriesState.RUNNING, TODAY + 2 * DAY)
+    assert (series.next_at, series.skipped_on) == (MORNING + HOUR + 2 * DAY, [])
+    assert run_days(5) == [23, 24, 25]
+    series.refresh_from_db()
+    assert series.state == SeriesState.ENDED
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_ended_by_a_person_it_brings_nothing_back(who: dict[str, Any], is_last: bool):
+    if is_last:
+        at(MORNING, services.series_change, **who, rule=Rule("day", time(10), TODAY, count=1))
+    at(MORNING, services.series_skip, **who, day=TODAY)
+
+    for _ in range(2):
+        ended = at(MORNING, services.series_stop, **who)
+
+    assert (ended.state, ended.skipped_on) == (SeriesState.ENDED, [])
+    assert AuditEvent.objects.filter(action="series.ended").count() == 1
+    with pytest.raises(SeriesOver):
+        at(MORNING, services.series_unskip, **who, day=TODAY)
+    assert run_days(2) == []
+
+
+@pytest.mark.parametrize("count", [None, 1])
+def test_what_goes_out_at_this_moment_is_held_on_its_report(who: dict[str, Any], count: int | None):
+    at(MORNING, services.series_change, **who, rule=Rule("day", time(10), TODAY, count=count))
+    run_days(1)
+
+    for refused in (services.series_skip, services.series_unskip):
+        with pytest.raises(OccurrenceSent, match="open its report to pause or cancel it"):
+            at(MORNING + HOUR, refused, **who, day=TODAY)
+
+
+def test_what_could_not_be_sent_is_not_said_to_go_out(who: dict[str, Any], series: Series):
+    run_days(1)
+    Blast.objects.filter(series=series).update(state=BlastState.FAILED)
+
+    with pytest.raises(OccurrenceGone, match="Nothing of this goes out on that day any more"):
+        at(MORNING + HOUR, services.series_skip, **who, day=TODAY)
+
+
+def test_what_will_not_go_is_not_said_to_go_after_all(who: dict[str, Any], series: Series):
+    tuesday, fridays = TODAY + DAY, Rule("week", time(10), TODAY, weekdays=(4,))
+    at(MORNING, services.series_skip, **who, day=tuesday)
+    at(MORNING, services.series_change, **who, rule=fridays)
+    for day in (TODAY - DAY, TODAY, tuesday):
+        with pytest.raises(OccurrenceGone):
+            at(MORNING, services.series_unskip, **who, day=day)
+    at(MORNING, services.series_pause, **who)
+    with pytest.raises(OccurrenceGone):
+        at(MORNING + 5 * DAY, services.series_unskip, **who, day=TODAY + 4 * DAY)
+
+    series.refresh_from_db()
+    assert series.skipped_on == [tuesday]
+    assert not AuditEvent.objects.filter(action="series.brought_back").exists()
+
+
+def test_of_a_paused_one_the_page_says_that_it_waits(
+    who: dict[str, Any], alice: User, draft: Blast, browse: Browse
+):
+    at(MORNING, services.series_skip, **who, day=TODAY + 2 * DAY)
+    at(MORNING, services.series_pause, **who)
+    url, asked = reverse("blast_series", args=[draft.pk]), {"act": "unskip", "on": "2026-11-25"}
+    with time_machine.travel(MORNING):
+        paused = browse(alice).post(url, asked, follow=True).content.decode()
+        services.series_resume(**who)
+        resumed = browse(alice).post(url, asked, follow=True).content.decode()
+
+    assert "It goes out on Wed 25 Nov 2026 once it is resumed." in paused
+    assert "It goes out on Wed 25 Nov 2026 after all." in resumed
+
+
+def test_the_calendar_offers_none_whose_time_has_passed(who: dict[str, Any], series: Series):
+    def offered(moment: datetime) -> list[int]:
+        with time_machine.travel(moment, tick=False):
+            last = TODAY + 2 * DAY
+            days = planned.calendar_days(account=who["account"], first=TODAY, last=last)
+            return [entry.at.day for entry in planned.occurrences_to_come(days)]
+
+    at(MORNING, services.series_skip, **who, day=TODAY)
+
+    assert offered(MORNING + HOUR) == [23, 24, 25]
+    assert offered(MORNING + HOUR + timedelta(minutes=1)) == [24, 25]
+    assert offered(MORNING + HOUR + DAY + timedelta(minutes=1)) == [25]
 
 
 def test_skipped_days_stay_so_whatever_becomes_of_the_rule(who: dict[str, Any]):
