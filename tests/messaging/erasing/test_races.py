@@ -27,7 +27,7 @@ def test_an_edit_lets_an_erasure_go_first_or_makes_it_wait(
     thread.join()
 
     before = Contact.objects.get(pk=ann.pk)
-    now_hers = Contact.objects.get(pk=before.merged_into_id)
+    now_hers = Contact.objects.get(merged=before)
     assert (before.phone, now_hers.phone) == (f"~{before.pk}", f"~{now_hers.pk}")
     assert ErasedNumber.objects.count() == 2
 
