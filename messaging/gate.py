@@ -4,7 +4,7 @@ Owns the rules that are asked at the moment of sending: consent, opt-outs, the s
 account, whether the number is still the account's, allowed hours at the recipient, how often a
 person is texted (`messaging.frequency`) and how long a batch may take. Rate is asked beside it
 (`messaging.rate`), and so are budgets that were lowered (`messaging.budget`); credits were reserved
-at launch. What is settled at launch already (landline, blank field) is `recipients`'.
+at launch. What is settled at launch already (landline) is `recipients`'.
 
 Rules by kind of message: an automatic answer (opt-out confirmation, HELP) passes consent, because
 the law asks for it; a reply or a code passes the need for recorded consent, because this person
@@ -63,6 +63,10 @@ class Policy:
     has_number: bool = True
     asks_contact: bool = False
 
+    def is_over(self, at: datetime) -> bool:
+        """Whether the time it may take is up at that moment (aware)."""
+        return self.expires_at is not None and at >= self.expires_at
+
 
 def policy(
     *,
@@ -118,7 +122,7 @@ def skip_reason(
     at: datetime | None = None,
 ) -> str:
     """Why this person is not texted at all, or "". `at` (aware) is asked where time may be up."""
-    if at and rules.expires_at and at >= rules.expires_at:
+    if at and rules.is_over(at):
         return Reason.GIVEN_UP
     if not rules.has_number:
         return Reason.BAD_SENDER

@@ -72,6 +72,9 @@ class Batch(models.Model):
     expires_at = models.DateTimeField(
         null=True, blank=True, help_text="Whoever has not been texted by then is skipped."
     )
+    may_take = models.DurationField(
+        null=True, blank=True, help_text="From its launch, and from each time it is resumed."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(
         null=True, blank=True, help_text="When what was reserved and not used went back."
@@ -83,9 +86,6 @@ class Batch(models.Model):
         null=True, blank=True, help_text="When its raw carrier events had been kept long enough."
     )
     reconciled_at = models.DateTimeField(null=True, blank=True)
-    reconcile_not_before = models.DateTimeField(
-        null=True, blank=True, help_text="The carrier's list could not be read: not until then."
-    )
     reconciled_differences = models.JSONField(null=True, blank=True)
 
     class Meta:

@@ -186,6 +186,8 @@ class Attempt(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["id"], name="attempt_unknown", condition=Q(outcome=Outcome.UNKNOWN)
+                fields=["carrier_account", "id"],
+                name="attempt_in_doubt",
+                condition=Q(outcome=Outcome.UNKNOWN),
             )
         ]

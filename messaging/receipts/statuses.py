@@ -17,7 +17,8 @@ Everything else is set aside and shown to staff.
 """
 
 import logging
-from collections import defaultdict
+from itertools import groupby
+from operator import itemgetter
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -189,14 +190,15 @@ def statuses_apply(*, limit: int = BATCH) -> int:
         OperationalError: PostgreSQL is away or chose this transaction to end a deadlock; what it
             had taken is in the queue again.
 
-    Locks: queue rows (skipping locked ones), chunks by id (of early ones), messages by id, tallies
-        and activity by key.
+    Locks: queue rows (skipping locked ones), contacts by phone (of who left, as the carrier says),
+        chunks by id (of early ones), messages by id, tallies and activity by key.
     Side effects: opt-outs that the carrier reports revoke consent.
     """
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 events = take(cursor, statuses=True, limit=limit)
+                _lock_leavers(cursor, events)
                 if len(events) == 1:
                     early = _apply_or_set_aside(cursor, events[0])
                 else:
@@ -222,6 +224,7 @@ def _apply_early(rows: list[int]) -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             taken = take_these(cursor, rows)
+            _lock_leavers(cursor, taken)
             cursor.execute(_LOCK_CHUNKS, {"events": _literal(taken)})
             if len(taken) == 1:
                 _apply_or_set_aside(cursor, taken[0], chunks_locked=True)
@@ -248,6 +251,27 @@ def _apply_or_set_aside(
         log.error("status callback %s cannot be applied and is set aside: %s", event_id, error)
         set_aside(event_id=event_id, error=str(error))
         return []
+
+
+def _lock_leavers(cursor: CursorWrapper, events: list[int]) -> None:
+    """Lock the people of whom the carrier says that they left, before anything is moved.
+
+    Whoever holds one of them for long (an import) holds up these events, and no kept counts.
+    """
+    if not events:
+        return
+    cursor.execute(
+        "SELECT message_id FROM messaging_carrierevent "
+        "WHERE id = ANY(%s::bigint[]) AND reason = %s",
+        [_literal(events), Reason.OPTED_OUT],
+    )
+    message_ids = [message_id for (message_id,) in cursor.fetchall()]
+    if not message_ids:
+        return
+    phones = Message.objects.filter(pk__in=message_ids, direction=Direction.OUT)
+    theirs = phones.order_by("account_id", "phone").values_list("account_id", "phone")
+    for account_id, group in groupby(theirs, itemgetter(0)):
+        people_lock(account=Account(pk=account_id), phones=[phone for _, phone in group])
 
 
 def _apply(cursor: CursorWrapper, events: list[int], *, chunks_locked: bool) -> list[int]:
@@ -299,12 +323,7 @@ def _revoke_consents(events: list[int]) -> None:
         reason=Reason.OPTED_OUT,
         state__in=[MessageState.FAILED, MessageState.UNDELIVERED],
     ).select_related("account")
-    left: dict[Account, list[Message]] = defaultdict(list)
     for message in messages.order_by("account_id", "phone", "pk"):
-        left[message.account].append(message)
-    for account, refused in left.items():
-        people_lock(account=account, phones=[message.phone for message in refused])
-    for message in (one for refused in left.values() for one in refused):
         consent_revoke(
             account=message.account,
             phone=message.phone,

@@ -37,6 +37,7 @@ class BatchInfo:
 
     id: int
     account_id: int
+    is_blast: bool  # somebody can resume it, so it may be paused
     sender_id: int
     our_number: str
     rate_per_s: float
@@ -127,6 +128,7 @@ def _info(
     return BatchInfo(
         id=batch_id,
         account_id=account_id,
+        is_blast=kind == BatchKind.BLAST,
         sender_id=sender_id,
         our_number=our_number,
         rate_per_s=rate_per_s,

@@ -38,6 +38,8 @@ P = ParamSpec("P")
 # One task sends for at most so long, so that a worker that is told to stop does so soon.
 _SHIFT_S: Final = 20.0
 _UNREACHABLE_S: Final = 5.0
+# Staff put a log-in or a number right; until then every text from it is turned away alike.
+_BARRED_S: Final = 60.0
 # A thread that has its answer from PostgreSQL waits at most so long until the one that makes the
 # requests lets it go on; Python's own 5 ms, a dozen times for each window, would be what is waited
 # for most.
@@ -164,8 +166,10 @@ def _follow_up(exchange: Exchange) -> None:
     rates = {batch.sender_id: batch.rate_per_s for batch in batches}
     for sender_id, share in exchange.throttled.items():
         rate.slow(sender_id=sender_id, rate_per_s=rates[sender_id], share=share)
-    if exchange.unreachable:
-        put_off([(sender_id, _UNREACHABLE_S) for sender_id in exchange.unreachable])
+    waits = dict.fromkeys(exchange.unreachable, _UNREACHABLE_S)
+    waits |= dict.fromkeys(exchange.barred, _BARRED_S)
+    if waits:
+        put_off(list(waits.items()))
     for batch_id, result in exchange.stopped.items():
         explained = carrier_codes.explain(result.code)
         _stop(
@@ -177,7 +181,7 @@ def _follow_up(exchange: Exchange) -> None:
 
 
 def _stop(batch_id: int, reason: str) -> None:
-    """Pause a batch that cannot go on until somebody puts something right."""
+    """Pause a blast that cannot go on until somebody puts something right."""
     batch = Batch.objects.select_related("account").get(pk=batch_id)
     if batch.state != BatchState.RUNNING:
         return

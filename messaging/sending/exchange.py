@@ -48,13 +48,15 @@ class Exchange:
         prepared: The window; its skips and what is left grow while requests go out.
         told: Requests that were made and may have been taken.
         unreachable: Senders whose carrier could not be reached at all.
-        stopped: Batches that cannot go on until somebody puts something right, and the code.
+        stopped: Blasts that cannot go on until somebody puts something right, and the code.
+        barred: Senders from which a text that nobody could resume met the same: it is tried again.
     """
 
     prepared: Prepared
     told: list[Told] = field(default_factory=list)
     unreachable: set[int] = field(default_factory=set)
     stopped: dict[int, Result] = field(default_factory=dict)
+    barred: set[int] = field(default_factory=set)
     _answers: Counter[int] = field(default_factory=Counter)
     _throttles: Counter[int] = field(default_factory=Counter)
     _gone: set[int] = field(default_factory=set)
@@ -114,7 +116,8 @@ class Exchange:
     def _ask_gate(self, start: int) -> None:
         """Ask again for all that have not gone.
 
-        Who left meanwhile, what was paused or canceled, where it has become too late in the day.
+        Who left meanwhile, what was paused or canceled, whose time is up, where it has become too
+        late in the day.
         """
         waiting = self.prepared.sends[start:]
         at = now()
@@ -138,6 +141,9 @@ class Exchange:
             if batch.id in stopped:
                 progress.leave(item.no)
                 self._gone.add(place)
+            elif batch.rules.is_over(at):
+                self.prepared.skips.append((progress, item, Reason.GIVEN_UP))
+                self._gone.add(place)
             elif batch.rules.asks_opt_out and (batch.account_id, item.phone) in left:
                 self.prepared.skips.append((progress, item, Reason.OPTED_OUT))
                 self._gone.add(place)
@@ -159,8 +165,10 @@ class Exchange:
                 self.unreachable.add(batch.sender_id)
                 progress.leave(item.no)
                 return
-            if result.stops_sender:
+            if result.stops_sender and batch.is_blast:
                 self.stopped.setdefault(batch.id, result)
+            elif result.stops_sender:
+                self.barred.add(batch.sender_id)
             else:
                 self._throttles[batch.sender_id] += 1
         self._answers[batch.sender_id] += 1

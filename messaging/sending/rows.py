@@ -64,7 +64,9 @@ def told_row(told: Told, at: datetime) -> MessageRow:
     elif result.outcome == Outcome.UNKNOWN:
         state, segments = MessageState.UNKNOWN, item.segments
     elif result.outcome == Outcome.RETRYABLE:
-        if n >= MAX_ATTEMPTS and not result.stops_sender:
+        # A blast is paused instead, and goes on with everybody once it is resumed.
+        is_paused = result.stops_sender and batch.is_blast
+        if n >= MAX_ATTEMPTS and not is_paused:
             reason = reason or Reason.RATE
         else:
             state, reason = MessageState.PENDING, ""

@@ -69,8 +69,7 @@ class Prepared:
 
     def put_off(self, progress: Progress, item: Item, until: datetime, why: str) -> None:
         """This person waits until then, or is skipped for `why` where the batch ends before."""
-        expires_at = progress.lease.batch.rules.expires_at
-        if expires_at and until >= expires_at:
+        if progress.lease.batch.rules.is_over(until):
             self.skips.append((progress, item, why))
         else:
             progress.hold(item.no, until)

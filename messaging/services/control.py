@@ -47,7 +47,8 @@ def batch_pause(*, account: Account, actor: User | None, batch: Batch, reason: s
 def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch:
     """Go on with a paused batch. The breaker judges it by what comes from now on.
 
-    The time it may take begins anew: whoever resumes wants the rest to go.
+    The time it may take begins anew, as long as it was at the launch: whoever resumes wants the
+    rest to go.
 
     Raises:
         BatchOver: it has ended.
@@ -62,8 +63,8 @@ def batch_resume(*, account: Account, actor: User | None, batch: Batch) -> Batch
         raise BatchOver
     watch_anew(current.pk)
     current.finished_at = None
-    if current.expires_at:
-        current.expires_at = now() + (current.expires_at - current.launched_at)
+    if current.may_take is not None:
+        current.expires_at = now() + current.may_take
     hint_send(windows=2)
     return _moved(current, BatchState.RUNNING, actor, "batch.resumed", "")
 

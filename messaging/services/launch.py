@@ -168,9 +168,11 @@ def batch_launch(
     batch.credits_reserved = _reserve(
         batch, content, prices, made.bound, budgets_of(account, *budgets)
     )
-    if batch.expires_at is not None and made.moments:
-        batch.expires_at += made.moments[-1] - batch.launched_at
-    batch.save(update_fields=["size", "prices", "credits_reserved", "expires_at"])
+    if batch.expires_at is not None:
+        if made.moments:
+            batch.expires_at += made.moments[-1] - batch.launched_at
+        batch.may_take = batch.expires_at - batch.launched_at
+    batch.save(update_fields=["size", "prices", "credits_reserved", "expires_at", "may_take"])
     hint_send(windows=pending // CHUNK_SIZE + 1)
     return batch
 

@@ -1,5 +1,6 @@
 """What proves nothing: clocks that differ, lists that cannot be read, looks that come too early."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import psycopg2
 import pytest
 import time_machine
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account, User
 from carriersim.client import Client
@@ -98,6 +100,34 @@ def test_a_carrier_whose_list_cannot_be_read_keeps_nobody_elses_from_being_looke
     assert look() == [(1, 0)]
 
     assert (states(ours), states(later)) == ({("unknown", ""): 3}, {("accepted", ""): 1})
+
+
+def test_texts_are_read_of_those_alone_whose_turn_it_is(
+    launch: Launch, people: People, sim: Client, monkeypatch: pytest.MonkeyPatch
+):
+    sim.set(profile={"faults": {"lost_answer": 1.0}})
+    people(9)
+    launch()
+    send_all()
+    monkeypatch.setattr(evidence, "_AT_ONCE", 2)
+    with CaptureQueriesContext(connection) as ran:
+        assert look() == [(2, 0)]
+    (asked,) = (query["sql"] for query in ran if "AS turn" in query["sql"])
+
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + asked)
+        (plan,) = cursor.fetchone()
+
+    in_turn = list(_nodes(plan[0]["Plan"], "WindowAgg"))
+    assert len(in_turn) == 1
+    assert [column for column in in_turn[0]["Output"] if "body" in column] == []
+
+
+def _nodes(node: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
+    if node["Node Type"] == kind:
+        yield node
+    for below in node.get("Plans", []):
+        yield from _nodes(below, kind)
 
 
 def test_one_process_at_a_time_asks_carriers(launch: Launch, people: People, sim: Client):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 
 from accounts.models import Account
@@ -170,6 +171,27 @@ def test_a_cap_that_cannot_be_is_refused(
     assert list(refused.value.fields) == [field]
     account.refresh_from_db()
     assert (account.cap_texts, account.cap_days) == (0, 7)
+
+
+def test_resuming_twice_gives_no_more_time_than_once(
+    launch: Launch, people: People, account: Account, alice: Any
+):
+    people(3)
+    batch = launch(expires_at=now() + timedelta(hours=4))
+    ends = []
+    for hours in (3, 6, 9):
+        with time_machine.travel(batch.launched_at + timedelta(hours=hours), tick=False):
+            batch_pause(account=account, actor=alice, batch=batch)
+            batch_resume(account=account, actor=alice, batch=batch)
+        batch.refresh_from_db()
+        ends.append(batch.expires_at)
+
+    taken = timedelta(hours=4)
+    assert batch.may_take is not None
+    assert abs(batch.may_take - taken) < timedelta(seconds=5)
+    assert ends == [
+        batch.launched_at + timedelta(hours=hours) + batch.may_take for hours in (3, 6, 9)
+    ]
 
 
 def test_resuming_begins_the_time_anew(

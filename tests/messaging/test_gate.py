@@ -15,7 +15,7 @@ from messaging.models import CarrierAccount, Chunk, Message, SenderNumber
 from messaging.sending.leases import Window
 from messaging.sending.window import Prepared, prepare
 from messaging.services import batch_pause, batch_resume, batch_retry, message_send
-from tests.messaging.conftest import Launch, People, serve_soon, states
+from tests.messaging.conftest import Launch, People, serve_soon, states, tallies
 from tests.messaging.test_retrying import come_back
 
 pytestmark = pytest.mark.django_db
@@ -220,6 +220,34 @@ def test_a_confirmation_that_had_to_wait_is_not_sent_any_more():
 
     assert skip_reason(asked, is_opted_out=True, consent=None, at=early) == ""
     assert skip_reason(asked, is_opted_out=True, consent=None, at=MORNING) == "given_up"
+
+
+def test_a_window_that_is_still_out_when_its_time_is_up_is_cut_short(
+    launch: Launch,
+    people: People,
+    sim: Client,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    people(phones=[NEW_YORKER, CALIFORNIAN])
+    over = launch(expires_at=MORNING + timedelta(hours=1))
+    goes_on = launch(request_key="k2", expires_at=MORNING + timedelta(hours=2))
+    monkeypatch.setattr("messaging.sending.exchange.GATE_FRESH_S", -1.0)
+    with time_machine.travel(MORNING) as clock:
+
+        def takes_a_while(window: Window) -> Prepared:
+            result = prepare(window)
+            assert len(result.sends) == 4
+            clock.move_to(MORNING + timedelta(hours=1))
+            return result
+
+        monkeypatch.setattr("messaging.sending.drain.prepare", takes_a_while)
+        serve_soon()
+
+    assert states(over) == tallies(over) == {("skipped", "given_up"): 2}
+    assert states(goes_on) == {("accepted", ""): 2}
+    assert sim.recipients() == {NEW_YORKER: 1, CALIFORNIAN: 1}
+    assert not Chunk.objects.exclude(state=ChunkState.DONE).exists()
 
 
 def test_a_reply_goes_at_night_an_api_message_does_not(

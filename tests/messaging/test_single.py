@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +11,14 @@ from accounts.models import Account, CreditEntry, User, VerifiedNumber
 from carriersim.client import Client
 from common.clock import now
 from contacts.models import Contact, OptOut
-from messaging.choices import BatchKind
+from contacts.services import person_erase
+from messaging.choices import BatchKind, BatchState
 from messaging.errors import AccountSuspended, NoSender
-from messaging.models import Batch, CarrierAccount, Message, SenderNumber
+from messaging.models import Attempt, Batch, CarrierAccount, Chunk, Lane, Message, SenderNumber
 from messaging.rendering import TemplateError
+from messaging.sending.drain import drain
 from messaging.services import message_send, sender_default
+from messaging.services.finish import batches_finish
 from messaging.signals import message_queued
 from tests.messaging.conftest import make_sender, send_all, tallies
 
@@ -165,3 +169,56 @@ def test_the_default_number_is_used(account: Account, sender: SenderNumber, sim:
     SenderNumber.objects.update(released_at=now())
     with pytest.raises(NoSender):
         sender_default(account)
+
+
+@pytest.mark.parametrize("kind", [BatchKind.AUTO, BatchKind.REPLY, BatchKind.API])
+def test_a_log_in_that_is_turned_away_ends_it_and_whoever_got_none_can_be_erased(
+    account: Account, alice: User, sender: SenderNumber, sim: Client, settings: Any, kind: str
+):
+    ann = Contact.objects.create(account=account, phone=PHONE)
+    sim.add_account(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, active=False)
+    message = send(account, contact=ann, kind=kind)
+
+    drain()
+
+    batch = Batch.objects.get()
+    assert (batch.state, batch.state_reason) == (BatchState.RUNNING, "")
+    assert Message.objects.get().state == "pending"
+    wait_s = (Lane.objects.get(sender=sender).not_before - now()).total_seconds()
+    assert 50 < wait_s < 61
+    for _ in range(8):
+        past = now() - timedelta(seconds=1)
+        Lane.objects.update(not_before=past)
+        Chunk.objects.update(not_before=past)
+        drain()
+    batches_finish()
+
+    message.refresh_from_db()
+    assert (message.state, message.reason) == ("refused", "carrier_account")
+    assert Attempt.objects.count() == message.attempts == 8
+    batch.refresh_from_db()
+    assert batch.state == BatchState.DONE
+    assert tallies(batch) == {("refused", "carrier_account"): 1}
+    account.refresh_from_db()
+    assert (account.credit_balance, account.credit_held) == (100_000, 0)
+    person_erase(account=account, actor=alice, contact_id=ann.pk)
+    assert Message.objects.get().is_of_erased
+
+    sim.add_account(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN)
+
+
+def test_a_log_in_that_is_mended_in_time_sends_it(
+    account: Account, sender: SenderNumber, sim: Client, settings: Any
+):
+    sim.add_account(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, active=False)
+    message = send(account)
+    drain()
+    sim.add_account(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN)
+
+    Lane.objects.update(not_before=now() - timedelta(seconds=1))
+    Chunk.objects.update(not_before=now() - timedelta(seconds=1))
+    send_all()
+
+    message.refresh_from_db()
+    assert (message.state, message.attempts) == ("accepted", 2)
+    assert sim.recipients() == {PHONE: 1}

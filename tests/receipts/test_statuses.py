@@ -8,12 +8,13 @@ from django.db import connection, transaction
 
 from accounts.models import Account
 from contacts.choices import ConsentSource
-from contacts.models import OptOut
+from contacts.models import Contact, OptOut
 from contacts.services import contact_upsert, contacts_unite
 from messaging.choices import ChunkState, EventEnd, MessageState, Outcome, Reason
 from messaging.models import (
     Attempt,
     Batch,
+    BatchTally,
     CarrierAccount,
     CarrierEvent,
     CarrierEventQueue,
@@ -274,6 +275,36 @@ def test_carrier_reported_opt_out_revokes_consent(
     assert reread(message).reason == Reason.OPTED_OUT
     opt_out = OptOut.objects.get(account=account)
     assert (opt_out.phone, opt_out.source) == (message.phone, ConsentSource.CARRIER)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_reported_opt_out_of_somebody_who_is_held_holds_up_nothing_else(
+    make_batch: MakeBatch, queue: Queue, account: Account, is_early: bool
+) -> None:
+    """An import may hold them for long: the blast's windows are recorded meanwhile."""
+    (message,) = (
+        make_batch(1, state=MessageState.PENDING, attempted=False, chunk=ChunkState.LEASED)
+        if is_early
+        else make_batch(1)
+    )
+    contact_upsert(account=account, actor=None, phone=message.phone)
+    queue(message, "failed", code="21610")
+
+    with transaction.atomic():
+        Contact.objects.select_for_update(no_key=True).get(phone=message.phone)
+        applying = in_thread(statuses_apply)
+        wait_for_lock_waits(1, or_ended=applying)
+        assert applying.is_alive()
+        # Each raises where somebody holds it.
+        Chunk.objects.select_for_update(nowait=True).get(batch=message.batch)
+        Message.objects.select_for_update(nowait=True).get(pk=message.pk)
+        list(BatchTally.objects.select_for_update(nowait=True).filter(batch=message.batch))
+    applying.join()
+
+    assert reread(message).reason == Reason.OPTED_OUT
+    assert OptOut.objects.get(account=account).phone == message.phone
+    assert tally(message.batch_id) == {("failed", "opted_out"): 1}
 
 
 def test_a_reported_opt_out_holds_for_every_number_of_the_person(
