@@ -6,6 +6,7 @@ Who asks for it concludes nothing from half of it. No transaction is open while 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Final
 
 from django.conf import settings
@@ -23,7 +24,20 @@ _PAGES_MOST: Final = 2_000
 
 
 class CarrierAway(Exception):
-    """The carrier's list could not be read to its end; nothing is concluded from half of it."""
+    """The carrier's list could not be read to its end; nothing is concluded from half of it.
+
+    Attributes:
+        carrier_account_id: Whose log-in got no list.
+    """
+
+    def __init__(self, carrier_account: CarrierAccount, words: str) -> None:
+        """Say of `carrier_account` what `words` tell."""
+        super().__init__(f"{carrier_account} {words}")
+        self.carrier_account_id = carrier_account.pk
+
+
+class ListUnreadable(CarrierAway):
+    """The carrier answers, but not with all of this one list; its others may well be read."""
 
 
 def listed(
@@ -32,14 +46,18 @@ def listed(
     """What the carrier lists from one of our numbers, or to one, back to `since`; newest first.
 
     Raises:
-        CarrierAway: a page could not be read.
+        CarrierAway: the carrier does not answer.
+        ListUnreadable: it began to, and a page could not be read, or there was no end of pages.
     """
     asked = _gateway(carrier_account)
     url = asked.list_url(to=to) if to else asked.list_from_url(our_number=our_number)
-    for _ in range(_PAGES_MOST):
-        page = asked.list_page(_get(asked, url))
+    for number in range(_PAGES_MOST):
+        answer = _get(asked, url)
+        page = asked.list_page(answer)
+        if page is None and number == 0 and answer.status != HTTPStatus.OK:
+            raise CarrierAway(carrier_account, "does not answer with a list")
         if page is None:
-            raise CarrierAway(f"{carrier_account} does not answer with a list")
+            raise ListUnreadable(carrier_account, f"has a list of {our_number or to} that breaks")
         for one in page.messages:
             if one.created_at < since:
                 return
@@ -47,7 +65,9 @@ def listed(
         if not page.next_url:
             return
         url = page.next_url
-    raise CarrierAway(f"{carrier_account} lists more than {_PAGES_MOST} pages")
+    raise ListUnreadable(
+        carrier_account, f"has more than {_PAGES_MOST:,} pages in its list of {our_number or to}"
+    )
 
 
 def _gateway(carrier_account: CarrierAccount) -> Gateway:

@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from common.clock import now
 from common.jobs import enqueue
 from messaging import carrier_codes
-from messaging.carrier_list import KEEPS_ITS_WORD, SKEW, listed
+from messaging.carrier_list import SKEW, listed
 from messaging.choices import DIFFERENCES_SHOWN, EventKind, MessageState, Outcome
 from messaging.costs import costs_keep, credits_follow
 from messaging.gateways.base import Listed
@@ -82,15 +82,19 @@ def batch_reconcile(*, batch: Batch) -> list[Difference]:
     """
     checked_at = now()
     differences: list[Difference] = []
-    for sender in SenderNumber.objects.select_related("carrier_account").filter(
-        Q(pk=batch.sender_id) | Q(pk__in=Chunk.objects.filter(batch=batch).values("sender_id"))
-    ):
+    for sender in numbers_of(batch).select_related("carrier_account"):
         differences += _number_reconcile(batch, sender, checked_at)
     batch.reconciled_at = checked_at
     batch.reconciled_differences = [asdict(one) for one in differences[: DIFFERENCES_SHOWN + 1]]
     batch.save(update_fields=["reconciled_at", "reconciled_differences"])
     credits_follow(batch.pk)
     return differences
+
+
+def numbers_of(batch: Batch) -> QuerySet[SenderNumber]:
+    """The numbers a batch goes out from, of whatever carrier accounts."""
+    pool = Chunk.objects.filter(batch=batch).values("sender_id")
+    return SenderNumber.objects.filter(Q(pk=batch.sender_id) | Q(pk__in=pool))
 
 
 def _number_reconcile(batch: Batch, sender: SenderNumber, checked_at: datetime) -> list[Difference]:
@@ -224,9 +228,8 @@ def inbound_catch_up(*, sender: SenderNumber) -> int:
     carrier_account = sender.carrier_account
     checked_at = now()
     overlap = timedelta(seconds=carrier_account.list_delay_s) + timedelta(hours=1)
-    # Since the last time, however long nobody asked: a STOP does not grow old.
-    last = sender.inbound_checked_at or max(sender.created_at, checked_at - KEEPS_ITS_WORD)
-    since = last - overlap
+    # Since the last time, however long nobody asked or got no answer: a STOP does not grow old.
+    since = (sender.inbound_checked_at or sender.created_at) - overlap
     filed = 0
     # Oldest first: a STOP and a later START must end as the person left it.
     for one in reversed(list(listed(carrier_account, to=sender.phone, since=since))):

@@ -159,7 +159,10 @@ class ContactViewSet(
     @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], filter_backends=[], pagination_class=None)
     def restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Bring a deleted contact back, with its groups and tags. An opt-out stays in force."""
+        """Bring a deleted contact back, with the groups and tags kept for it.
+
+        An opt-out stays in force.
+        """
         contact = services.contact_restore(
             account=calling_account(request),
             actor=calling_user(request),

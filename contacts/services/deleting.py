@@ -17,7 +17,16 @@ from contacts.models import Contact
 from contacts.selectors import contacts_deleted
 from contacts.services.chosen import run_on
 
-# Contacts are locked in the order of phones, as merges do.
+# In the order of phones, as merges do. A statement of its own: what waits here for a merge goes on
+# with what it saw before, and would not see where the merge put them.
+_HOLD: Final = """
+    WITH held AS (
+        SELECT c.id FROM contacts_contact c
+        WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+        ORDER BY c.phone FOR NO KEY UPDATE
+    )
+    SELECT count(*) FROM held
+"""
 _DELETE: Final = """
     WITH held AS (
         SELECT c.id FROM contacts_contact c
@@ -40,11 +49,14 @@ _DELETE: Final = """
     )
     SELECT count(*) FROM gone
 """
-# A group or tag that was deleted meanwhile is left out, also one that is being deleted just now.
+# Conditions stand at `c` as `contacts_deleted` has them: only there are they asked again of whoever
+# was erased or merged while this waited. A group or tag that was deleted is left out, also one that
+# is being deleted just now: whoever deletes holds it, so that this waits.
 _RESTORE: Final = """
     WITH held AS (
         SELECT c.id FROM contacts_contact c
-        WHERE c.account_id = %(account)s AND c.deleted_at IS NOT NULL AND c.id IN ({chosen})
+        WHERE c.account_id = %(account)s AND c.deleted_at > c.created_at
+            AND c.merged_into_id IS NULL AND c.id IN ({chosen})
         ORDER BY c.phone FOR NO KEY UPDATE
     ), back AS (
         UPDATE contacts_contact c SET deleted_at = NULL, updated_at = %(moment)s, was_in = NULL
@@ -56,7 +68,7 @@ _RESTORE: Final = """
         FROM back b CROSS JOIN jsonb_array_elements_text(b.was_in->'groups') was (id)
         JOIN contacts_group g ON g.id = was.id::bigint
         WHERE g.account_id = %(account)s AND g.rules IS NULL
-        ORDER BY g.id, b.id FOR KEY SHARE OF g
+        ORDER BY g.id, b.id FOR SHARE OF g
         ON CONFLICT (group_id, contact_id) DO NOTHING
     ), tagged AS (
         INSERT INTO contacts_contacttag (account_id, tag_id, contact_id, added_at)
@@ -64,7 +76,7 @@ _RESTORE: Final = """
         FROM back b CROSS JOIN jsonb_array_elements_text(b.was_in->'tags') was (id)
         JOIN contacts_tag t ON t.id = was.id::bigint
         WHERE t.account_id = %(account)s
-        ORDER BY t.id, b.id FOR KEY SHARE OF t
+        ORDER BY t.id, b.id FOR SHARE OF t
         ON CONFLICT (tag_id, contact_id) DO NOTHING
     )
     SELECT count(*) FROM back
@@ -84,7 +96,7 @@ def contact_delete(*, account: Account, actor: User | None, contact_id: int) -> 
     """
     found = Contact.objects.filter(account=account, pk=contact_id, deleted_at=None)
     phone = found.values_list("phone", flat=True).first()
-    if phone is None or not run_on(_DELETE, found, account=account):
+    if phone is None or not _delete(account, found):
         raise NotFound
     audit_record(account=account, actor=actor, action="contact.deleted", subject=phone)
 
@@ -95,7 +107,7 @@ def contacts_delete(*, account: Account, actor: User | None, contacts: QuerySet[
 
     Locks: the contacts, in the order of phones.
     """
-    people = run_on(_DELETE, contacts.filter(deleted_at=None), account=account)
+    people = _delete(account, contacts.filter(deleted_at=None))
     audit_record(account=account, actor=actor, action="contacts.deleted", data={"people": people})
     return people
 
@@ -104,7 +116,8 @@ def contacts_delete(*, account: Account, actor: User | None, contacts: QuerySet[
 def contact_restore(*, account: Account, actor: User | None, contact_id: int) -> Contact:
     """Bring a deleted contact back as it was, with its groups and tags that are still there.
 
-    Its word on consent is the one of now: whoever opted out meanwhile stays out.
+    Of whom the undo of an import removed none are kept. Its word on consent is the one of now:
+    whoever opted out meanwhile stays out.
 
     Raises:
         NotFound: no such deleted contact in the account.
@@ -129,3 +142,8 @@ def contacts_restore(*, account: Account, actor: User | None, contacts: QuerySet
     people = run_on(_RESTORE, found, account=account)
     audit_record(account=account, actor=actor, action="contacts.restored", data={"people": people})
     return people
+
+
+def _delete(account: Account, contacts: QuerySet[Contact]) -> int:
+    run_on(_HOLD, contacts, account=account)
+    return run_on(_DELETE, contacts, account=account)

@@ -30,6 +30,7 @@ from contacts.models import (
 )
 from contacts.selectors import erased_digests, erased_number
 from contacts.services.consent import contact_lock
+from contacts.services.leaving import people_lock
 from contacts.signals import person_erased
 
 ERASED_SENTENCE = (
@@ -48,30 +49,43 @@ def person_erase(*, account: Account, actor: User | None, contact_id: int) -> No
     they opted in and out, without words or number; the opt-out, as a keyed hash. Files that were
     made of lists before end by themselves (docs/consent.md).
 
-    Contacts that were merged into this one are the same person, and go with it.
+    Contacts that were merged into one are the same person: whichever of them is named, all go.
 
     Args:
         account: The tenant.
         actor: The admin who does it, or who made the key that does.
-        contact_id: A contact of the account, live or deleted.
+        contact_id: A contact of the account, live, deleted or merged into another.
 
     Raises:
         NotFound: no such contact, or erased already.
         ErasureWaits: a text to them is on its way, or people are being written at this moment.
 
-    Locks: every writer of numbers of the account, by an advisory lock; then the contact, chunks
-        and messages, conversations.
+    Locks: every writer of numbers of the account, by an advisory lock; then the person's contacts,
+        in the order of phones, chunks and messages, conversations.
     Side effects: signal `person_erased`; an audit event without the number.
     """
     _writers_wait(account)
-    contact = (
-        Contact.objects.select_for_update(no_key=True).filter(account=account, pk=contact_id)
-    ).first()
+    contact = _person_lock(account, contact_id)
     if contact is None or is_erased(contact.phone):
         raise NotFound
     merged = Contact.objects.select_for_update(no_key=True).filter(merged_into=contact)
     for one in (contact, *merged.order_by("phone")):
         _erase(account, actor, one)
+
+
+def _person_lock(account: Account, contact_id: int) -> Contact | None:
+    """The contact that stands for the person, whichever of theirs was named.
+
+    Asked again once all are locked: whoever merged them meanwhile has committed by now.
+    """
+    contacts = Contact.objects.filter(account=account)
+    phones = contacts.filter(pk=contact_id).values_list("phone", flat=True)
+    people_lock(account=account, phones=list(phones))
+    locked = contacts.select_for_update(no_key=True)
+    contact = locked.filter(pk=contact_id).first()
+    while contact is not None and contact.merged_into_id is not None:
+        contact = locked.filter(pk=contact.merged_into_id).first()
+    return contact
 
 
 def _erase(account: Account, actor: User | None, contact: Contact) -> None:

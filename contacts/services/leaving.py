@@ -89,27 +89,39 @@ def consent_revoke(
 def person_left(*, account: Account, actor: User | None, contact: Contact) -> None:
     """After numbers became one person's: where one of them has left, all have.
 
+    But for those that came back by a text since then: each word goes on as of when it was said.
+
     Locks: the person's contacts, as `consent_revoke`, in the order of phones; whoever merges two
         people holds them all before.
     """
     phones = person_of(contact).phones
     opt_outs = list(OptOut.objects.filter(account=account, phone__in=phones).order_by("at", "pk"))
-    if not opt_outs:
-        return
-    first = min(opt_outs, key=lambda one: one.source not in OWN_ACTS)
-    said = ConsentEvent.objects.filter(
-        account=account, phone=first.phone, kind=ConsentKind.OUT, source=first.source
-    )
-    message_id = said.order_by("-id").values_list("message_id", flat=True).first()
-    for phone in sorted(set(phones) - {first.phone}):
-        phone_revoke(
-            account=account,
-            phone=phone,
-            source=source_elsewhere(first.source),
-            wording=wording_elsewhere(first.source, first.at),
-            message_id=message_id,
-            actor=actor,
+    # What went on from one number to the others bears the moment of the word, and is that word.
+    words: dict[datetime, OptOut] = {}
+    for opt_out in sorted(opt_outs, key=_precedence):
+        words.setdefault(opt_out.at, opt_out)
+    for word in words.values():
+        said = ConsentEvent.objects.filter(
+            account=account, phone=word.phone, kind=ConsentKind.OUT, source=word.source
         )
+        message_id = said.order_by("-id").values_list("message_id", flat=True).first()
+        for phone in sorted(set(phones) - {word.phone}):
+            phone_revoke(
+                account=account,
+                phone=phone,
+                source=source_elsewhere(word.source),
+                wording=wording_elsewhere(word.source, word.at),
+                message_id=message_id,
+                actor=actor,
+                at=word.at,
+            )
+
+
+def _precedence(opt_out: OptOut) -> int:
+    """Said under this number, said under another, entered by the shop."""
+    if opt_out.source == ConsentSource.PERSON:
+        return 1
+    return 0 if opt_out.source in OWN_ACTS else 2
 
 
 def people_lock(*, account: Account, phones: Collection[str]) -> None:

@@ -60,7 +60,8 @@ _OPT_OUTS = """
     )
     SELECT count(*) FROM added
 """
-# The other numbers of people on the list who are known to have several.
+# The other numbers of people whom the list opted out just now and who are known to have several.
+# Where a number was out before, the word went on then; whoever came back since is not held to it.
 _ELSEWHERE = """
     WITH family AS (
         SELECT merged_into_id AS head, phone FROM contacts_contact
@@ -72,6 +73,8 @@ _ELSEWHERE = """
     )
     SELECT DISTINCT other.phone
     FROM ({source}) s
+    JOIN contacts_optout o ON o.account_id = %(account)s AND o.phone = s.phone
+        AND o.source = %(consent_source)s AND o.at = %(moment)s
     JOIN family one ON one.phone = s.phone
     JOIN family other ON other.head = one.head
     WHERE NOT EXISTS (SELECT FROM ({source}) t WHERE t.phone = other.phone)

@@ -7,6 +7,7 @@ import was canceled, stops at its next piece. docs/import.md tells the whole sto
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
@@ -93,7 +94,8 @@ def import_run(import_id: int) -> None:
 
     Safe to call at any time and many times: only one caller gets the run.
 
-    Locks: while merging, the import's row, then its contacts in the order of phones.
+    Locks: while merging, the import's row, then its contacts in the order of phones, then the group
+        it makes or finds by its name.
     Side effects: contacts, members, consent events, refusals, an audit event; the file is removed.
     """
     run = import_claim(import_id)
@@ -199,15 +201,16 @@ def _merge(run: ContactImport) -> None:
             moment=run.merged_at,
         )
     else:
+        new, changed = _contacts_merge(run, run.merged_at)
         if people:
             _group_make(run)
-        new, changed = _contacts_merge(run, run.merged_at)
+            _lists_fill(run, run.merged_at)
     _count(run, people=people, new=new, changed=changed)
     _finish(run)
 
 
 def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
-    """(new, new or changed) contacts, with their fields, consent, group and tags."""
+    """(new, new or changed) contacts, with their fields and consent."""
     account = run.account
     own = labels(run.mapping, import_headings(run))
     custom_fields_register(account=account, labels=own)
@@ -220,6 +223,12 @@ def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
         moment=moment,
         answer="SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged",
     )
+    return new, changed
+
+
+def _lists_fill(run: ContactImport, moment: datetime) -> None:
+    """Put the people into the import's group, and its tags on them."""
+    account = run.account
     if run.group_id:
         group_fill(
             account=account,
@@ -236,25 +245,31 @@ def _contacts_merge(run: ContactImport, moment: datetime) -> tuple[int, int]:
             params={},
             moment=moment,
         )
-    return new, changed
 
 
 def _group_make(run: ContactImport) -> None:
     """The group that was asked for by its name, or the one that somebody made meanwhile.
 
-    Before the contacts: of two imports that make the same one, the second waits with none locked.
+    After the contacts, as whoever undoes an import or restores people takes them: each holds its
+    contacts and then waits for the group, so that no two wait for each other.
 
     Raises:
         GroupIsSmart: somebody gave that name to rules.
+
+    Locks: the group, so that nobody deletes it before its people are seen.
     """
     if not run.group_name:
         return
-    try:
-        run.group = group_create(account=run.account, actor=run.created_by, name=run.group_name)
-        run.has_made_group = True
-    except GroupNameTaken:
-        run.group = Group.objects.get(account=run.account, name=run.group_name)
-        groups_check(run.account, [run.group.pk])
+    named = Group.objects.select_for_update(no_key=True).filter(
+        account=run.account, name=run.group_name
+    )
+    while (group := named.first()) is None:
+        # Taken by somebody meanwhile: it is there now, or was deleted again.
+        with suppress(GroupNameTaken):
+            group_create(account=run.account, actor=run.created_by, name=run.group_name)
+            run.has_made_group = True
+    groups_check(run.account, [group.pk])
+    run.group = group
     run.save(update_fields=["group", "has_made_group"])
 
 

@@ -1,5 +1,7 @@
 """The list of deleted contacts, and bringing one of them back, those that are ticked, or all."""
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,6 +11,8 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
 from common.pagination import keyset_page
 from contacts import selectors, services
+from contacts.errors import ListTooLong
+from contacts.looking import looking
 from contacts.views.many import ids_ticked
 
 PAGE_SIZE = 50
@@ -17,11 +21,13 @@ PAGE_SIZE = 50
 @requires(Role.VIEWER)
 @require_GET
 def deleted_list(request: AccountRequest) -> HttpResponse:
-    """Deleted contacts, those added last first."""
+    """Deleted contacts, those added last first; how many, unless counting takes too long."""
     found = selectors.contacts_deleted(account=request.account)
     page = keyset_page(found, request.GET, size=PAGE_SIZE)
-    context = {"page": page, "total": found.count()}
-    return render(request, "contacts/deleted.html", context)
+    total = None
+    with suppress(ListTooLong), looking():
+        total = found.count()
+    return render(request, "contacts/deleted.html", {"page": page, "total": total})
 
 
 @requires(Role.MARKETER)
@@ -32,7 +38,7 @@ def contact_restore(request: AccountRequest, pk: int) -> HttpResponse:
     owned(selectors.contacts_deleted(account=account), account, pk=pk)
     contact = services.contact_restore(account=account, actor=request.user, contact_id=pk)
     messages.success(
-        request, f"{contact} is in your contacts again, with the groups and tags they had."
+        request, f"{contact} is in your contacts again, with the groups and tags kept for them."
     )
     return redirect("contact_detail", pk)
 
@@ -49,7 +55,7 @@ def contacts_restore(request: AccountRequest) -> HttpResponse:
     if people:
         who = "1 person is" if people == 1 else f"{people:,} people are"
         messages.success(
-            request, f"{who} in your contacts again, with the groups and tags they had."
+            request, f"{who} in your contacts again, with the groups and tags kept for them."
         )
     else:
         messages.error(request, "Nobody was restored: tick somebody first.")

@@ -86,6 +86,9 @@ class Batch(models.Model):
         null=True, blank=True, help_text="When its raw carrier events had been kept long enough."
     )
     reconciled_at = models.DateTimeField(null=True, blank=True)
+    reconcile_not_before = models.DateTimeField(
+        null=True, blank=True, help_text="The carrier's list could not be read: not until then."
+    )
     reconciled_differences = models.JSONField(null=True, blank=True)
 
     class Meta:

@@ -69,6 +69,9 @@ class SenderNumber(models.Model):
     inbound_checked_at = models.DateTimeField(
         null=True, blank=True, help_text="When the carrier was last asked what came in."
     )
+    reconcile_not_before = models.DateTimeField(
+        null=True, blank=True, help_text="The carrier's list could not be read: not until then."
+    )
 
     class Meta:
         constraints = [

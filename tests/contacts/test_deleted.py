@@ -1,9 +1,11 @@
 """Deleted contacts: listed, brought back as they were with groups and tags, or anew by a list."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 
@@ -194,6 +196,57 @@ def test_whom_an_undone_import_had_brought_back_can_be_restored_as_before_it(
     assert places() == ([(ANN, "News"), (ANN, "VIP")], [(ANN, "gold"), (ANN, "till")])
 
 
+def test_whom_an_undone_import_removed_comes_back_without_its_group_and_tags(
+    client: Client, shop: Account, alice: User, media: Path
+) -> None:
+    upload = SimpleUploadedFile("list.csv", b"phone,first name\n3055550102,Ben\n")
+    found = import_create(account=shop, actor=None, upload=upload)
+    import_start(
+        account=shop,
+        actor=None,
+        import_id=found.pk,
+        mapping=found.mapping,
+        group_name="Spring",
+        tags=["gold"],
+    )
+    import_run(found.pk)
+    import_undo(account=shop, actor=None, import_id=found.pk)
+    import_undo_run(found.pk)
+    client.force_login(alice)
+
+    shown = client.get(reverse("deleted_list")).content.decode()
+    client.post(reverse("contacts_restore"), {"who": "all"})
+
+    assert "whom the undo of an import removed had none left" in shown
+    assert contacts_list(account=shop).get().first_name == "Ben"
+    assert places() == ([], [])
+
+
+def test_a_page_of_too_many_to_be_counted_shows_them_without_a_number(
+    client: Client, shop: Account, alice: User, ann: Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(alice)
+    counted = client.get(reverse("deleted_list")).content.decode()
+
+    def uncounted(**asked: Any) -> QuerySet[Contact]:
+        found = contacts_deleted(**asked)
+        slow = found.extra(where=["pg_sleep(10) IS NOT NULL"])
+        monkeypatch.setattr(found, "count", slow.count)
+        return found
+
+    monkeypatch.setattr("contacts.looking.LOOK_S", 0.05)
+    monkeypatch.setattr("contacts.selectors.contacts_deleted", uncounted)
+    shown = client.get(reverse("deleted_list")).content.decode()
+
+    assert "1 person. They are in no list" in counted
+    assert "Restore 1 person?" in counted
+    assert ("Ann Lee" in shown, "Restore everybody?" in shown, "1 person" in shown) == (
+        True,
+        True,
+        False,
+    )
+
+
 def test_the_page_lists_and_restores(
     client: Client, shop: Account, alice: User, ann: Contact
 ) -> None:
@@ -230,7 +283,7 @@ def test_the_page_restores_those_ticked_and_everybody(
     everybody = client.post(address, {"who": "all"}, follow=True).content.decode()
 
     assert "tick somebody first" in nobody
-    assert "1 person is in your contacts again, with the groups and tags they had." in shown
+    assert "1 person is in your contacts again, with the groups and tags kept for them." in shown
     assert "Restore 2 people?" in shown
     assert "2 people are in your contacts again" in everybody
     assert deleted(shop) == []

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +19,7 @@ from contacts.services import (
     contact_upsert,
     group_add,
     group_create,
+    group_delete,
     group_rename,
     import_cancel,
     import_confirm,
@@ -26,7 +29,8 @@ from contacts.services import (
     import_undo,
     import_undo_run,
 )
-from tests.races import in_thread
+from contacts.services.merging import group_fill
+from tests.races import in_thread, wait_for_lock_waits
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -112,6 +116,47 @@ def test_two_imports_at_once_that_make_the_same_group_share_it(shop: Account) ->
     assert [found.status for found in lists] == [ImportStatus.DONE] * 2
     assert sorted(found.has_made_group for found in lists) == [False, True]
     assert groups() == [("Spring", 3)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_that_another_list_is_being_put_into_is_not_ended_by_an_undo(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, first = started(shop, b"phone\n3055550103\n"), ran(shop)
+    import_undo(account=shop, actor=None, import_id=first.pk)
+    undoing: list[Thread] = []
+
+    def fill(**asked: Any) -> int:
+        undoing.append(in_thread(partial(import_undo_run, first.pk)))
+        wait_for_lock_waits(1, or_ended=undoing[0])
+        return group_fill(**asked)
+
+    monkeypatch.setattr("contacts.services.running.group_fill", fill)
+    import_run(second.pk)
+    undoing[0].join()
+
+    for found in (first, second):
+        found.refresh_from_db()
+    assert (first.status, second.status) == (ImportStatus.UNDONE, ImportStatus.DONE)
+    assert (second.group, second.has_made_group) == (Group.objects.get(), False)
+    assert groups() == [("Spring", 1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_of_that_name_that_is_being_deleted_is_made_anew(shop: Account) -> None:
+    found = started(shop)
+    old = group_create(account=shop, actor=None, name="Spring")
+
+    with transaction.atomic():
+        group_rename(account=shop, actor=None, group_id=old.pk, name="Spring")
+        thread = in_thread(partial(import_run, found.pk))
+        wait_for_lock_waits(1, or_ended=thread)
+        group_delete(account=shop, actor=None, group_id=old.pk)
+    thread.join()
+
+    found.refresh_from_db()
+    assert (found.status, found.has_made_group) == (ImportStatus.DONE, True)
+    assert (found.group, groups()) == (Group.objects.get(), [("Spring", 2)])
 
 
 def test_undoing_the_import_ends_the_group_it_made(

@@ -16,7 +16,7 @@ from carriersim.client import Client as Carrier
 from common.clock import now
 from contacts.choices import Consent, ConsentKind, ConsentSource, ImportPurpose
 from contacts.errors import OptedOut, ReviewClosed
-from contacts.models import ConsentEvent, Contact, OptOut
+from contacts.models import ConsentEvent, Contact, ContactImport, OptOut
 from contacts.selectors import opt_outs_to_review
 from contacts.services import (
     consent_grant,
@@ -44,6 +44,12 @@ pytestmark = pytest.mark.django_db
 
 ANN, WORK, HOME, BEN = (f"+1415555000{n}" for n in range(1, 5))
 REFUSED = "+14155550157"  # carriersim refuses it as opted out
+
+
+@pytest.fixture
+def media(tmp_path: Path, settings: Any) -> None:
+    """Where uploads lie."""
+    settings.MEDIA_ROOT = tmp_path
 
 
 @pytest.fixture
@@ -107,15 +113,12 @@ def test_by_the_api(account: Account, alice: User, ann: Contact):
     assert out(account) == dict.fromkeys((ANN, WORK, HOME), "api")
 
 
-@pytest.mark.parametrize("listed", [ANN, HOME])
-def test_by_an_opt_out_list_whichever_number_is_on_it(
-    account: Account, ann: Contact, tmp_path: Path, settings: Any, listed: str
-):
-    settings.MEDIA_ROOT = tmp_path
+def opt_out_list(account: Account, *phones: str) -> ContactImport:
+    """A list of who must not be texted, imported."""
     found = import_create(
         account=account,
         actor=None,
-        upload=SimpleUploadedFile("list.csv", f"phone\n{listed}\n".encode()),
+        upload=SimpleUploadedFile("list.csv", "\n".join(("phone", *phones)).encode()),
         purpose=ImportPurpose.OPT_OUTS,
     )
     import_start(
@@ -125,10 +128,17 @@ def test_by_an_opt_out_list_whichever_number_is_on_it(
         mapping=found.mapping,
         consent_wording="Our old provider",
     )
-
     import_run(found.pk)
-
     found.refresh_from_db()
+    return found
+
+
+@pytest.mark.parametrize("listed", [ANN, HOME])
+def test_by_an_opt_out_list_whichever_number_is_on_it(
+    account: Account, ann: Contact, media: None, listed: str
+):
+    found = opt_out_list(account, listed)
+
     assert (found.rows_read, found.rows_new) == (1, 1)
     assert out(account) == dict.fromkeys((ANN, WORK, HOME), "import")
     wordings = ConsentEvent.objects.filter(kind=ConsentKind.OUT).values_list("phone", "wording")
@@ -231,6 +241,48 @@ def test_a_stop_that_was_overtaken_by_their_own_start_reaches_no_other_number(
     )
 
     assert out(account) == {}
+
+
+def test_a_list_that_comes_again_leaves_who_came_back_since(
+    account: Account, sender: SenderNumber, ann: Contact, media: None
+):
+    opt_out_list(account, WORK)
+    says(sender, ANN, "START")
+
+    again = opt_out_list(account, WORK)
+    assert (again.rows_new, out(account)) == (0, dict.fromkeys((WORK, HOME), "import"))
+    more = opt_out_list(account, WORK, BEN)
+
+    assert (more.rows_new, out(account)) == (1, dict.fromkeys((WORK, HOME, BEN), "import"))
+    ann.refresh_from_db()
+    assert ann.consent == Consent.OPTED_IN
+
+
+def test_becoming_one_person_leaves_who_came_back_since(
+    account: Account, alice: User, sender: SenderNumber, ann: Contact
+):
+    says(sender, WORK, "STOP")
+    says(sender, ANN, "START")
+    ben = Contact.objects.get(phone=BEN)
+
+    contacts_unite(account=account, actor=alice, contact_id=ann.pk, other_id=ben.pk)
+
+    assert out(account) == {WORK: "keyword", HOME: "person", BEN: "person"}
+    ann.refresh_from_db()
+    assert ann.consent == Consent.OPTED_IN
+
+
+def test_becoming_one_person_with_somebody_who_left_later_takes_them_out(
+    account: Account, alice: User, sender: SenderNumber, ann: Contact
+):
+    says(sender, WORK, "STOP")
+    says(sender, ANN, "START")
+    says(sender, BEN, "STOP")
+    ben = Contact.objects.get(phone=BEN)
+
+    contacts_unite(account=account, actor=alice, contact_id=ann.pk, other_id=ben.pk)
+
+    assert out(account) == {ANN: "person", WORK: "keyword", HOME: "person", BEN: "keyword"}
 
 
 @pytest.mark.parametrize("had_left", [False, True])

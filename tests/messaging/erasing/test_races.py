@@ -26,8 +26,10 @@ def test_an_edit_lets_an_erasure_go_first_or_makes_it_wait(
         contact_update(account=account, actor=alice, contact_id=ann.pk, phone="+14155550109")
     thread.join()
 
-    merged = Contact.objects.get(pk=ann.pk)
-    assert (merged.phone, ErasedNumber.objects.count()) == (f"~{ann.pk}", 1)
+    before = Contact.objects.get(pk=ann.pk)
+    now_hers = Contact.objects.get(merged=before)
+    assert (before.phone, now_hers.phone) == (f"~{before.pk}", f"~{now_hers.pk}")
+    assert ErasedNumber.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

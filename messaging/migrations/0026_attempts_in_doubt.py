@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("messaging", "0024_may_take"),
+        ("messaging", "0025_may_take"),
     ]
 
     operations = [

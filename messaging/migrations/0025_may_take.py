@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0023_costs_follow_credits"),
+        ("messaging", "0024_reconcile_not_before"),
     ]
 
     operations = [
