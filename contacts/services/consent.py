@@ -71,7 +71,7 @@ def phone_revoke(
     # Whoever leaves is not brought back by a YES to a question from before.
     OptInPending.objects.filter(account=account, phone=phone, asked_at__lte=at).delete()
     opt_out = OptOut.objects.filter(account=account, phone=phone).first()
-    if opt_out and _weight(source) <= _weight(opt_out.source):
+    if opt_out and weight(source) <= weight(opt_out.source):
         # It has to stand if somebody finds that the person's own words were misread, here or under
         # another number.
         may_be_misread = opt_out.is_to_review or opt_out.source == ConsentSource.PERSON
@@ -154,15 +154,15 @@ def consent_grant(
     return True
 
 
-def _weight(source: str) -> int:
+def weight(source: str) -> int:
     """How firmly an opt-out stands: one that outweighs another is recorded on top of it.
 
-    What was read out of a person's own words is open to review; a keyword afterwards is not. What
-    was said under this number is a better proof than what was said under another.
+    What was said under this number is a better proof than what was said under another. What was
+    read out of a person's own words is open to review; a keyword afterwards is not.
     """
     if source not in OWN_ACTS:
         return 0
-    return {ConsentSource.FREE_TEXT: 1, ConsentSource.PERSON: 2}.get(ConsentSource(source), 3)
+    return {ConsentSource.PERSON: 1, ConsentSource.FREE_TEXT: 2}.get(ConsentSource(source), 3)
 
 
 def _said(opt_out: OptOut, source: str, message_id: int | None) -> bool:

@@ -36,8 +36,8 @@ _CONTACTS = """
         SET consent = 'opted_out', consent_at = EXCLUDED.consent_at
         WHERE c.consent <> 'opted_out'
 """
-# Where own words wait to be reviewed, the list's word is kept beside them: it stands if they were
-# misread.
+# Where own words may still turn out to be misread, here or under another number, the list's word is
+# kept beside them, once: it stands if they are taken back.
 _OPT_OUTS = """
     WITH added AS (
         INSERT INTO contacts_optout (account_id, phone, source, at)
@@ -55,13 +55,36 @@ _OPT_OUTS = """
             SELECT phone FROM added
             UNION
             SELECT o.phone FROM contacts_optout o JOIN ({source}) s ON s.phone = o.phone
-            WHERE o.account_id = %(account)s AND o.source = 'free_text' AND o.reviewed_at IS NULL
+            WHERE o.account_id = %(account)s
+                AND (o.source = 'free_text' AND o.reviewed_at IS NULL OR o.source = 'person')
+                AND NOT EXISTS (
+                    SELECT FROM contacts_consentevent e
+                    WHERE e.account_id = %(account)s AND e.phone = o.phone AND e.kind = 'out'
+                        AND e.source = %(consent_source)s AND e.at >= o.at
+                )
         ) told
     )
     SELECT count(*) FROM added
 """
-# The other numbers of people whom the list opted out just now and who are known to have several.
-# Where a number was out before, the word went on then; whoever came back since is not held to it.
+# List and others together, in the order of phones, as whoever leaves locks all numbers of theirs.
+# Contacts that are missing are made by the same statement: made later, they would be locked out of
+# order.
+_LOCK = """
+    INSERT INTO contacts_contact AS c (
+        account_id, phone, first_name, last_name, email, timezone, custom, line_type, region,
+        consent, created_at, updated_at, deleted_at
+    )
+    SELECT %(account)s, s.phone, '', '', '', '', '{{}}', s.line_type, s.region,
+        'unknown', %(moment)s, %(moment)s, %(moment)s
+    FROM (
+        SELECT phone, line_type, region FROM ({source}) l
+        UNION ALL
+        SELECT phone, line_type, region FROM ({others}) o
+    ) s
+    ORDER BY s.phone
+    ON CONFLICT (account_id, phone) DO UPDATE SET consent = c.consent WHERE FALSE
+"""
+# The other numbers of people on the list who are known to have several.
 _ELSEWHERE = """
     WITH family AS (
         SELECT merged_into_id AS head, phone FROM contacts_contact
@@ -73,12 +96,17 @@ _ELSEWHERE = """
     )
     SELECT DISTINCT other.phone
     FROM ({source}) s
-    JOIN contacts_optout o ON o.account_id = %(account)s AND o.phone = s.phone
-        AND o.source = %(consent_source)s AND o.at = %(moment)s
+    {told}
     JOIN family one ON one.phone = s.phone
     JOIN family other ON other.head = one.head
     WHERE NOT EXISTS (SELECT FROM ({source}) t WHERE t.phone = other.phone)
     ORDER BY other.phone
+"""
+# Only of those for whom the list was news: where a number was out before, the word went on then,
+# and whoever came back since is not held to it.
+_TOLD = """
+    JOIN contacts_consentevent e ON e.account_id = %(account)s AND e.phone = s.phone
+        AND e.kind = 'out' AND e.import_id = %(import)s
 """
 _NAMED = "SELECT phone, '' AS line_type, '' AS region FROM unnest(%(phones)s::text[]) AS n(phone)"
 # Whoever is on such a list is not brought back by a YES to a question from before.
@@ -111,8 +139,8 @@ def opt_outs_merge(
         How many of them were not opted out before; other numbers that they are known to have go
         with them and are not counted.
 
-    Locks: the contacts, in the order of their phones (made as deleted ones where there are none),
-        then their opt-outs, then what waits for their YES.
+    Locks: the contacts, with all numbers of theirs, in the order of phones (made as deleted ones
+        where there are none), then their opt-outs, then what waits for their YES.
     Side effects: ConsentEvent, OptOut, Contact.consent; questions that wait for a YES end.
     """
     params: dict[str, Any] = {
@@ -123,14 +151,23 @@ def opt_outs_merge(
         "consent_source": ConsentSource.IMPORT,
     }
     with connection.cursor() as cursor:
+        params["phones"] = _elsewhere(cursor, source, params)
+        if params["phones"]:
+            cursor.execute(_LOCK.format(source=source, others=_NAMED), params)
         added = _opt_out(cursor, source, params)
-        # Now that their contacts are locked nobody merges or moves them.
-        cursor.execute(_ELSEWHERE.format(source=source), params)
-        params["phones"] = [phone for (phone,) in cursor.fetchall()]
+        # Asked again: whoever merged or moved one of them meanwhile has committed by now.
+        params["phones"] = _elsewhere(cursor, source, params, told=_TOLD)
         if params["phones"]:
             params["wording"] = wording_elsewhere(ConsentSource.IMPORT, moment)
             _opt_out(cursor, _NAMED, params)
     return added
+
+
+def _elsewhere(
+    cursor: CursorWrapper, source: str, params: dict[str, Any], *, told: str = ""
+) -> list[str]:
+    cursor.execute(_ELSEWHERE.format(source=source, told=told), params)
+    return [phone for (phone,) in cursor.fetchall()]
 
 
 def _opt_out(cursor: CursorWrapper, source: str, params: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ by keyword, form or the carrier is never up for review.
 """
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Account, User
 from accounts.services import audit_record
@@ -15,6 +16,7 @@ from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.errors import ReasonMissing, ReviewClosed
 from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.selectors import misread_not
+from contacts.services.consent import weight
 from contacts.services.leaving import numbers_of, people_lock
 
 _WORDING_CHARS = 500
@@ -94,24 +96,24 @@ def _said(account: Account, phone: str, source: ConsentSource) -> ConsentEvent |
     return said.order_by("-id").first()
 
 
-def _elsewhere(account: Account, phone: str, message_id: int | None) -> list[OptOut]:
-    """The opt-outs of the person's other numbers that stand for the same text."""
-    if message_id is None:
-        return []
+def _elsewhere(account: Account, phone: str, message_id: int | None) -> QuerySet[OptOut]:
+    """The opt-outs of the person's other numbers for which the same text counts.
+
+    Also those that stand for other words: what was misread must not come to stand again once these
+    are taken back as well.
+    """
     others = set(numbers_of(account=account, phones=[phone])) - {phone}
-    opt_outs = OptOut.objects.filter(
-        account=account, phone__in=others, source=ConsentSource.PERSON
+    told = misread_not(account=account, phone=OuterRef("phone"), source=ConsentSource.PERSON)
+    return OptOut.objects.filter(
+        Exists(told.filter(message_id=message_id)),
+        account=account,
+        phone__in=others if message_id else (),
+        source__in=(ConsentSource.PERSON, ConsentSource.FREE_TEXT),
     ).order_by("phone")
-    return [
-        one
-        for one in opt_outs
-        if (said := _said(account, one.phone, ConsentSource.PERSON))
-        and said.message_id == message_id
-    ]
 
 
 def _undo(opt_out: OptOut, actor: User, reason: str, message_id: int | None) -> None:
-    """Take one number's opt-out back; what stood before stands again, also an earlier opt-out."""
+    """Take one text back for one number; what stands without it stands, also another opt-out."""
     account, phone = opt_out.account, opt_out.phone
     before = _before(account, phone, message_id)
     ConsentEvent.objects.create(
@@ -138,7 +140,7 @@ def _undo(opt_out: OptOut, actor: User, reason: str, message_id: int | None) -> 
 
 
 def _before(account: Account, phone: str, message_id: int | None) -> ConsentEvent | None:
-    """What stood before the opt-out that a misread text brought; None if nothing was on record."""
+    """What stands without the opt-out that a misread text brought; None if nothing is on record."""
     standing: list[ConsentEvent] = []
     events = ConsentEvent.objects.filter(account=account, phone=phone)
     for event in events.order_by("at", "id"):
@@ -153,7 +155,16 @@ def _before(account: Account, phone: str, message_id: int | None) -> ConsentEven
         else:
             _take_out(standing, event.message_id)
     _take_out(standing, message_id)
-    return standing[-1] if standing else None
+    stands: ConsentEvent | None = None
+    for event in standing:
+        is_beside = (
+            stands is not None
+            and stands.kind == event.kind == ConsentKind.OUT
+            and weight(event.source) <= weight(stands.source)
+        )
+        if not is_beside:
+            stands = event
+    return stands
 
 
 def _take_out(standing: list[ConsentEvent], message_id: int | None) -> None:

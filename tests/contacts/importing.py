@@ -7,16 +7,22 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Account
 from common.clock import now
+from contacts.choices import ImportPurpose
 from contacts.models import ContactImport, Group, ImportRow
 from contacts.services import import_create, import_run, import_start
 
 
 def started(
-    account: Account, content: bytes, *, group: Group | None = None, wording: str = ""
+    account: Account,
+    content: bytes,
+    *,
+    group: Group | None = None,
+    wording: str = "",
+    purpose: ImportPurpose = ImportPurpose.CONTACTS,
 ) -> ContactImport:
     """An import that waits for its worker."""
     upload = SimpleUploadedFile("list.csv", content)
-    found = import_create(account=account, actor=None, upload=upload)
+    found = import_create(account=account, actor=None, upload=upload, purpose=purpose)
     return import_start(
         account=account,
         actor=None,

@@ -7,15 +7,22 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import Account
-from contacts.choices import Consent, ConsentSource, ImportStatus
+from contacts.choices import Consent, ConsentSource, ImportPurpose, ImportStatus
 from contacts.models import ConsentEvent, Contact, GroupMember, ImportRow, OptOut
 from contacts.selectors import contacts_list
-from contacts.services import consent_revoke, contact_upsert, group_create, import_run
+from contacts.services import (
+    consent_revoke,
+    contact_upsert,
+    contacts_unite,
+    group_create,
+    import_run,
+)
 from tests.contacts.importing import rows, started
+from tests.races import in_thread, wait_for_lock_waits
 
 pytestmark = pytest.mark.usefixtures("media")
 
-ANN = "+13055550101"
+ANN, HOME = "+13055550101", "+13055550102"
 
 
 def in_threads(*acts: Callable[[], object]) -> list[BaseException]:
@@ -142,3 +149,27 @@ def test_a_stop_that_waits_for_a_merge_is_not_lost(shop: Account) -> None:
     assert errors == []
     assert contacts_list(account=shop).get().consent == Consent.OPTED_OUT
     assert OptOut.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_opt_out_list_locks_all_numbers_of_a_person_in_the_order_of_a_stop(
+    shop: Account,
+) -> None:
+    """The list names the second number; whoever leaves holds the first and wants the second."""
+    ann, home = (contact_upsert(account=shop, actor=None, phone=one) for one in (ANN, HOME))
+    contacts_unite(account=shop, actor=None, contact_id=ann.pk, other_id=home.pk)
+    found = started(shop, f"phone\n{HOME}\n".encode(), purpose=ImportPurpose.OPT_OUTS)
+
+    with transaction.atomic():
+        Contact.objects.select_for_update(no_key=True).get(phone=ANN)
+        listing = in_thread(lambda: import_run(found.pk))
+        wait_for_lock_waits(1, or_ended=listing)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '500ms'")
+            consent_revoke(account=shop, phone=HOME, source=ConsentSource.KEYWORD)
+    listing.join()
+
+    found.refresh_from_db()
+    assert (found.status, found.rows_new, found.rows_unchanged) == (ImportStatus.DONE, 0, 1)
+    left = OptOut.objects.order_by("phone").values_list("phone", "source")
+    assert list(left) == [(ANN, "person"), (HOME, "keyword")]

@@ -334,9 +334,74 @@ def test_a_stop_from_another_number_stands_when_own_words_were_misread(
 
     says(sender, HOME, "STOP")
 
+    assert out(account) == {ANN: "person", WORK: "free_text", HOME: "keyword"}
+    optout_take_back(account=account, actor=alice, opt_out_id=misread.pk, reason="A joke")
     assert out(account) == {ANN: "person", WORK: "person", HOME: "keyword"}
     with pytest.raises(ReviewClosed):
         optout_take_back(account=account, actor=alice, opt_out_id=misread.pk, reason="A joke")
+
+
+@pytest.mark.parametrize("first", [WORK, HOME])
+def test_own_words_from_two_of_their_numbers_are_both_reviewed(
+    account: Account, alice: User, sender: SenderNumber, ann: Contact, first: str
+):
+    says(sender, WORK, "please stop texting me")
+    says(sender, HOME, "take me off your list")
+    assert out(account) == {ANN: "person", WORK: "free_text", HOME: "free_text"}
+    waiting = {one.phone: one.pk for one in opt_outs_to_review(account=account)}
+    assert set(waiting) == {WORK, HOME}
+    second = ({WORK, HOME} - {first}).pop()
+
+    optout_take_back(account=account, actor=alice, opt_out_id=waiting[first], reason="A joke")
+
+    assert out(account) == {ANN: "person", first: "person", second: "free_text"}
+    optout_take_back(account=account, actor=alice, opt_out_id=waiting[second], reason="That too")
+    assert out(account) == {}
+    consents = Contact.objects.exclude(phone=BEN).values_list("consent", flat=True)
+    assert list(consents) == ["unknown"] * 3
+
+
+def test_own_words_after_a_stop_from_another_number_are_reviewed_and_the_stop_stands(
+    account: Account, alice: User, sender: SenderNumber, ann: Contact
+):
+    says(sender, HOME, "STOP")
+    says(sender, WORK, "please stop texting me")
+    assert out(account) == {ANN: "person", WORK: "free_text", HOME: "keyword"}
+
+    misread = OptOut.objects.get(phone=WORK)
+    optout_take_back(account=account, actor=alice, opt_out_id=misread.pk, reason="A joke")
+
+    assert out(account) == {ANN: "person", WORK: "person", HOME: "keyword"}
+
+
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("listed", [ANN, WORK])
+def test_a_list_names_somebody_whose_words_turn_out_to_be_misread(
+    account: Account,
+    alice: User,
+    sender: SenderNumber,
+    launch: Launch,
+    media: None,
+    listed: str,
+    twice: bool,
+):
+    ann, work = (contact_upsert(account=account, actor=None, phone=one) for one in (ANN, WORK))
+    contacts_unite(account=account, actor=alice, contact_id=ann.pk, other_id=work.pk)
+    says(sender, WORK, "please stop texting me")
+    assert out(account) == {ANN: "person", WORK: "free_text"}
+    for _ in range(1 + twice):
+        imported = opt_out_list(account, listed)
+        assert (imported.rows_new, imported.rows_unchanged) == (0, 1)
+    told = ConsentEvent.objects.filter(source=ConsentSource.IMPORT).order_by("phone")
+    assert list(told.values_list("phone", flat=True)) == [ANN, WORK]
+
+    misread = OptOut.objects.get(phone=WORK)
+    optout_take_back(account=account, actor=alice, opt_out_id=misread.pk, reason="A joke")
+
+    assert out(account) == {ANN: "import", WORK: "import"}
+    batch = launch()
+    send_all()
+    assert states(batch) == {("skipped", "opted_out"): 1}
 
 
 # --- Ways around it ---
