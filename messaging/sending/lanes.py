@@ -18,8 +18,8 @@ from messaging.choices import BatchState, ChunkState
 # Looked at for one window.
 _LANES: Final = 50
 # A throttled sender is served when half a second's worth has come together, not for each token: a
-# lane of a window costs the same for one message as for fifty. Its bucket holds a second's worth,
-# so it can be half a second late and loses nothing.
+# lane of a window costs the same for one message as for fifty. Its bucket holds nearly a second's
+# worth, so it can be four tenths of a second late and loses nothing.
 _SERVE_AFTER_S: Final = 0.5
 _EMPTY: Final = rate.Bucket(0, 0)
 
