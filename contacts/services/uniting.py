@@ -36,7 +36,8 @@ def contacts_unite(
 
     The survivor keeps its number and its values but for those in `take`, and joins the other's
     groups. Of consent the stricter word wins: whoever left under one of the person's numbers has
-    left under all. That they agreed under the other number is no consent for this one.
+    left under all, but for a number whose own text brought it back since. That they agreed under
+    the other number is no consent for this one.
 
     Args:
         account: The tenant.
