@@ -36,6 +36,9 @@ _NEVER_WRITTEN = frozenset(
     }
 )
 _POLL_S = 0.05
+# A connection that was idle for longer is not used again. Servers close idle ones, many of them at
+# 30 or 60 s: a request written just then comes to nothing that anybody knows.
+_IDLE_MOST_S = 15
 
 
 Handler = Callable[[int, Answer, float, float], None]
@@ -167,6 +170,7 @@ class _Slot:
             (pycurl.FOLLOWLOCATION, 0),
             (pycurl.FRESH_CONNECT, not keeps_connections),
             (pycurl.FORBID_REUSE, not keeps_connections),
+            (pycurl.MAXAGE_CONN, _IDLE_MOST_S),
             # The wheel's libcurl looks where Red Hat keeps its certificates, and nowhere else.
             (pycurl.CAINFO, certifi.where()),
             (pycurl.READFUNCTION, self._read),

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -82,6 +83,21 @@ def test_connections_are_kept(server: Server, transport: Transport):
     assert [(answer.status, answer.body) for answer in answers] == [(201, b"ok")] * 3
     assert server.bodies == [b"a", b"b", b"c"]
     assert server.connections == 1
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("messaging.gateways.transport._IDLE_MOST_S", 1)
+    transport = Transport(concurrency=1, timeout_s=0.5)
+
+    post(transport, server.url, b"one", b"two")
+    assert server.connections == 1
+    time.sleep(2.1)  # libcurl counts whole seconds
+    post(transport, server.url, b"three")
+
+    assert server.connections == 2
+    transport.close()
 
 
 def test_a_connection_that_dies_after_the_request_does_not_get_it_twice(
