@@ -217,7 +217,7 @@ def test_whom_an_undone_import_removed_comes_back_without_its_group_and_tags(
     shown = client.get(reverse("deleted_list")).content.decode()
     client.post(reverse("contacts_restore"), {"who": "all"})
 
-    assert "whom the undo of an import removed had none left" in shown
+    assert "People removed by undoing an import come back without them" in shown
     assert contacts_list(account=shop).get().first_name == "Ben"
     assert places() == ([], [])
 
