@@ -10,23 +10,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import django
+from django.core.management import call_command
+from django.db import connection
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-django.setup()
-
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from bench import send_parts as parts  # noqa: E402
-from bench.figures import Figure, report  # noqa: E402
-from contacts.models import Contact, Group  # noqa: E402
-from contacts.selectors import audience  # noqa: E402
-from messaging.content import Content  # noqa: E402
-from messaging.rendering import compile_body  # noqa: E402
-from messaging.segments import segments  # noqa: E402
-from messaging.services import estimate  # noqa: E402
-from tracking.codes import CODE_LENGTH  # noqa: E402
+from bench import send_parts as parts
+from bench.figures import Figure, report
+from contacts.models import Contact, Group
+from contacts.selectors import audience
+from messaging.content import Content
+from messaging.rendering import compile_body
+from messaging.segments import segments
+from messaging.services import estimate
+from tracking.codes import CODE_LENGTH
 
 ESTIMATE: Final = int(os.environ.get("BENCH_ESTIMATE", "1000000"))
 RENDER: Final = int(os.environ.get("BENCH_RENDER", "200000"))
@@ -115,8 +110,3 @@ def _render() -> Figure:
 def _speed(render: Callable[[], list[str]]) -> float:
     start = time.perf_counter()
     return len(render()) / (time.perf_counter() - start)
-
-
-if __name__ == "__main__":
-    main()
-    connection.close()

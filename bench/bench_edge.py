@@ -3,35 +3,25 @@
 Figures and what they are held against are listed in docs/performance.md.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-PORT: Final = 18_711
-os.environ["EDGE_URL"] = os.environ["LINK_URL"] = f"http://127.0.0.1:{PORT}"
-# The log-in of `bench.send_parts.Shop`, through which the whole loop sends.
-os.environ["TWILIO_ACCOUNT_SID"] = "AC" + "0" * 32
-os.environ["TWILIO_AUTH_TOKEN"] = "secret"
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-
-from accounts.models import Account  # noqa: E402
-from bench.edge_loop import whole_loop  # noqa: E402
-from bench.edge_parts import Sent, callbacks  # noqa: E402
-from bench.figures import Figure, report  # noqa: E402
-from bench.load import Outcome, closed_loop, open_loop  # noqa: E402
-from bench.serving import serving  # noqa: E402
-from common.crypto import encrypt  # noqa: E402
-from messaging.activity import activity_rewrite  # noqa: E402
-from messaging.choices import BatchKind, BatchState  # noqa: E402
-from messaging.models import (  # noqa: E402
+from accounts.models import Account
+from bench.edge_loop import whole_loop
+from bench.edge_parts import Sent, callbacks
+from bench.environment import PORT
+from bench.figures import Figure, report
+from bench.load import Outcome, closed_loop, open_loop
+from bench.serving import serving
+from common.crypto import encrypt
+from messaging.activity import activity_rewrite
+from messaging.choices import BatchKind, BatchState
+from messaging.models import (
     Batch,
     BatchTally,
     BatchTotals,
@@ -41,11 +31,11 @@ from messaging.models import (  # noqa: E402
     Message,
     SenderNumber,
 )
-from messaging.receipts.apply import events_apply  # noqa: E402
-from messaging.receipts.statuses import BATCH  # noqa: E402
-from messaging.recounting import differences  # noqa: E402
-from tracking.codes import encode_pairs  # noqa: E402
-from tracking.models import Click, Link  # noqa: E402
+from messaging.receipts.apply import events_apply
+from messaging.receipts.statuses import BATCH
+from messaging.recounting import differences
+from tracking.codes import encode_pairs
+from tracking.models import Click, Link
 
 MESSAGES: Final = 100_000
 DJANGO_SAMPLE: Final = 8_000
@@ -187,7 +177,7 @@ def _intake(requests: list[bytes]) -> tuple[Outcome, Outcome]:
         assert CarrierEvent.objects.count() == _queued() == MESSAGES
         return outcome
 
-    with serving("bench.edge_apps:verify_only") as other, serving(EDGE, port=PORT):
+    with serving("bench.edge_entry:verify_only") as other, serving(EDGE, port=PORT):
         return _alternating(stored, lambda: load(other), expect=MESSAGES)
 
 
@@ -203,7 +193,7 @@ def _intake_p99(requests: list[bytes], most: float) -> Figure:
         return outcome
 
     pairs = []
-    with serving("bench.edge_apps:verify_only") as other, serving(EDGE, port=PORT):
+    with serving("bench.edge_entry:verify_only") as other, serving(EDGE, port=PORT):
         for _ in range(ROUNDS):
             _forget_events()
             pairs.append((load(PORT).p99_ms, load(other).p99_ms))
@@ -216,7 +206,7 @@ def _intake_p99(requests: list[bytes], most: float) -> Figure:
 def _vs_django(requests: list[bytes], intake: Outcome) -> Figure:
     some = requests[:DJANGO_SAMPLE]
     with serving(
-        "bench.edge_apps:django_wsgi",
+        "bench.edge_entry:django_wsgi",
         interface="wsgi",
         port=PORT,
         options=("--blocking-threads", "4"),
@@ -330,12 +320,8 @@ def _redirect(link: Link) -> Figure:
         assert Click.objects.count() == MESSAGES
         return outcome
 
-    with serving("bench.edge_apps:redirect_only") as other, serving(EDGE, port=PORT):
+    with serving("bench.edge_entry:redirect_only") as other, serving(EDGE, port=PORT):
         edge, bare = _alternating(recorded, lambda: load(other), expect=MESSAGES)
     return Figure(
         "redirect", edge.per_s, "redirects/s", bare.per_s, 0.4, note="bare 302, nothing recorded"
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -11,24 +11,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import django
+from django.core.management import call_command
+from django.db import connection
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-django.setup()
-
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from accounts.models import Account, User  # noqa: E402
-from accounts.services import account_create  # noqa: E402
-from bench.figures import Figure, report  # noqa: E402
-from campaigns.models import Blast, Campaign  # noqa: E402
-from common.clock import now  # noqa: E402
-from contacts.membership import rule_count  # noqa: E402
-from contacts.models import Group  # noqa: E402
-from contacts.rules import parse  # noqa: E402
-from messaging.choices import BatchKind  # noqa: E402
-from messaging.models import Batch, CarrierAccount, SenderNumber  # noqa: E402
+from accounts.models import Account, User
+from accounts.services import account_create
+from bench.figures import Figure, report
+from campaigns.models import Blast, Campaign
+from common.clock import now
+from contacts.membership import rule_count
+from contacts.models import Group
+from contacts.rules import parse
+from messaging.choices import BatchKind
+from messaging.models import Batch, CarrierAccount, SenderNumber
 
 CONTACTS: Final = int(os.environ.get("BENCH_CONTACTS", "1000000"))
 MESSAGES: Final = int(os.environ.get("BENCH_MESSAGES", "10000000"))
@@ -225,7 +220,3 @@ _TEXTS: Final = """
           FROM (SELECT id, phone FROM contacts_contact WHERE account_id = %(account)s
                 ORDER BY id LIMIT %(limit)s) c) p
 """
-
-
-if __name__ == "__main__":
-    main()

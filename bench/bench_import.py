@@ -7,31 +7,24 @@ BENCH_IMPORT and BENCH_IMPORT_NAIVE.
 import csv
 import os
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-import django
+import phonenumbers
+from django.conf import settings
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.core.management import call_command
+from django.db import connection
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-MEDIA: Final = tempfile.TemporaryDirectory()
-os.environ["MEDIA_ROOT"] = MEDIA.name
-django.setup()
-
-import phonenumbers  # noqa: E402
-from django.core.files.uploadedfile import TemporaryUploadedFile  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from accounts.models import Account, User  # noqa: E402
-from accounts.services import account_create  # noqa: E402
-from bench.figures import Figure, report  # noqa: E402
-from bench.import_lists import clean_rows, write_clean, write_list  # noqa: E402
-from contacts.choices import ImportStatus  # noqa: E402
-from contacts.models import ContactImport  # noqa: E402
-from contacts.services import import_create, import_start  # noqa: E402
+from accounts.models import Account, User
+from accounts.services import account_create
+from bench.figures import Figure, report
+from bench.import_lists import clean_rows, write_clean, write_list
+from contacts.choices import ImportStatus
+from contacts.models import ContactImport
+from contacts.services import import_create, import_start
+from smsplatform.local import processes
 
 ROWS: Final = int(os.environ.get("BENCH_IMPORT", "1000000"))
 NAIVE: Final = int(os.environ.get("BENCH_IMPORT_NAIVE", "5000"))
@@ -53,7 +46,7 @@ _MERGE = f"""
 def main() -> None:
     """Measure everything and report."""
     call_command("migrate", verbosity=0)
-    folder = Path(MEDIA.name)
+    folder = Path(settings.MEDIA_ROOT)
     dirty, small, clean, known = (folder / name for name in ("dirty", "small", "clean", "known"))
     write_list(dirty, ROWS)
     write_list(small, SMALL)
@@ -129,7 +122,7 @@ def _import(account: Account, path: Path) -> tuple[float, float]:
         made = import_create(account=account, actor=None, upload=upload)
     import_start(account=account, actor=None, import_id=made.pk, mapping=made.mapping)
     answer = subprocess.run(
-        [sys.executable, "-m", "bench.import_worker", str(made.pk)],
+        processes.module("bench.run", "import_worker", str(made.pk)),
         capture_output=True,
         text=True,
         check=True,
@@ -183,8 +176,3 @@ def _naive(account: Account, path: Path) -> float:
                     [account.pk, phone, *values],
                 )
     return NAIVE / (time.perf_counter() - start)
-
-
-if __name__ == "__main__":
-    main()
-    connection.close()

@@ -11,17 +11,11 @@ import statistics
 import time
 from typing import Final
 
-import django
+from django.conf import settings
+from django.core.management import call_command
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from bench import report_parts as parts  # noqa: E402
-from bench.figures import Figure, report  # noqa: E402
+from bench import report_parts as parts
+from bench.figures import Figure, report
 
 MESSAGES: Final = int(os.environ.get("BENCH_MESSAGES", "10000000"))
 SMALL: Final = int(os.environ.get("BENCH_SMALL", "10000"))
@@ -119,8 +113,3 @@ def _tell(large: parts.History, speeds: list[tuple[int, float]], took: float) ->
             f"{each:,.0f} bytes a message",
             flush=True,
         )
-
-
-if __name__ == "__main__":
-    main()
-    connection.close()

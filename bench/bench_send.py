@@ -11,20 +11,14 @@ import time
 from pathlib import Path
 from typing import Final
 
-import django
+from django.conf import settings
+from django.core.management import call_command
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from bench import send_parts as parts  # noqa: E402
-from bench.figures import Figure, report  # noqa: E402
-from messaging.hints import hint_send  # noqa: E402
-from messaging.models import Batch  # noqa: E402
-from messaging.services import batch_cancel  # noqa: E402
+from bench import send_parts as parts
+from bench.figures import Figure, report
+from messaging.hints import hint_send
+from messaging.models import Batch
+from messaging.services import batch_cancel
 
 LAUNCH: Final = int(os.environ.get("BENCH_LAUNCH", "1000000"))
 SEND: Final = int(os.environ.get("BENCH_SEND", "100000"))
@@ -171,8 +165,3 @@ def _throttle(shop: parts.Shop, url: str) -> list[Figure]:
             note="fullest second of any sender over its rate and one second's burst",
         ),
     ]  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()
-    connection.close()

@@ -5,26 +5,20 @@
 callback.
 """
 
-import os
 from typing import Any
 
-import django
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.urls import path
+from twilio.request_validator import RequestValidator
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden  # noqa: E402
-from django.urls import path  # noqa: E402
-from twilio.request_validator import RequestValidator  # noqa: E402
-
-from common.garbage import collect_rarely  # noqa: E402
-from messaging.gateways import twilio_webhooks  # noqa: E402
-from messaging.models import Message  # noqa: E402
-from messaging.state import RANKS  # noqa: E402
-from smsplatform.edge.http import Answer, Receive, Scope, Send, read_body  # noqa: E402
-from smsplatform.edge.webhooks import target_text  # noqa: E402
+from common.garbage import collect_rarely
+from messaging.gateways import twilio_webhooks
+from messaging.models import Message
+from messaging.state import RANKS
+from smsplatform.edge.http import Answer, Receive, Scope, Send, read_body
+from smsplatform.edge.webhooks import target_text
 
 _STORED = Answer(204)
 _REFUSED = Answer(403)

@@ -72,7 +72,7 @@ def _usual(shop: parts.Shop, port: int) -> float:
     sent = [Sent(pk, f"SM{pk:032d}", phone, our_number) for pk, phone, our_number in rows]
     requests = [one for word in WORDS for one in callbacks(_carrier(shop), sent, word)]
     with serving(
-        "bench.edge_apps:django_wsgi",
+        "bench.edge_entry:django_wsgi",
         interface="wsgi",
         port=port,
         options=("--blocking-threads", "4"),

@@ -8,16 +8,11 @@ import os
 from functools import lru_cache
 from typing import Any
 
-import django
 from celery import Celery
+from django.conf import settings
+from django.db import connection
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsplatform.settings")
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.db import connection  # noqa: E402
 
 # Not the current app: hints of the engine go to its own.
 app = Celery("naive", broker=settings.CELERY_BROKER_URL, set_as_current=False)

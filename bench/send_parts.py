@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,14 +120,14 @@ def _running(command: list[str], name: str) -> Iterator[Worker]:
         process.wait()
 
 
-def until(what: object, name: str, timeout_s: float = 120) -> None:
+def until(what: Callable[[], object], name: str, timeout_s: float = 120) -> None:
     """Wait until `what()` is true.
 
     Raises:
         TimeoutError: naming what was waited for.
     """
     limit = time.monotonic() + timeout_s
-    while not what():  # type: ignore[operator]
+    while not what():
         if time.monotonic() > limit:
             raise TimeoutError(name)
         time.sleep(0.02)

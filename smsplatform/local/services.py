@@ -92,7 +92,7 @@ def passing(name: str, *, durable: bool) -> Iterator[Services]:
 
 
 def _throw_away(folder: Path) -> None:
-    for part in ("postgres", "redis"):
+    for part in ("postgres", "redis", "media"):
         shutil.rmtree(folder / part, ignore_errors=True)
 
 

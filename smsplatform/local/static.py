@@ -29,7 +29,7 @@ def ensure(environment: Mapping[str, str], *, folder: Path) -> None:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
-    for folder in (ROOT / "static", *sorted(ROOT.glob("*/static"))):
+    for folder in (ROOT / "static", *sorted(ROOT.glob("[!.]*/static"))):
         for path in sorted(folder.rglob("*")):
             found = path.stat()
             digest.update(f"{path}{found.st_size}{found.st_mtime_ns}".encode())

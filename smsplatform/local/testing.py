@@ -31,13 +31,13 @@ def test(arguments: list[str]) -> int:
 
 def bench(name: str) -> int:
     """Run the benchmark `bench/bench_<name>.py` over a fresh, durable PostgreSQL and Redis."""
-    module = f"bench.bench_{name.replace('-', '_')}"
-    if not (ROOT / f"{module.replace('.', '/')}.py").exists():
+    module = f"bench_{name.replace('-', '_')}"
+    if not (ROOT / "bench" / f"{module}.py").exists():
         known = ", ".join(benchmarks()) or "none yet"
         print(f"There is no benchmark {name}. There are: {known}.", file=sys.stderr)
         return 2
     assets.ensure()
-    return _over_services("bench", processes.module(module), durable=True)
+    return _over_services("bench", processes.module("bench.run", module), durable=True)
 
 
 def benchmarks() -> list[str]:
@@ -62,7 +62,8 @@ def _over_services(name: str, command: list[str], *, durable: bool) -> int:
                 database_url=parts.database_url,
                 redis_url=parts.redis_url,
             )
-            settings["TEST_LOGS"] = str(_logs(parts.folder))
+            settings["TEST_LOGS"] = str(_made(parts.folder / "logs"))
+            settings["MEDIA_ROOT"] = str(_made(parts.folder / "media"))
             if durable:
                 # What is measured runs as in production: DEBUG copies every statement it sends.
                 settings["DEBUG"] = "0"
@@ -87,10 +88,9 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + signum)
 
 
-def _logs(folder: Path) -> Path:
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
-    return logs
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def check() -> int:
