@@ -52,8 +52,6 @@ def requires(role: Role) -> Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
-        @wraps(view)
-        @login_required
         def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.membership:
                 return redirect("account_none")
@@ -63,8 +61,9 @@ def requires(role: Role) -> Callable[[View], View]:
             with timezone.override(ZoneInfo(request.account.timezone)):
                 return view(request, *args, **kwargs)
 
-        wrapped.required_role = role  # type: ignore[attr-defined]
-        return wrapped
+        guarded: Any = wraps(view)(login_required(wrapped))
+        guarded.required_role = role
+        return guarded
 
     return decorate
 

@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.forms import CharField, HiddenInput, IntegerField, NumberInput
+from django.forms import CharField, ChoiceField, HiddenInput, IntegerField, NumberInput
 from django.http import HttpRequest
 
 from accounts import services
@@ -116,7 +116,9 @@ class AccountAdmin(ReadOnly, admin.ModelAdmin):
         """Grant the same number to each chosen account."""
         assert isinstance(request.user, User)
         form = CreditsForm(request.POST)
-        form.fields["action"].choices = [("give_credits", "")]  # type: ignore[attr-defined]
+        action = form.fields["action"]
+        assert isinstance(action, ChoiceField)
+        action.choices = [("give_credits", "")]
         credits = form.cleaned_data.get("credits") if form.is_valid() else None
         if credits is None or not 1 <= credits <= GRANT_LIMIT:
             words = f"Say how many credits, 1 to {GRANT_LIMIT:,}."

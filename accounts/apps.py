@@ -10,4 +10,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks."""
-        from accounts import checks  # noqa: F401
+        from django.core.checks import Tags, register
+
+        from accounts.checks import mailbox_is_local, signup_is_known
+
+        register(mailbox_is_local, Tags.security)
+        register(signup_is_known, Tags.security)

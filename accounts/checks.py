@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 
 from accounts import mailbox
 
 SIGNUP_VALUES = ("open", "invite", "closed")
 
 
-@register(Tags.security)
 def mailbox_is_local(**_: Any) -> list[CheckMessage]:
     """The mailbox page shows password-reset links, so it is only for a machine's own address."""
     if mailbox.mailbox_is_active() and not mailbox.address_is_local(settings.PUBLIC_URL):
@@ -24,7 +23,6 @@ def mailbox_is_local(**_: Any) -> list[CheckMessage]:
     return []
 
 
-@register(Tags.security)
 def signup_is_known(**_: Any) -> list[CheckMessage]:
     """A misspelt SIGNUP must not be read as any of the three."""
     if settings.SIGNUP not in SIGNUP_VALUES:

@@ -1,6 +1,7 @@
 """Puts the current account and membership on each request (`request.account`, `.membership`)."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
@@ -26,6 +27,6 @@ class CurrentAccountMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.membership = SimpleLazyObject(lambda: _membership(request))  # type: ignore[attr-defined]
+    def __call__(self, request: Any) -> HttpResponse:
+        request.membership = SimpleLazyObject(lambda: _membership(request))
         return self.get_response(request)

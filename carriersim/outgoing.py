@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 from urllib.parse import urlsplit
 
 _MOST_BODY_BYTES = 1 << 20
@@ -195,7 +196,7 @@ class _Connection(asyncio.Protocol):
         self._used = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast("asyncio.Transport", transport)
         self.is_open = True
 
     def begin(self, request: Request) -> None:

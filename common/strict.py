@@ -9,6 +9,7 @@ from typing import Any
 
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.serializers import Serializer
 
 
 class JSONParser(parsers.JSONParser):
@@ -26,10 +27,8 @@ class JSONParser(parsers.JSONParser):
             raise ParseError("This is nested too deep.") from error
 
 
-class StrictFields:
+class StrictFields(Serializer):
     """Before any `Serializer` that reads a request: refuses unknown fields by name (422)."""
-
-    fields: Any
 
     def to_internal_value(self, data: Any) -> Any:
         """The validated values.
@@ -43,4 +42,4 @@ class StrictFields:
             if unknown:
                 sentence = f"There is no such field. There are: {', '.join(known)}."
                 raise ValidationError({name: [sentence] for name in unknown})
-        return super().to_internal_value(data)  # type: ignore[misc]  # a serializer comes after
+        return super().to_internal_value(data)

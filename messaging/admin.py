@@ -31,12 +31,6 @@ class SenderForm(forms.ModelForm):
         model = SenderNumber
         fields = ("account", "carrier_account", "phone", "label", "rate_per_s", "daily_cap")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "carrier_account" in self.fields:
-            platforms = CarrierAccount.objects.filter(account__isnull=True)
-            self.fields["carrier_account"].queryset = platforms  # type: ignore[attr-defined]
-
     def clean_phone(self) -> str:
         """E.164, whatever was typed; the digits of a short code."""
         if kind_of(self.cleaned_data["phone"]) == SenderKind.SHORT_CODE:
@@ -206,6 +200,12 @@ class SenderNumberAdmin(admin.ModelAdmin):
     search_fields = ("phone", "account__name")
     ordering = ("-id",)
     autocomplete_fields = ("account",)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Accounts connect their own carriers themselves: staff choose among the platform's."""
+        if db_field.name == "carrier_account":
+            kwargs["queryset"] = CarrierAccount.objects.filter(account__isnull=True)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The account's admins change their numbers themselves."""

@@ -15,20 +15,22 @@ class MessagingConfig(AppConfig):
 
         And register the checks.
         """
+        from django.core.checks import register
         from django.db.models.signals import post_migrate
 
         from accounts.signals import account_created
         from contacts.rule_sources import register_deeds
         from contacts.signals import contacts_merged, person_erased, phones_in_use
         from contacts.timeline import register_sources
-        from messaging import checks  # noqa: F401
         from messaging.behaviour import deeds
+        from messaging.checks import lease_is_long_enough
         from messaging.erasing import person_forget
         from messaging.hours_rules import seed
         from messaging.person import SOURCES, texts_follow
         from messaging.selectors import phones_since
         from messaging.senders import sender_assign
 
+        register(lease_is_long_enough)
         register_deeds(deeds)
         register_sources(*SOURCES)
         post_migrate.connect(seed, sender=self, dispatch_uid="messaging.hours_seed")

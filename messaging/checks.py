@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error
 
 
-@register()
 def lease_is_long_enough(**_: Any) -> list[CheckMessage]:
     """No request starts so late that it could outlive its lease, so some time must be left."""
     lease_s: float = settings.SEND_LEASE_S

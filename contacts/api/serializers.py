@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.strict import StrictFields
-from contacts.choices import Consent, ConsentKind, ConsentSource, TimelineKind
+from contacts.choices import Consent, ConsentKind, TimelineKind
 from contacts.models import ConsentEvent, Contact, Group
 from contacts.services.people import ROWS_MAX
 
@@ -164,9 +164,6 @@ class ConsentEventSerializer(serializers.ModelSerializer):
     """An opt-in or opt-out with its proof."""
 
     kind = serializers.ChoiceField(choices=ConsentKind.choices, read_only=True)
-    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's own `source` is another
-        choices=ConsentSource.choices, read_only=True
-    )
 
     class Meta:
         model = ConsentEvent

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
@@ -27,24 +28,18 @@ ANN, HOME = "+13055550101", "+13055550102"
 
 def in_threads(*acts: Callable[[], object]) -> list[BaseException]:
     """Run the acts at once, each on its own connection; what went wrong."""
-    errors: list[BaseException] = []
     gate = threading.Barrier(len(acts))
 
     def run(act: Callable[[], object]) -> None:
         try:
             gate.wait()
             act()
-        except BaseException as error:  # noqa: BLE001
-            errors.append(error)
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=[act]) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
+    with ThreadPoolExecutor(len(acts)) as threads:
+        ended = [threads.submit(run, act).exception for act in acts]
+    return [error for error in (of() for of in ended) if error]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -221,7 +221,7 @@ def test_the_refused_rows_are_a_file_that_no_spreadsheet_runs(page: Client, shop
     import_run(found.pk)
 
     answer = page.get(reverse("import_refusals", args=[found.pk]))
-    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    text = answer.getvalue().decode("utf-8-sig")
 
     lines = text.splitlines()
     assert lines[0] == "Line,Reason,What is wrong,The row"

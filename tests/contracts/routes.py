@@ -1,6 +1,6 @@
 """Every address of the `web` process, as the URL table has it, for the tests that walk it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ class Route:
 
     path: str
     name: str
-    view: Callable[..., Any]
+    view: Any
     parameters: tuple[str, ...]
 
     @property

@@ -395,7 +395,7 @@ def test_a_call_needs_the_scope_of_the_table(
 
 def test_every_endpoint_takes_keys_only() -> None:
     guards = {
-        route.name: (route.view.cls.authentication_classes, route.view.cls.permission_classes)  # type: ignore[attr-defined]
+        route.name: (route.view.cls.authentication_classes, route.view.cls.permission_classes)
         for route, _ in CALLS
     }
 

@@ -11,7 +11,7 @@ from contacts.models import Contact
 from messaging.activity import activity_rewrite
 from messaging.choices import EventKind, MessageState, Reason
 from messaging.listing import ListFilter, listing_read
-from messaging.models import BatchTally, BatchTotals, CarrierEvent, Message
+from messaging.models import Batch, BatchTally, BatchTotals, CarrierEvent, Message
 from messaging.receipts.statuses import statuses_apply
 from messaging.selectors import (
     Figures,
@@ -256,8 +256,7 @@ def test_activity_is_told_in_the_accounts_own_hours(make_batch: MakeBatch) -> No
         )
     batch_id = messages[0].batch_id
     Message.objects.filter(batch_id=batch_id or 0).update(created_at=at)
-    messages[0].batch.launched_at = at  # type: ignore[union-attr]
-    messages[0].batch.save()  # type: ignore[union-attr]
+    Batch.objects.filter(pk=batch_id or 0).update(launched_at=at)
     activity_rewrite([batch_id or 0])
 
     by_hour = activity_over_time([batch_id or 0], zone="America/New_York")
