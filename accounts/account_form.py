@@ -145,7 +145,7 @@ class AccountForm(forms.ModelForm):
             "template_rule": "Admins approve templates under Campaigns, Templates.",
             "brand": "People who text STOP or HELP read it.",
             "quiet_start": "In the recipient's own time zone.",
-            "quiet_end": "In the recipient's own time zone.",
+            "quiet_end": "The same time twice: any hour that the law allows.",
             "requires_consent": "Everybody else is skipped with the reason “No consent on record”.",
             "consent_wording": (
                 "It stands in the question of every import and new contact, to be corrected there,"

@@ -32,6 +32,7 @@ from messaging.selectors import media_list, price_names, prices_now
 from messaging.services import Audience, Estimate, Priced, Timing, audience_count, timing
 from tracking.codes import CODE_LENGTH
 from tracking.selectors import batch_domain, link_base, link_settings
+from tracking.services import links_check
 
 # Stands for a recipient's own code while counting and showing; as long as a real one.
 SAMPLE_CODE: Final = "aB3dE5gH7jK9mN2pQ4rS"[:CODE_LENGTH]
@@ -162,8 +163,8 @@ def compose(
         seen_id: The contact of the audience whose text is shown; else the first one.
         plan: When it is to go out; None for now.
 
-    Queries: one for the fields, two for the people shown, one for the links' domain, one for the
-    advice, those of the estimate and of the timetable. With pictures three more: the pictures, and
+    Queries: one for the fields, two for the people shown, two for the links, one for the advice,
+    those of the estimate and of the timetable. With pictures three more: the pictures, and
     what the words alone would cost.
     """
     pictures = media_list(account=account, media_ids=media_ids)
@@ -177,6 +178,7 @@ def compose(
     try:
         template = compile_body(body)
         template.validate(fields)
+        links_check(template.links)
         counted = (
             audience_count(
                 account=account,

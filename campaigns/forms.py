@@ -9,7 +9,7 @@ from django.utils.timezone import localtime
 
 from accounts.models import Account
 from campaigns import selectors
-from campaigns.choices import Every, TextKind
+from campaigns.choices import BlastState, Every, TextKind
 from campaigns.models import Blast, Campaign
 from campaigns.planning import Plan
 from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, WEEKDAYS, Rule
@@ -187,6 +187,8 @@ class BlastForm(forms.Form):
     def initial_of(cls, blast: Blast) -> dict[str, Any]:
         """What the composer shows for a stored draft."""
         series = getattr(blast, "repeats", None)
+        # The moment at which it could not be sent is nobody's plan any more.
+        at = None if blast.state == BlastState.FAILED else blast.scheduled_at
         repeats = (
             {
                 "when": "repeat",
@@ -203,8 +205,8 @@ class BlastForm(forms.Form):
             "sender": blast.sender_id,
             "more_senders": list(blast.more_senders.values_list("pk", flat=True)),
             "body": blast.body,
-            "when": "local" if blast.wall else "later" if blast.scheduled_at else "now",
-            "scheduled_at": blast.wall or (blast.scheduled_at and localtime(blast.scheduled_at)),
+            "when": "local" if blast.wall else "later" if at else "now",
+            "scheduled_at": blast.wall or (at and localtime(at)),
             "give_up_hours": blast.give_up_hours,
             "smart_encoding": blast.smart_encoding,
             "media_ids": blast.media_ids,

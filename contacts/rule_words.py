@@ -14,7 +14,7 @@ FIELD_LABELS: Final[Mapping[str, str]] = {
     "line_type": "Line type",
     "consent": "Consent",
     "created_at": "Added",
-    "consent_at": "Word on consent",
+    "consent_at": "Consent changed",
 }
 VALUE_LABELS: Final[Mapping[str, Mapping[str, str]]] = {
     "line_type": dict(LineType.choices),

@@ -188,6 +188,11 @@ def practice_is_possible() -> bool:
     return bool(settings.TWILIO_ACCOUNT_SID) and address_is_simulated(settings.TWILIO_API_BASE_URL)
 
 
+def practice_phones_url() -> str:
+    """The page of carriersim's phones, on which its texts are read and answered."""
+    return f"{settings.TWILIO_API_BASE_URL}/sim/phones"
+
+
 @transaction.atomic
 def sender_assign(*, account: Account, actor: User | None = None) -> SenderNumber | None:
     """Give an account a number on the platform's carrier, if that is carriersim.

@@ -199,7 +199,11 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Textledger API",
-    "DESCRIPTION": "Contacts, campaigns, blasts, messages, links and conversations of one account.",
+    "DESCRIPTION": (
+        "Contacts, campaigns, blasts, messages, links and conversations of one account.\n\n"
+        "Make a key under Settings, API keys, and send it with every request: "
+        "`Authorization: Bearer tl_...`. To try calls on this page, press Authorize and paste it."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

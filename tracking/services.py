@@ -53,13 +53,11 @@ def links_create(
         utm: What this batch says of its own (`UTM_PARTS`), else the account's and the label.
 
     Raises:
-        BadDestination: see `destination_check`; nothing was made.
+        BadDestination: see `links_check`; nothing was made.
     """
     if not destinations:
         return []
-    for destination in destinations:
-        destination_check(destination)
-    _loops_check(destinations)
+    links_check(destinations)
     rules = rules or LinkSettings(account=account)
     made_at = now()
     expires_at = None
@@ -115,8 +113,7 @@ def link_settings_update(
         raise Invalid(fields={"expires_after_days": f"Between 1 and {EXPIRY_DAYS_LIMIT:,} days."})
     if fallback_url:
         try:
-            destination_check(fallback_url)
-            _loops_check([fallback_url])
+            links_check([fallback_url])
         except BadDestination as error:
             raise Invalid(fields={"fallback_url": error.message}) from error
     if host and LinkSettings.objects.filter(domain=host).exclude(account=account).exists():
@@ -168,8 +165,16 @@ def _marked(destination: str, rules: LinkSettings, label: str, utm: Mapping[str,
     return marked if len(marked) <= DESTINATION_LIMIT else destination
 
 
-def _loops_check(urls: Sequence[str]) -> None:
-    """Refuse addresses on any account's link domain. One query."""
+def links_check(urls: Sequence[str]) -> None:
+    """Refuse a text's addresses that no short link can lead to. One query, none for none.
+
+    Raises:
+        BadDestination: see `destination_check`; or one is on an account's link domain.
+    """
+    for url in urls:
+        destination_check(url)
+    if not urls:
+        return
     hosts = {(urlsplit(url).hostname or "").rstrip(".").lower(): url for url in urls}
     for host in LinkSettings.objects.filter(domain__in=hosts).values_list("domain", flat=True):
         raise BadDestination(f"“{_short(hosts[host or ''])}” is itself a short link.")

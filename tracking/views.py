@@ -11,6 +11,7 @@ from accounts.choices import Role
 from common.charts import Chart, Series
 from common.errors import DomainError
 from common.pagination import bounded_page, keyset_page
+from common.templatetags.ui import zone as zone_name
 from common.text import searched
 from exports.answering import export_answer
 from tracking import selectors, services
@@ -127,6 +128,6 @@ def _over_time(link: Link, zone: str) -> Chart:
             Series("Robots and unsure", "waiting", [moment.robots for moment in moments]),
         ],
         unit="clicks",
-        zone=zone,
+        zone=zone_name(zone),
         none_yet="Nobody has opened this link yet.",
     )

@@ -1,7 +1,9 @@
 """API keys: the list, making one (its secret is shown once), revoking one."""
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -31,7 +33,13 @@ def api_keys(request: AccountRequest) -> HttpResponse:
         {"row": key, "scopes": [Scope(scope).label for scope in key.scopes]}
         for key in selectors.apikeys_list(request.account)
     ]
-    context = {"form": form, "keys": keys, "made": made, "secret": secret}
+    context = {
+        "form": form,
+        "keys": keys,
+        "made": made,
+        "secret": secret,
+        "first_call": settings.PUBLIC_URL + reverse("campaign-list"),
+    }
     return render(request, "accounts/api_keys.html", context)
 
 

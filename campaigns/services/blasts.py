@@ -28,6 +28,7 @@ NAME_LIMIT = 120
 # Far above what carriers take (1,600), so that a text pasted too long can be shortened here.
 DRAFT_LIMIT = 10_000
 GIVE_UP_LIMIT_HOURS = 24 * 90
+UNTITLED = "Untitled blast"
 _FROM_TEXT = 40
 # Addresses and merge fields say nothing in a name; a field's fallback does.
 _SILENT = re.compile(r"https?://\S+|\{\{[^{}|]*\|?([^{}]*)\}\}")
@@ -195,10 +196,11 @@ def locked(account: Account, blast: Blast) -> Blast:
 
 def _name(name: str, body: str) -> str:
     name = " ".join(name.split())
-    if not name:
+    # One that was named while it was empty is named for its text once it has one.
+    if name in ("", UNTITLED):
         words = _ADRIFT.sub(r"\1", " ".join(_SILENT.sub(r"\1", body).split()))
         cut = words[:_FROM_TEXT].rsplit(" ", 1)[0] if len(words) > _FROM_TEXT else words
-        name = cut.strip(" ,.:;-–—") or "Untitled blast"
+        name = cut.strip(" ,.:;-–—") or UNTITLED
     if len(name) > NAME_LIMIT:
         raise NameInvalid(limit=NAME_LIMIT)
     return name

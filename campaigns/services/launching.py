@@ -44,7 +44,10 @@ from messaging.budget import Budget, budgets_of
 from messaging.choices import BatchKind, Priority
 from messaging.errors import BudgetPassed
 from messaging.models import Batch
+from messaging.rendering import compile_body
 from messaging.services import Estimate
+from tracking.errors import BadDestination
+from tracking.services import links_check
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ def blast_schedule(
         InsufficientCredits: the balance does not cover it.
         BudgetPassed: the campaign's budget, or the account's of this month, does not.
         SenderWithoutPictures: one of its numbers sends words only, and it has pictures.
+        BadDestination: no short link can lead to an address of its text.
         TemplateNotApproved: the account lets only approved templates out.
         ApprovalMissing, ApprovalVoid: a second person has to approve it (again).
         DomainError: messaging refuses the text (unknown merge field, too long) or has no sender.
@@ -384,6 +388,10 @@ def require_sendable(account: Account, blast: Blast) -> Estimate:
     group_ids = list(blast.groups.values_list("pk", flat=True))
     if not group_ids:
         raise AudienceMissing
+    try:
+        links_check(compile_body(blast.body).links)
+    except BadDestination as error:
+        raise BadDestination(error.message, fields={"body": error.message}) from error
     if blast.media_ids:
         senders = [blast.sender or messaging.sender_default(account), *blast.more_senders.all()]
         messaging.media_wanted(account=account, media_ids=blast.media_ids, senders=senders)

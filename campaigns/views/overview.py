@@ -133,4 +133,5 @@ def _first_steps(account: Account) -> dict[str, Any]:
     return {
         "people": contacts_count(account=account),
         "drafts": list(selectors.blasts_unsent(account=account, limit=1)),
+        "sender": selectors.senders_list(account=account).select_related("carrier_account").first(),
     }

@@ -19,6 +19,7 @@ from django.utils.timezone import localtime
 
 from common.charts import Chart
 from common.clock import now
+from common.countries import COUNTRIES
 from common.phone import display
 
 register = template.Library()
@@ -140,6 +141,12 @@ def phone(e164: Any) -> str:
     if not e164:
         return ""
     return display(str(e164)).replace("-", " ").replace(" ", "\u00a0")
+
+
+@register.filter
+def country(code: str) -> str:
+    """US -> "United States"; a code without a name stays."""
+    return COUNTRIES.get(code, code)
 
 
 @register.filter

@@ -133,7 +133,7 @@ def _attempts(message: Message) -> Iterator[Step]:
     for attempt in Attempt.objects.filter(message=message).order_by("n"):
         again = f"Attempt {attempt.n}. " if attempt.n > 1 else ""
         code = f"Code {attempt.carrier_code}. " if attempt.carrier_code else ""
-        name = f"The carrier's id is {attempt.carrier_id}." if attempt.carrier_id else ""
+        name = f"Its id there: {attempt.carrier_id}" if attempt.carrier_id else ""
         is_refused = attempt.outcome == Outcome.REJECTED
         is_confirmed = is_refused and confirmed_by_carrier(message, message.batch)
         at = attempt.answered_at or attempt.requested_at or message.accepted_at

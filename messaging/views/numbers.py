@@ -1,5 +1,7 @@
 """Settings: numbers to text from, carrier accounts, and a trial's verified phones."""
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,9 +12,10 @@ from accounts.access import AccountRequest, owned, requires
 from accounts.choices import AccountStatus, Role
 from accounts.services import verifiednumber_confirm, verifiednumber_remove
 from common.errors import DomainError, NotFound
+from common.templatetags.ui import phone
 from messaging import senders
 from messaging.choices import SenderKind
-from messaging.models import CarrierAccount
+from messaging.models import CarrierAccount, SenderNumber
 from messaging.sender_kinds import FACTS
 from messaging.verification import verification_send
 from messaging.views.number_forms import (
@@ -36,6 +39,12 @@ def _carrier_row(carrier: CarrierAccount) -> dict[str, object]:
     }
 
 
+def _practice_phones(held: Sequence[SenderNumber]) -> str:
+    """Where the texts of practice numbers are read; empty for who texts real phones."""
+    practice = any(sender.carrier_account.is_simulated for sender in held)
+    return senders.practice_phones_url() if practice else ""
+
+
 @requires(Role.VIEWER)
 @require_http_methods(["GET"])
 def numbers(request: AccountRequest) -> HttpResponse:
@@ -50,6 +59,7 @@ def numbers(request: AccountRequest) -> HttpResponse:
         "verification_needed": account.status == AccountStatus.TRIAL
         and not all(sender.carrier_account.is_simulated for sender in held),
         "practice_possible": senders.practice_is_possible(),
+        "practice_phones": _practice_phones(held),
         "phone_form": PhoneForm(country=account.default_country),
     }
     return render(request, "messaging/numbers.html", context)
@@ -66,7 +76,7 @@ def number_practice(request: AccountRequest) -> HttpResponse:
     else:
         if sender is None:
             raise Http404("There are no practice numbers here.")
-        messages.success(request, f"{sender.phone} is yours.")
+        messages.success(request, f"{phone(sender.phone)} is yours.")
     return redirect("numbers")
 
 
@@ -238,9 +248,11 @@ def verify_confirm(request: AccountRequest, number_id: int) -> HttpResponse:
         except DomainError as error:
             form.refuse(error)
         else:
-            messages.success(request, f"You can text {number.phone} now.")
+            messages.success(request, f"{phone(number.phone)} is verified: you can text it now.")
             return redirect("numbers")
-    return render(request, "messaging/numbers_verify.html", {"form": form, "number": number})
+    held = list(senders.senders_list(request.account))
+    context = {"form": form, "number": number, "practice_phones": _practice_phones(held)}
+    return render(request, "messaging/numbers_verify.html", context)
 
 
 @requires(Role.MARKETER)

@@ -110,7 +110,7 @@
     const { xhr, requestConfig } = event.detail;
     if (requestConfig.verb !== "post" || !xhr.responseURL.includes("/auth/login/")) return;
     event.detail.shouldSwap = false;
-    window.toast("You were logged out. What you typed is still here, but not saved.", "error");
+    window.toast("You were logged out. What you typed is still here, but not saved. Log in in another tab, then go on.", "error");
   });
 
   // ---- Rows that open, copy buttons, tooltips ----------------------------------------------------
@@ -163,6 +163,26 @@
     const Tooltip = window.tabler?.Tooltip;
     Tooltip?.getInstance(event.detail.elt)?.dispose();
   });
+
+  // On a phone the sections stand in one row; the open one is in sight.
+  document.querySelector(".settings-nav .active")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+  // A form that came back: the first thing to mend.
+  document.querySelector(
+    '[aria-invalid="true"]:not([type="hidden"]), .field-bad :is(input:not([type="hidden"]), select, textarea)',
+  )?.focus();
+
+  // Whoever logged in again in another tab goes on in this one: the token is that of the new session.
+  const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (!token()) return;
+    detail.headers["X-CSRFToken"] = token();
+    if (detail.parameters.csrfmiddlewaretoken) detail.parameters.csrfmiddlewaretoken = token();
+  });
+  document.addEventListener("submit", ({ target }) => {
+    const field = target.elements.csrfmiddlewaretoken;
+    if (field && token()) field.value = token();
+  }, true);
 
   // A blocked double press: a form is sent once.
   document.addEventListener("submit", (event) => {

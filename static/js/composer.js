@@ -80,6 +80,9 @@
     }
   });
 
+  // Why a test did not go holds for the words it was asked for.
+  text.addEventListener("input", () => form.querySelector("#tested.told-error")?.replaceChildren());
+
   // What is typed and not kept is not lost by a slip.
   let changed = false;
   text.addEventListener("input", () => { changed = true; });

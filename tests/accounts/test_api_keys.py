@@ -154,6 +154,7 @@ def test_the_page_shows_the_secret_once(
     secret = made.context["secret"]
 
     assert secret in made.content.decode()
+    assert f'Bearer {secret}" http://localhost:8000/api/v1/campaigns/' in made.content.decode()
     assert "no-store" in made["Cache-Control"]
     assert secret not in browser.get("/settings/api-keys/").content.decode()
     browser.post(f"/settings/api-keys/{key.pk}/revoke/")

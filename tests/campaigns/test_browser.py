@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account, User
+from accounts.models import Account, User, VerifiedNumber
 from campaigns.choices import BlastState
 from campaigns.models import Blast, SavedText
 from common.clock import now
@@ -87,6 +87,57 @@ def test_an_unknown_field_is_said_while_typing(
     page.fill("#id_body", "Hi {{frist_name}}")
 
     page.wait_for_selector("text=Did you mean {{first_name}}?")
+
+
+def test_a_test_s_answer_outlives_the_count_that_follows_it(
+    page: Any,
+    log_in: LogIn,
+    account: Account,
+    alice: User,
+    group: Group,
+    sender: SenderNumber,
+) -> None:
+    VerifiedNumber.objects.create(account=account, phone="+12025550123", verified_at=now())
+    log_in(page, alice)
+    page.goto("/blasts/new")
+    page.fill("#id_body", "Hi there")
+    page.wait_for_selector("#count-line >> text=8 characters")
+
+    page.click("text=Send me a test to")
+    page.wait_for_selector("text=On its way to")
+    page.check("text=Customers")
+    page.wait_for_selector("text=Send to 5 people, 5 credits")
+
+    assert "On its way to" in page.inner_text("#tested")
+
+
+def test_a_form_that_comes_back_begins_at_what_is_to_mend(
+    page: Any, log_in: LogIn, alice: User, group: Group, sender: SenderNumber
+) -> None:
+    log_in(page, alice)
+    page.goto("/blasts/new")
+
+    page.check("text=Customers")
+    page.wait_for_selector("text=Write the text, and see here what it costs.")
+    page.click(".told-actions [value=send]")
+
+    page.wait_for_selector("text=Write the text first")
+    assert page.evaluate("document.activeElement.id") == "id_body"
+
+
+def test_whoever_logged_in_again_elsewhere_goes_on_where_they_were(
+    page: Any, log_in: LogIn, alice: User, group: Group, sender: SenderNumber
+) -> None:
+    log_in(page, alice)
+    page.goto("/blasts/new")
+    page.context.add_cookies([{"name": "csrftoken", "value": "a" * 32, "url": page.url}])
+
+    page.fill("#id_body", "Hi there")
+    page.wait_for_selector("#count-line >> text=8 characters")
+    page.click(".told-actions [value=save]")
+
+    page.wait_for_selector("text=The draft is kept")
+    assert Blast.objects.get().body == "Hi there"
 
 
 def test_dark_mode_is_kept_and_there_before_the_first_paint(

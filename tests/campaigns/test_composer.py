@@ -11,7 +11,7 @@ from accounts.models import Account, User
 from campaigns.choices import BlastState
 from campaigns.composing import compose
 from campaigns.models import Blast, Campaign
-from campaigns.services import text_save
+from campaigns.services import blast_launch, text_save
 from common.clock import now
 from contacts.choices import ConsentSource
 from contacts.models import Contact, Group, GroupMember
@@ -231,6 +231,7 @@ def test_an_emoji_cannot_be_replaced(account: Account, group: Group) -> None:
         ("Hi {{frist_name}}", "Did you mean {{first_name}}?"),
         ("x" * 1601, "1,600 is the most"),
         ("Hi {{first_name", "not closed"),
+        ("See http://localhost:8000/settings", "leads back to this platform"),
     ],
 )
 def test_what_cannot_be_sent_is_said_and_still_counted(
@@ -445,6 +446,22 @@ def test_what_cannot_be_sent_is_kept_and_said_beside_its_field(
     assert (blast.state, blast.body) == (BlastState.DRAFT, {**typed, **change}["body"])
     assert f'action="/blasts/{blast.pk}/edit"' in page
     assert Batch.objects.count() == 0
+
+
+def test_one_that_could_not_be_sent_at_once_is_offered_for_now(
+    browse: Browse, account: Account, alice: User, typed: dict[str, Any]
+) -> None:
+    browse(alice).post("/blasts/new", {**typed, "act": "send"})
+    blast = Blast.objects.get()
+    Account.objects.filter(pk=account.pk).update(credit_balance=1)
+    assert blast.scheduled_at is not None
+    blast_launch(blast_id=blast.pk, moment=blast.scheduled_at)
+    Account.objects.filter(pk=account.pk).update(credit_balance=100)
+
+    page = browse(alice).get(f"/blasts/{blast.pk}/edit").content.decode()
+
+    assert "It could not be sent" in page
+    assert "Send to 5 people, 5 credits" in words(page)
 
 
 def test_later_without_a_time_asks_for_one(

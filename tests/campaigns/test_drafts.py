@@ -22,6 +22,18 @@ def test_a_draft_may_be_empty(account: Account, alice: User, campaign: Campaign)
     assert blast.groups.count() == 0
 
 
+def test_a_blast_kept_while_it_was_empty_is_named_once_it_has_a_text(
+    account: Account, alice: User, campaign: Campaign
+) -> None:
+    blast = services.blast_create(account=account, actor=alice, campaign=campaign)
+
+    services.blast_update(
+        account=account, actor=alice, blast=blast, name=blast.name, body="Sale today!"
+    )
+
+    assert Blast.objects.get().name == "Sale today!"
+
+
 @pytest.mark.parametrize(
     ("body", "name"),
     [

@@ -32,6 +32,8 @@ from messaging.choices import BatchState, MessageState, Priority
 from messaging.errors import BatchOver, BudgetPassed
 from messaging.models import Batch, Chunk, Message, Price, SenderNumber
 from messaging.recounting import differences
+from tracking.errors import BadDestination
+from tracking.models import LinkSettings
 
 LATER = timedelta(hours=1)
 
@@ -88,11 +90,19 @@ def test_without_a_number_chosen_the_usual_one_is_kept(
         ("x" * 1601, DomainError),
         ("Hi {{frist_name}}", DomainError),
         ("Hi {{first_name", DomainError),
+        ("See http://localhost:8000/settings", BadDestination),
+        ("See https://go.other.example/x", BadDestination),
     ],
 )
 def test_a_text_that_cannot_be_sent_is_refused_with_the_draft_kept(
-    account: Account, alice: User, draft: Blast, body: str, error: type[DomainError]
+    account: Account,
+    other_account: Account,
+    alice: User,
+    draft: Blast,
+    body: str,
+    error: type[DomainError],
 ) -> None:
+    LinkSettings.objects.create(account=other_account, domain="go.other.example")
     services.blast_update(account=account, actor=alice, blast=draft, body=body)
 
     with pytest.raises(error) as refusal:

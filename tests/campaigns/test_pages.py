@@ -39,6 +39,7 @@ def test_a_new_account_is_shown_its_first_steps(
 
     assert "Three steps to your first blast" in read(client, "/")
     assert "There is no number to text from yet." in read(client, "/")
+    assert "The account has 100,000 credits." in read(client, "/")
     assert "Send your first blast" in read(client, "/campaigns/")
     assert "Choose who gets it, and see here what it costs." in read(client, "/blasts/new")
 

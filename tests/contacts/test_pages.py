@@ -191,7 +191,7 @@ def test_an_import_from_upload_to_result(page: Client, shop: Account) -> None:
     assert "Impossible phone number" in counted
     assert 'hx-trigger="every' not in counted
     assert before == (0, 0)
-    assert "2 accepted, 2 refused." in result
+    assert "2 rows taken, 2 refused." in result
     assert 'hx-trigger="every' not in result
     assert "Impossible phone number" in result
     assert "list.csv" in listed

@@ -82,7 +82,7 @@ def test_the_count_follows_the_rules_and_keeps_nothing(page: Client) -> None:
         )
     ]
 
-    unfinished = "Choose what to ask: the number of people who match stands here."
+    unfinished = "Fill in every rule: the number of people who match stands here."
     assert [_count(answer) for answer in answers] == [
         unfinished,
         "2 of 3 people match now.",

@@ -78,7 +78,7 @@ def _import(page: Any, folder: Path) -> None:
     page.get_by_label("How did these people agree").fill("Signed the list at the till")
     page.get_by_role("button", name="Check the rows").click()
     page.get_by_role("button", name=f"Import {PEOPLE} people").click()
-    page.get_by_text(f"{PEOPLE} accepted, 1 refused.").wait_for()
+    page.get_by_text(f"{PEOPLE} rows taken, 1 refused.").wait_for()
     page.get_by_role("link", name="Text this group").click()
 
 

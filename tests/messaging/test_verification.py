@@ -14,6 +14,7 @@ from common.errors import Conflict
 from contacts.choices import ConsentSource
 from contacts.services import consent_revoke
 from messaging.models import Batch, Message
+from messaging.senders import sender_assign
 from messaging.verification import verification_send
 
 pytestmark = pytest.mark.django_db
@@ -53,14 +54,28 @@ def test_the_page_asks_for_the_code_and_verifies(account: Account, nora: User) -
     asked = browser.post("/settings/numbers/verify/", {"phone": "(202) 555-0143"})
     number = VerifiedNumber.objects.get()
     assert asked["Location"] == f"/settings/numbers/verify/{number.pk}/"
-    page = browser.get(asked["Location"])
-    assert _code() not in page.content.decode()
+    page = browser.get(asked["Location"]).content.decode()
+    assert _code() not in page
+    assert "/sim/phones" not in page
 
     wrong = browser.post(asked["Location"], {"code": "000000" if _code() != "000000" else "1" * 6})
     assert b"not right" in wrong.content
     browser.post(asked["Location"], {"code": _code()})
     number.refresh_from_db()
     assert number.verified_at is not None
+
+
+def test_who_texts_from_a_practice_number_is_told_where_its_texts_are(
+    account: Account, nora: User
+) -> None:
+    browser = Client()
+    browser.force_login(nora)
+    sender_assign(account=account)
+
+    asked = browser.post("/settings/numbers/verify/", {"phone": PHONE})
+
+    for path in (asked["Location"], "/settings/numbers/"):
+        assert "/sim/phones" in browser.get(path).content.decode()
 
 
 def test_an_unconfirmed_address_texts_nothing(account: Account, nora: User) -> None:

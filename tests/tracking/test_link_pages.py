@@ -102,7 +102,7 @@ def test_the_report_says_what_was_judged_and_why(
     for words in (
         "2 of the 200 people in the list opened it.",
         "Most clicks of people came in the hour from Tue 5 May 10:00: 3.",
-        "times in America/New_York",
+        "times in New York",
         "is the link preview of a known app",
         "came from a web browser",
         "WhatsApp/2.23",
