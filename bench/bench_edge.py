@@ -205,12 +205,7 @@ def _intake_p99(requests: list[bytes], most: float) -> Figure:
 
 def _vs_django(requests: list[bytes], intake: Outcome) -> Figure:
     some = requests[:DJANGO_SAMPLE]
-    with serving(
-        "bench.edge_entry:django_wsgi",
-        interface="wsgi",
-        port=PORT,
-        options=("--blocking-threads", "4"),
-    ):
+    with serving("bench.edge_entry:django_wsgi", is_wsgi=True, port=PORT):
         usual = closed_loop(PORT, some, connections=32, expect=204)
     assert (usual.answered, usual.other) == (len(some), 0), usual
     print(f"Django: {usual.per_s:,.0f}/s", flush=True)

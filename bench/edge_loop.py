@@ -71,12 +71,7 @@ def _usual(shop: parts.Shop, port: int) -> float:
     rows = batch.messages.order_by("pk").values_list("pk", "phone", "our_number")
     sent = [Sent(pk, f"SM{pk:032d}", phone, our_number) for pk, phone, our_number in rows]
     requests = [one for word in WORDS for one in callbacks(_carrier(shop), sent, word)]
-    with serving(
-        "bench.edge_entry:django_wsgi",
-        interface="wsgi",
-        port=port,
-        options=("--blocking-threads", "4"),
-    ):
+    with serving("bench.edge_entry:django_wsgi", is_wsgi=True, port=port):
         began = time.perf_counter()
         answered = closed_loop(port, requests, connections=32, expect=204)
         receiving_s = time.perf_counter() - began

@@ -16,15 +16,18 @@ from smsplatform.local.places import ROOT
 def serving(
     target: str,
     *,
-    interface: str = "asgi",
+    is_wsgi: bool = False,
     port: int | None = None,
-    options: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
-    """Serve `target` with granian until the block ends; yields the port once it answers."""
+    """Serve `target` as the edge is served, or as the web is, until the block ends.
+
+    Yields the port once it answers.
+    """
     port = port or ports.free()
+    command = processes.wsgi(target, port=port) if is_wsgi else processes.edge(port, target)
     process = subprocess.Popen(
-        processes.granian(target, interface=interface, port=port, options=options),
+        command,
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         start_new_session=True,

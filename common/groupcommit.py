@@ -34,8 +34,6 @@ Row = TypeVar("Row")
 
 # A commit begins at once when none is under way; this only bounds one statement's size.
 MOST_ROWS: Final = 2000
-# So few are never divided.
-FEW_ROWS: Final = 16
 RECONNECT_EVERY_S: Final = 0.25
 CONNECT_WITHIN_S: Final = 2.0
 # A server that vanished without closing the connection must not hold answers for the 15 minutes
@@ -96,7 +94,6 @@ class GroupCommit(Generic[Row]):
         self._wake = asyncio.Event()
         self._away = False
         self._failures = 0
-        self._last = 0  # rows of the last commit
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -179,9 +176,8 @@ class GroupCommit(Generic[Row]):
                     self._wake.clear()
                     if not self._waiting:
                         await self._wake.wait()
-                    count = self._share()
+                    count = min(len(self._waiting), MOST_ROWS)
                     await self._flush(connection, [self._waiting.popleft() for _ in range(count)])
-                    self._last = count
             except (psycopg2.Error, TimeoutError, OSError) as error:
                 await self._failed(error)
             except Exception as error:
@@ -191,16 +187,6 @@ class GroupCommit(Generic[Row]):
                 if connection is not None:
                     with suppress(psycopg2.Error):
                         connection.close()
-
-    def _share(self) -> int:
-        """How many of the waiting rows are written now: of many, half of those on their way.
-
-        Those answered by the last commit are about to come back with their next. If all were
-        written at once, all would be answered at once, and the loop would be idle while PostgreSQL
-        works, and PostgreSQL while the loop does. In two halves either has work all the time.
-        """
-        waiting = len(self._waiting)
-        return min(waiting, max(FEW_ROWS, (waiting + self._last + 1) // 2), MOST_ROWS)
 
     def _connected(self) -> None:
         if self._away:

@@ -1,4 +1,4 @@
-"""Entry point of the edge process: `granian --interface asgi smsplatform.edge.app:app`.
+"""The ASGI application of the edge process, which `python -m smsplatform.edge` serves.
 
 Django is set up for its settings and models only; its request stack would cost ten times the work
 itself (docs/performance.md).

@@ -22,11 +22,11 @@ _ALONE = ["--without-gossip", "--without-mingle"]
 _SILENT = "ignore:You're running the worker with superuser privileges"
 
 
-def granian(target: str, *, interface: str, port: int, options: tuple[str, ...] = ()) -> list[str]:
-    """The command that serves `target` on `port` of loopback with one granian worker process."""
+def wsgi(target: str, *, port: int) -> list[str]:
+    """The command that serves a WSGI application on `port` of loopback: one process, 4 threads."""
     return module(
-        "granian", target, "--interface", interface, "--host", LOOPBACK, "--port", str(port),
-        "--workers", "1", "--no-access-log", "--log-level", "warning", *options,
+        "granian", target, "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port),
+        "--workers", "1", "--blocking-threads", "4", "--no-access-log", "--log-level", "warning",
     )  # fmt: skip
 
 
@@ -42,17 +42,12 @@ def module(name: str, *arguments: str) -> list[str]:
 
 def web(port: int) -> list[str]:
     """The dashboard and the REST API."""
-    return granian(
-        "smsplatform.wsgi:application",
-        interface="wsgi",
-        port=port,
-        options=("--blocking-threads", "4"),
-    )
+    return wsgi("smsplatform.wsgi:application", port=port)
 
 
-def edge(port: int) -> list[str]:
-    """Carrier webhooks and short links."""
-    return granian("smsplatform.edge.app:app", interface="asgi", port=port)
+def edge(port: int, *target: str) -> list[str]:
+    """Carrier webhooks and short links; or another ASGI application, served in the same way."""
+    return module("smsplatform.edge", *target, "--host", LOOPBACK, "--port", str(port))
 
 
 def carriersim(port: int) -> list[str]:
