@@ -39,6 +39,7 @@ LINK_LIMIT: Final = 62**CODE_LENGTH // NUMBER_LIMIT
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _DIGITS: Final[Mapping[str, int]] = {char: at for at, char in enumerate(_ALPHABET)}
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_PAIR_AT: Final[Mapping[str, int]] = {pair: at for at, pair in enumerate(_PAIRS)}
 _HALF: Final = 62**5
 _ROUNDS: Final = 10
 # P of SP 800-38G, algorithm 7, step 5: radix 62, ten rounds, u = 5, n = 10, t = 0.
@@ -62,7 +63,7 @@ class LinkCipher:
         self._local = threading.local()
         start = self._encryptor().update(_P)
         self._prefixes = [start[:11] + bytes([start[11] ^ at]) + bytes(4) for at in range(_ROUNDS)]
-        self._heads = [prefix[:12] for prefix in reversed(self._prefixes)]
+        self._heads = [int.from_bytes(prefix) for prefix in reversed(self._prefixes)]
         self._mask = int.from_bytes(start[12:])
 
     def encrypt(self, values: list[int]) -> list[tuple[int, int]]:
@@ -78,7 +79,7 @@ class LinkCipher:
         """The value whose halves encrypt to `left` and `right`."""
         encrypt, mask = self._encryptor().update, self._mask
         for head in self._heads:
-            (tail,) = _TAIL(encrypt(head + (left ^ mask).to_bytes(4)))
+            (tail,) = _TAIL(encrypt((head | (left ^ mask)).to_bytes(16)))
             left, right = (right - tail) % _HALF, left
         return left * _HALF + right
 
@@ -100,6 +101,11 @@ class LinkCipher:
         if found is None:
             found = self._local.encryptor = self._aes.encryptor()
         return found
+
+
+def _half(text: str) -> int:
+    """The number of five characters; a KeyError if one of them is none of the alphabet."""
+    return (_PAIR_AT[text[:2]] * 3844 + _PAIR_AT[text[2:4]]) * 62 + _DIGITS[text[4]]
 
 
 def _to_big_endian(words: "array[int]") -> None:
@@ -139,13 +145,10 @@ class LinkCodes:
         """What `code` is under each key, newest first; [] if it is no code."""
         if len(code) != CODE_LENGTH:
             return []
-        value = 0
-        for char in code:
-            digit = _DIGITS.get(char)
-            if digit is None:
-                return []
-            value = value * 62 + digit
-        left, right = divmod(value, _HALF)
+        try:
+            left, right = _half(code[:5]), _half(code[5:])
+        except KeyError:
+            return []
         found = [divmod(c.decrypt(left, right), NUMBER_LIMIT) for c in self._ciphers]
         return [pair for pair in found if pair[0] < LINK_LIMIT]
 

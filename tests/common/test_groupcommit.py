@@ -52,7 +52,7 @@ async def outcomes(commit: GroupCommit[int], rows: Sequence[int]) -> list[str]:
     return ["stored" if answer is None else type(answer).__name__ for answer in answers]
 
 
-def test_rows_that_come_together_share_few_commits() -> None:
+def test_rows_that_come_together_share_a_commit() -> None:
     writer = Writer()
     flushes: list[int] = []
 
@@ -66,22 +66,8 @@ def test_rows_that_come_together_share_few_commits() -> None:
 
     assert asyncio.run(run()) == ["stored"] * 500
     assert stored() == list(range(100, 600))
-    assert writer.sizes == [250, 250]  # in halves, so that the loop has work while one is written
-    assert len(flushes) == 2
-
-
-def test_a_few_rows_that_come_together_share_one_commit() -> None:
-    writer = Writer()
-
-    async def run() -> list[str]:
-        commit = group(writer)
-        commit.start()
-        answers = await outcomes(commit, range(100, 116))
-        await commit.stop()
-        return answers
-
-    assert asyncio.run(run()) == ["stored"] * 16
-    assert writer.sizes == [16]
+    assert writer.sizes == [500]
+    assert len(flushes) == 1
 
 
 def test_one_refused_row_does_not_take_its_neighbours_along() -> None:

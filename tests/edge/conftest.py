@@ -1,5 +1,6 @@
 """A real edge process over the test database, and a client that signs as Twilio does."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -156,6 +157,18 @@ class EdgeProcess:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, 9)
             self._process.wait(10)
+
+    def stop(self) -> None:
+        """Ask it to end (SIGTERM)."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def ended(self, *, within_s: float) -> bool:
+        """Whether it has ended, or does within so long."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
+        return self._process.poll() is not None
 
     def _answers(self) -> bool:
         assert self._process is not None
