@@ -5,7 +5,7 @@ its head may be. Bodies are bounded where they are read (`http.read_body`).
 """
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -23,9 +23,9 @@ class EdgeProtocol(HttpToolsProtocol):
     _is_head = False
     _head_bytes = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A caller who says nothing is not waited for."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         self._arriving = self.loop.call_later(ARRIVE_WITHIN_S, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
