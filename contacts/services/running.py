@@ -42,11 +42,11 @@ PIECE_ROWS = 10_000
 _STAGE = """
     COPY contacts_importrow (contact_import_id, line, phone, first_name, last_name, email,
         timezone, custom, line_type, region)
-    FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (first_name, last_name, email, timezone, region))
+    FROM STDIN
 """
 _REFUSE = """
     COPY contacts_importrefusal (contact_import_id, line, reason, sentence, raw)
-    FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (raw))
+    FROM STDIN
 """
 _UNSTAGE = """
     WITH gone AS (
@@ -143,13 +143,13 @@ def _piece(
     people, refusals = CopyBuffer(), CopyBuffer()
     for record in islice(records, PIECE_ROWS):
         if isinstance(record, Fault):
-            refusals.add((import_id, *record))
+            refusals.refusal(import_id, *record)
             continue
         try:
             person = reader.person(record)
         except FieldError as error:
             raw = csvfile.raw_text(record.raw)
-            refusals.add((import_id, record.line, error.reason, error.sentence[:300], raw))
+            refusals.refusal(import_id, record.line, error.reason, error.sentence[:300], raw)
         else:
             people.person(import_id, record.line, person)
     return people, refusals

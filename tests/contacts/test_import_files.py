@@ -191,6 +191,27 @@ def test_quotes_and_newlines_in_cells(shop: Account) -> None:
     ]  # fmt: skip
 
 
+def test_cells_that_look_like_marks_of_copy(shop: Account) -> None:
+    content = (
+        b"phone;first name;last name;note\n"
+        b"3055550101;\\N;\\.;a\\tb \\\\\n"
+        b'3055550102;"Ann\tLee";;"two\nlines"\n'
+        b'3055550103;"Ben\\";Roe\\n;\\\n'
+        b'12\\N\t3;"a\r\nb";\\.;\\t\n'
+    )
+
+    found = imported(shop, content)
+
+    assert counts(found) == (4, 3, 1)
+    people = Contact.objects.order_by("phone")
+    assert [(c.first_name, c.last_name, c.custom.get("note")) for c in people] == [
+        ("\\N", "\\.", "a\\tb \\\\"),
+        ("Ann Lee", "", "two lines"),
+        ("Ben\\", "Roe\\n", "\\"),
+    ]
+    assert found.refusals.get().raw == '12\\N\t3;"a\r\nb";\\.;\\t'
+
+
 def test_a_quote_that_is_never_closed_costs_one_line(shop: Account) -> None:
     rows = [b"305555%04d,Name" % n for n in range(100, 1100)]
     rows[1] = b'3055550101,"Ann'
