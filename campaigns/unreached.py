@@ -7,11 +7,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from messaging.advice import Advice
+from messaging.carrier_codes import explain
 from messaging.choices import MessageState, Reason
-from messaging.listing import STATES
+from messaging.listing import NO_CODE, STATES
 from messaging.opening import Opens
 from messaging.reasons import Words, failed_words, skipped_words
 from messaging.selectors import Figures
+from messaging.selectors.counting import CodeCounts
+
+
+@dataclass(frozen=True)
+class CodeRow:
+    """People with one of the carrier's codes, what it means, and where their list opens.
+
+    `count` is None where nobody counted. `code` is empty where the carrier gave none. `meaning` is
+    empty where the words of the reason say it.
+    """
+
+    code: str
+    count: int | None
+    meaning: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -22,19 +38,23 @@ class ReasonRow:
     count: int
     words: Words
     href: str
+    codes: Sequence[CodeRow] = ()
 
 
 @dataclass(frozen=True)
 class Failures:
     """Whom carriers refused or did not reach, by reason, most first.
 
-    `flagged` is what in the text tends to be filtered; None of several texts, or where none was.
+    `is_counted` says whether each row's codes are those that came, with how many, or all that
+    carriers have for it. `flagged` is what in the text tends to be filtered; None of several texts,
+    or where none was.
     """
 
     rows: list[ReasonRow]
     count: int
     audience: int
     opens: Opens
+    is_counted: bool
     flagged: Sequence[Advice] | None = None
 
 
@@ -51,6 +71,7 @@ def skipped_rows(counts: Iterable[tuple[str, str, int]], opens: Opens) -> list[R
 def failures(
     figures: Figures,
     counts: Iterable[tuple[str, str, int]],
+    codes: CodeCounts | None,
     opens: Opens,
     *,
     flagged: Sequence[Advice] | None = None,
@@ -60,6 +81,7 @@ def failures(
     Args:
         figures: Of one or several blasts.
         counts: Their (state, reason, messages).
+        codes: Their (reason, code, messages); None where they were not counted.
         opens: Where their lists open.
         flagged: What in the text tends to be filtered, where it is one text.
     """
@@ -68,7 +90,12 @@ def failures(
         if state in STATES["failed"] and count:
             merged[reason] = merged.get(reason, 0) + count
     rows = [
-        ReasonRow(reason, count, failed_words(reason), opens.asking(show="failed", reason=reason))
+        _failed_row(
+            reason,
+            count,
+            opens,
+            None if codes is None else [(code, n) for of, code, n in codes if of == reason],
+        )
         for reason, count in merged.items()
     ]
     return Failures(
@@ -76,8 +103,26 @@ def failures(
         figures.refused + figures.undelivered + figures.failed,
         figures.audience,
         opens,
+        codes is not None,
         flagged if Reason.FILTERED in merged else None,
     )
+
+
+def _failed_row(
+    reason: str, count: int, opens: Opens, codes: Sequence[tuple[str, int]] | None
+) -> ReasonRow:
+    words = failed_words(reason)
+    counted = [(code, None) for code in words.codes] if codes is None else codes
+    told = [
+        CodeRow(
+            code,
+            number,
+            "" if words.cause.startswith(meaning := explain(code).meaning) else meaning,
+            opens.asking(show="failed", reason=reason, code=code or NO_CODE),
+        )
+        for code, number in counted
+    ]
+    return ReasonRow(reason, count, words, opens.asking(show="failed", reason=reason), told)
 
 
 def failed_share(figures: Figures) -> float:

@@ -76,8 +76,11 @@ _SHOW_WORDS: Final[Mapping[str, str]] = {
 MOMENTS: Final = ("delivered", "clicked", "replied")
 # Who sent it: an account user's id, or nobody who is still there.
 NOBODY: Final = "nobody"
+# The carrier's code of messages that have none.
+NO_CODE: Final = "none"
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 _NUMBER: Final = re.compile(r"\+?[0-9]{3,15}")
+_CODE: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _DAY: Final = re.compile(rf"({'|'.join(MOMENTS)})-(\d{{4}}-\d\d-\d\d)")
 _HOUR: Final = re.compile(rf"({'|'.join(MOMENTS)})-([1-7])-([01]\d|2[0-3])")
 
@@ -90,6 +93,7 @@ class ListFilter:
         show: A word of `STATES`.
         state: One `MessageState`.
         reason: One `Reason`.
+        code: The carrier's code, or `NO_CODE`.
         direction: One `Direction`.
         clicked: `yes` (a person did), `no`, or `hit` (a person or a robot).
         replied: `yes` or `no`; opt-out words are no reply.
@@ -108,6 +112,7 @@ class ListFilter:
     show: str = ""
     state: str = ""
     reason: str = ""
+    code: str = ""
     direction: str = ""
     clicked: str = ""
     replied: str = ""
@@ -147,6 +152,7 @@ class ListFilter:
             self.show_words,
             dict(MessageState.choices).get(self.state),
             dict(Reason.choices).get(self.reason),
+            self.code_words,
             *(ANSWERS[name].get(getattr(self, name)) for name in ANSWERS),
             self.day_words,
             self.hour_words,
@@ -159,6 +165,13 @@ class ListFilter:
     def show_words(self) -> str:
         """ "Not delivered", or nothing."""
         return _SHOW_WORDS.get(self.show, "")
+
+    @property
+    def code_words(self) -> str:
+        """ "Carrier’s code 30006", or nothing."""
+        if self.code == NO_CODE:
+            return "Without a carrier’s code"
+        return f"Carrier’s code {self.code}" if self.code else ""
 
     @property
     def day_words(self) -> str:
@@ -218,6 +231,7 @@ def listing_read(params: Mapping[str, str]) -> ListFilter:
         show=show if show in STATES else "",
         state=_one_of(MessageState.values, params.get("state", "")),
         reason=_one_of(Reason.values, params.get("reason", "")),
+        code=_whole(_CODE, params.get("code", "")),
         direction=_one_of(Direction.values, params.get("direction", "")),
         kind=_one_of(BatchKind.values, params.get("kind", "")),
         since=_day(params.get("from", "")),

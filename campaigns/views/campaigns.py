@@ -16,6 +16,7 @@ from common.errors import DomainError
 from common.pagination import keyset_page
 from common.text import searched
 from messaging.selectors import costs_of, reason_counts
+from messaging.selectors.counting import code_counts
 
 PAGE_SIZE = 25
 
@@ -139,6 +140,7 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
     """The five figures over all blasts of a campaign, and the blasts side by side."""
     campaign = owned(Campaign.objects.select_related("created_by"), request.account, pk=pk)
     [row] = selectors.campaign_rows([campaign])
+    batch_ids = [one.blast.batch_id for one in row.launched if one.blast.batch_id]
     all_hits = request.GET.get("clicks") == "all"
     context = {
         "campaign": campaign,
@@ -152,7 +154,7 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         if row.figures
         else [],
         "failures": unreached.failures(
-            row.figures, reason_counts([one.blast.batch_id or 0 for one in row.launched]), row.opens
+            row.figures, reason_counts(batch_ids), code_counts(batch_ids, row.figures), row.opens
         )
         if row.figures
         else None,
@@ -160,7 +162,7 @@ def campaign_report(request: AccountRequest, pk: int) -> HttpResponse:
         "costs_url": f"{reverse('cost_report')}?by=campaign",
         "segments_each": reports.segments_each(row.figures) if row.figures else "",
         "credits_definition": reports.CREDITS,
-        "costs": costs_of(one.blast.batch_id for one in row.launched if one.blast.batch_id),
+        "costs": costs_of(batch_ids),
         "all_hits": all_hits,
         "reserved": sum(_reserved(one.blast) for one in row.launched),
         "answer": comparing.answer(row.launched, row.figures, row.opens),

@@ -25,6 +25,7 @@ from messaging.selectors import (
     figures_by_number,
     reason_counts,
 )
+from messaging.selectors.counting import code_counts
 
 PERIODS = (7, 28, 90)
 _RECENT = 6
@@ -67,9 +68,7 @@ def overview(request: AccountRequest) -> HttpResponse:
         "cards": reports.period_cards(
             figures, earlier, opens, has_link=any(row.has_link for row in current)
         ),
-        "failures": unreached.failures(figures, reason_counts(_batch_ids(current)), opens)
-        if figures
-        else None,
+        "failures": _failures(figures, _batch_ids(current), opens) if figures else None,
         "hand": _needs_a_hand(request.account, figures, current),
         "first_steps": _first_steps(request.account) if not current and not before else None,
         **_charts(request.account, current, since, days, opens),
@@ -94,6 +93,11 @@ def _charts(
 
 def _batch_ids(rows: list[selectors.BlastRow]) -> list[int]:
     return [row.blast.batch_id for row in rows if row.blast.batch_id]
+
+
+def _failures(figures: Figures, batch_ids: list[int], opens: Opens) -> unreached.Failures:
+    codes = code_counts(batch_ids, figures)
+    return unreached.failures(figures, reason_counts(batch_ids), codes, opens)
 
 
 def _heat(

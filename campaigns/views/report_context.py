@@ -29,6 +29,7 @@ from messaging.selectors import (
     retried_credits,
 )
 from messaging.selectors.activity import half_delivered_after
+from messaging.selectors.counting import code_counts
 from messaging.selectors.differences import differences_counted
 from messaging.selectors.retrying import retryable
 from tracking.selectors import links_of_batches
@@ -128,6 +129,8 @@ def live(account: Account, blast: Blast, batch: Batch, params: Mapping[str, str]
         "failures": unreached.failures(
             figures,
             counts,
+            # Asked for every few seconds while texts go out: told once they have.
+            None if phase == "running" else code_counts([batch.pk], figures),
             opens,
             flagged=selectors.text_flags(account=account, body=batch.body)
             if any(reason == Reason.FILTERED for _, reason, _ in counts)

@@ -4,15 +4,43 @@ Only so many rows are counted as one look may cost (docs/adr/0016-bounded-looks.
 list that would take more is not told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db.models import Count
 
 from messaging.choices import MessageState
 from messaging.listing import STATES, ListFilter
+from messaging.models import Message
 from messaging.selectors.figures import Figures, batch_figures, figures_sum, reason_counts
 from messaging.selectors.messages import LOOKED_AT_MOST, Listed, messages_counted
 
 # (state, reason, messages), as of `reason_counts`.
 ReasonCounts = Sequence[tuple[str, str, int]]
+# (reason, carrier's code, messages) of whom carriers refused or did not reach.
+CodeCounts = Sequence[tuple[str, str, int]]
+
+
+def code_counts(batch_ids: Collection[int], figures: Figures) -> CodeCounts | None:
+    """By which of the carrier's codes messages of batches failed, most first. At most one query.
+
+    Args:
+        batch_ids: The batches.
+        figures: Theirs, together.
+
+    Returns:
+        None where it would take too long to count: no kept count knows codes.
+    """
+    if not figures.refused + figures.undelivered + figures.failed:
+        return ()
+    if figures.audience > LOOKED_AT_MOST:
+        return None
+    rows = Message.objects.filter(batch_id__in=list(batch_ids), state__in=STATES["failed"])
+    counts = rows.order_by().values("reason", "carrier_code").annotate(count=Count("pk"))
+    return list(
+        counts.order_by("-count", "reason", "carrier_code").values_list(
+            "reason", "carrier_code", "count"
+        )
+    )
 
 
 def messages_found(listed: Listed, chosen: ListFilter, *, most: int) -> int | None:

@@ -21,7 +21,7 @@ from contacts.choices import Consent
 from contacts.models import Contact
 from contacts.selectors import contacts_list
 from messaging.choices import BatchKind, Direction, MessageState
-from messaging.listing import EVERYTHING, NOBODY, STATES, ListFilter
+from messaging.listing import EVERYTHING, NO_CODE, NOBODY, STATES, ListFilter
 from messaging.models import Batch, Message
 from tracking.selectors import batches_with_links, link_batch, link_clickers, links_list
 
@@ -194,6 +194,8 @@ def _conditions(account: Account, chosen: ListFilter) -> Iterator[Q]:
     for name in ("state", "reason", "direction"):
         if value := getattr(chosen, name):
             yield Q(**{name: value})
+    if chosen.code:
+        yield Q(carrier_code="" if chosen.code == NO_CODE else chosen.code)
     for name in ("clicked", "replied", "left"):
         if answer := getattr(chosen, name):
             yield _ASKED[name, answer]

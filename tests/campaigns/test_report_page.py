@@ -89,13 +89,14 @@ def test_failures_are_told_by_cause_with_what_to_do(
     assert "Not delivered, and why 3 of 6 in the list" in page
     for told in (
         "Landline The number is a landline, or its carrier cannot be reached."
-        " Mostly a landline on the list. Carrier’s codes 30006, 21614, 21635."
-        " Take these numbers off your list; texting them only costs money and reputation. 1",
+        " Mostly a landline on the list. 1 with code 30006. Take these numbers off your"
+        " list; texting them only costs money and reputation. 1",
         "Filtered as spam The message was filtered as spam. Public link shorteners, capitals,"
         " money or loan words, a missing brand name or opt-out line, or many equal texts in a"
-        " short time. Carrier’s code 30007.",
+        " short time. 1 with code 30007.",
         "In this text: The text does not name Alice&#x27;s Flowers.",
-        "Impossible number The carrier says that this is no valid phone number.",
+        "Impossible number The carrier says that this is no valid phone number. A typing mistake,"
+        " or a number that was never given out. 1 without a code: The carrier gave no cause.",
         "Landline (30006)",
         "Filtered as spam (30007)",
     ):
@@ -130,6 +131,9 @@ def test_what_a_text_had_filtered_is_told_only_where_it_was(
         ("?show=opted_out", ["Eve"]),
         ("?show=failed", ["Dan", "Eve", "No name"]),
         ("?show=failed&reason=landline", ["Dan"]),
+        ("?show=failed&code=30007", ["Eve"]),
+        ("?show=failed&code=none", ["No name"]),
+        ("?show=failed&code=30007'--", ["Dan", "Eve", "No name"]),
         ("?show=skipped", ["Ben"]),
         ("?clicked=yes&replied=no", ["Ann"]),
         ("?show=delivered&clicked=no", ["Cleo"]),

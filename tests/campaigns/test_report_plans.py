@@ -61,6 +61,7 @@ def test_no_report_scans_messages_or_asks_many_queries(
     for url in (
         report,
         f"{report}?show=failed&reason=landline",
+        f"{report}?show=failed&reason=landline&code=30006",
         f"{report}?show=clicked",
         f"{report}?show=opted_out&q=Ann",
         f"{report}?clicked=yes&replied=no&left=no",
