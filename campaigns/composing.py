@@ -4,18 +4,21 @@ Owns putting the pieces together (rendering, segments, the audience's estimate).
 of the pieces, so the page can never promise what the launch would not do.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django.db.models import QuerySet
 from phonenumbers import country_code_for_region
 
 from accounts.models import Account
+from campaigns.errors import AudienceTooLong
 from campaigns.oddities import PRICED, OddCharacter, Piece, odd_characters, pieces, priced, saved
 from campaigns.planning import Plan
 from campaigns.selectors import blast_advice
 from common.clock import now
+from common.deadline import TimeUp, within
 from common.errors import DomainError
 from common.text import plain_lines
 from contacts.field_types import words
@@ -36,6 +39,23 @@ from tracking.services import links_check
 
 # Stands for a recipient's own code while counting and showing; as long as a real one.
 SAMPLE_CODE: Final = "aB3dE5gH7jK9mN2pQ4rS"[:CODE_LENGTH]
+
+# What each look at an audience may take while somebody waits for the page.
+COUNT_S: Final = 3.0
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Each statement inside is given up after some seconds. Reads only.
+
+    Raises:
+        AudienceTooLong: one took longer.
+    """
+    try:
+        with within(COUNT_S):
+            yield
+    except TimeUp as error:
+        raise AudienceTooLong from error
 
 
 @dataclass(frozen=True)
@@ -89,6 +109,7 @@ class Composed:
     picture message: `each` is what the cheapest and the dearest cost in credits, `plain_credits`
     what the words alone would cost the same people. `brought` are characters that the fields of
     `seen_by` bring, and that make this person's text dearer where the words alone do not.
+    `is_timed` is False where telling `timing` takes too long.
     """
 
     text: str
@@ -113,6 +134,7 @@ class Composed:
     plain_credits: int | None = None
     routes: list[Route] = field(default_factory=list)
     brought: list[str] = field(default_factory=list)
+    is_timed: bool = True
 
     @property
     def people_now(self) -> int:
@@ -154,6 +176,9 @@ def compose(
 ) -> Composed:
     """Count and show a draft. Never raises for what somebody is still typing.
 
+    Where counting its people takes longer than a page may, `error` says so and the rest is told as
+    without groups.
+
     Args:
         account: The tenant.
         body: As typed.
@@ -171,6 +196,31 @@ def compose(
     smart_encoding = smart_encoding and not pictures
     body = plain_lines(body)
     people = audience(account=account, group_ids=group_ids)
+    try:
+        with counting():
+            told = _composed(account, body, people, group_ids, smart_encoding, pictures, seen_id)
+    except AudienceTooLong as error:
+        told = _composed(account, body, people, [], smart_encoding, pictures, None)
+        return replace(told, error=told.error or error.message)
+    if told.estimate is None:
+        return told
+    try:
+        with counting():
+            return replace(told, timing=_timing(account, body, people, plan or Plan()))
+    except AudienceTooLong:
+        return replace(told, is_timed=False)
+
+
+def _composed(
+    account: Account,
+    body: str,
+    people: QuerySet[Contact],
+    group_ids: Sequence[int],
+    smart_encoding: bool,
+    pictures: list[Media],
+    seen_id: int | None,
+) -> Composed:
+    """All of it but when they would be texted; people are looked at only where there are groups."""
     if not body.strip():
         size = people.count() if group_ids else 0
         return Composed("", None, segments.count(""), people=size, pictures=pictures)
@@ -225,7 +275,6 @@ def compose(
         is_smart=smart_encoding,
         smart=counted.smart_saves() if counted and told and told.texted_now else 0,
         links=template.links,
-        timing=_timing(account, body, people, plan or Plan()) if told else None,
         pictures=pictures,
         each=_each(account, counted) if pictures else (0, 0),
         plain_credits=_plain_credits(account, body, people) if pictures and told else None,

@@ -23,6 +23,17 @@ class CampaignArchived(Conflict):
     message = "This campaign is archived. Bring it back first, or choose another one."
 
 
+class AudienceTooLong(Conflict):
+    """Counting whom a draft reaches, and for how much, takes longer than a page may."""
+
+    code = "audience_too_long"
+    message = (
+        "Counting these people takes longer than a page may. You can save this and send it all the"
+        " same: who is texted and what it costs is counted then. To see it before, choose fewer"
+        " groups, or groups with simpler rules."
+    )
+
+
 class BlastNotEditable(Conflict):
     """What was scheduled or sent cannot be rewritten."""
 

@@ -35,6 +35,7 @@ from campaigns.api.serializers import (
     SeriesActSerializer,
 )
 from campaigns.choices import BlastState
+from campaigns.composing import counting
 from campaigns.errors import ApprovalGone, BlastNotRunning
 from campaigns.models import Approval, Blast, Campaign, Series
 from common.clock import now
@@ -207,24 +208,25 @@ class BlastViewSet(
         blast, account = self.get_object(), calling_account(request)
         groups = [group.pk for group in blast.groups.all()]
         people = audience(account=account, group_ids=groups)
-        told = estimate(
-            account=account,
-            body=blast.body,
-            audience=people,
-            smart_encoding=blast.smart_encoding,
-            has_media=bool(blast.media_ids),
-        )
-        advice = selectors.blast_advice(
-            account=account, body=blast.body, people=people if groups else None
-        )
         plan = blast.plan
-        timed = timing(
-            account=account,
-            body=blast.body,
-            audience=people,
-            start=plan.start(now()),
-            wall=plan.wall,
-        )
+        with counting():
+            told = estimate(
+                account=account,
+                body=blast.body,
+                audience=people,
+                smart_encoding=blast.smart_encoding,
+                has_media=bool(blast.media_ids),
+            )
+            advice = selectors.blast_advice(
+                account=account, body=blast.body, people=people if groups else None
+            )
+            timed = timing(
+                account=account,
+                body=blast.body,
+                audience=people,
+                start=plan.start(now()),
+                wall=plan.wall,
+            )
         waiting = {
             "texted": told.texted_now,
             "texted_now": told.texted_now - timed.people_later,
