@@ -41,7 +41,7 @@ from tracking.services import links_check
 SAMPLE_CODE: Final = "aB3dE5gH7jK9mN2pQ4rS"[:CODE_LENGTH]
 
 # What each look at an audience may take while somebody waits for the page.
-COUNT_S: Final = 3.0
+COUNT_S: Final = 5.0
 
 
 @contextmanager
