@@ -10,6 +10,7 @@ is then paused. Which batches count for a campaign is campaigns' to say.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, QuerySet, Sum
@@ -38,15 +39,38 @@ class Budget:
         return self.limit_credits - (used["used"] or 0)
 
 
-def budgets_of(account: Account, *more: Budget) -> list[Budget]:
-    """The account's own budget of this month, where it has one, and `more`."""
+def budgets_of(
+    account: Account, *more: Budget, launched_at: datetime | None = None
+) -> list[Budget]:
+    """The account's own budget of a month, where it has one, and `more`.
+
+    Args:
+        account: The tenant.
+        more: Budgets of its campaigns.
+        launched_at: When the blast that asks was launched, None for now: a blast counts for that
+            month for good, also what is tried again later.
+    """
     monthly = Account.objects.values_list("monthly_budget_credits", flat=True).get(pk=account.pk)
     if not monthly:
         return list(more)
-    local = now().astimezone(ZoneInfo(account.timezone))
-    begun_at = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    blasts = Batch.objects.filter(account=account, kind=BatchKind.BLAST, launched_at__gte=begun_at)
-    return [Budget("This month's budget for blasts", monthly, blasts), *more]
+    zone = ZoneInfo(account.timezone)
+    begun_at, ends_at = _month(launched_at or now(), zone)
+    blasts = Batch.objects.filter(
+        account=account,
+        kind=BatchKind.BLAST,
+        launched_at__gte=begun_at,
+        launched_at__lt=ends_at,
+    )
+    name = "This month's budget for blasts"
+    if ends_at <= now():
+        name = f"The budget for blasts of {begun_at:%B %Y}"
+    return [Budget(name, monthly, blasts), *more]
+
+
+def _month(moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Where the month of a moment begins and ends in a zone."""
+    begun_at = moment.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return begun_at, (begun_at + timedelta(days=32)).replace(day=1)
 
 
 @dataclass(slots=True)

@@ -78,7 +78,7 @@ def batch_retry(
         tally_move(cursor, moves.deltas)
         totals_move(cursor, {current.pk: spent})
         activity_move(cursor, activity.deltas)
-    budgets_hold(account, budgets_of(account, *budgets), credits)
+    budgets_hold(account, budgets_of(account, *budgets, launched_at=current.launched_at), credits)
     current.retries += 1
     current.credits_reserved += credits
     current.settled_at = None

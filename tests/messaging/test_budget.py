@@ -3,9 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from accounts.models import Account, CreditEntry, User
 from campaigns.services.campaigns import campaign_change, campaign_create
@@ -100,6 +102,36 @@ def test_trying_again_is_held_to_it_too(
         batch_retry(account=account, actor=None, batch=batch, budgets=[budget(10)])
 
     assert batch_retry(account=account, actor=None, batch=batch, budgets=[budget(11)]) == 1
+
+
+def test_trying_again_counts_for_the_month_of_the_launch(
+    launch: Launch, people: People, account: Account, sim: Client
+):
+    """Also where this month has no room left, and not where that one has none."""
+    Account.objects.update(monthly_budget_credits=11, timezone="America/New_York")
+    people(10)
+    batch = launch()
+    send_all()
+    month = (
+        timezone.now()
+        .astimezone(ZoneInfo("America/New_York"))
+        .replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    )
+    Batch.objects.update(launched_at=month - timedelta(seconds=1))
+    launch(request_key="this month's", body="Ten more")
+    Message.objects.filter(batch=batch, recipient_no__lte=2).update(
+        state="undelivered", rank=4, reason="unreachable", carrier_code="30003"
+    )
+
+    with pytest.raises(BudgetPassed) as passed:
+        batch_retry(account=account, actor=None, batch=batch)
+    name = f"The budget for blasts of {month - timedelta(days=1):%B %Y}"
+    assert f"{name} has 1 left" in passed.value.message
+
+    Message.objects.filter(batch=batch, recipient_no=2).update(
+        state="delivered", rank=4, reason="", carrier_code=""
+    )
+    assert batch_retry(account=account, actor=None, batch=batch) == 1
 
 
 def test_what_the_carrier_counted_otherwise_counts_too(
