@@ -43,7 +43,7 @@ def _pages_were_asked(account: Account) -> None:
         ("Alice's Flowers: tulips are in", "no_opt_out"),
         ("Tulips are in. Reply STOP to end", "no_brand"),
         ("Tulips: https://bit.ly/tulips" + END, "public_shortener"),
-        ("Tulips: http://192.0.2.7/tulips" + END, "raw_address"),
+        ("Tulips: http://8.8.8.8/tulips" + END, "raw_address"),
         ("TULIPS ARE IN AND YOU SHOULD COME BY TODAY" + END, "capitals"),
         ("Tulips with no credit check" + END, "filtered_words"),
         ("Tulips!!!" + END, "loud_marks"),
