@@ -175,6 +175,7 @@ def _intake(requests: list[bytes]) -> tuple[Outcome, Outcome]:
         _forget_events()
         outcome = load(PORT)
         assert CarrierEvent.objects.count() == _queued() == MESSAGES
+        print(f"  {MESSAGES / CarrierEventQueue.objects.count():.0f} rows a commit", flush=True)
         return outcome
 
     with serving("bench.edge_entry:verify_only") as other, serving(EDGE, port=PORT):
