@@ -164,7 +164,8 @@ UNION ALL
 SELECT event_id, '{_EARLY}', '', '', '', '', 0, false, 0, 0, 0 FROM judged WHERE error = '{_EARLY}'
 """
 
-# Whoever records a window holds its chunk while it inserts the attempts that are inserted here too.
+# Whoever records a window holds its chunk while it inserts the attempts that are inserted here too,
+# and so does whoever applies another early word of the same message.
 _LOCK_CHUNKS = """
 SELECT count(*) FROM (
     SELECT FROM messaging_chunk WHERE id = ANY (ARRAY(
@@ -174,7 +175,7 @@ SELECT count(*) FROM (
         JOIN messaging_chunk c ON c.batch_id = m.batch_id
             AND m.recipient_no BETWEEN c.first_no AND c.last_no
         WHERE e.id = ANY(%(events)s::bigint[])))
-    ORDER BY id FOR SHARE
+    ORDER BY id FOR NO KEY UPDATE
 ) AS locked
 """
 

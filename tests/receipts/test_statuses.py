@@ -145,6 +145,31 @@ def test_callback_before_our_own_answer_is_the_attempts_record(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_two_early_words_of_one_message_applied_at_once_are_both_applied(
+    make_batch: MakeBatch, queue: Queue
+) -> None:
+    """Two workers find the attempt unrecorded: one of them records it, the other sees that."""
+    (message,) = make_batch(1, state=MessageState.PENDING, attempted=False, chunk=ChunkState.LEASED)
+    queue(message, "sent")
+
+    def next_word() -> None:
+        queue(message, "delivered")
+        statuses_apply()
+
+    with transaction.atomic():
+        assert statuses_apply() == 1
+        other = in_thread(next_word)
+        wait_for_lock_waits(1, or_ended=other)
+    other.join()
+
+    assert (reread(message).state, reread(message).attempts) == ("delivered", 1)
+    assert Attempt.objects.count() == 1
+    assert not CarrierEvent.objects.exclude(error="").exists()
+    assert CarrierEventQueue.objects.count() == 0
+    assert tally(message.batch_id) == recount(message.batch_id)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_early_and_late_words_never_wait_crosswise_for_a_window_being_recorded(
     make_batch: MakeBatch, queue: Queue, carrier: CarrierAccount
 ) -> None:
