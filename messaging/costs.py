@@ -71,12 +71,18 @@ def _write(news: list[tuple[int, int | None, int | None]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
+            WITH held AS MATERIALIZED (
+                SELECT v.*
+                FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS v(id, segments, micros)
+                CROSS JOIN LATERAL (
+                    SELECT FROM messaging_attempt WHERE id = v.id FOR NO KEY UPDATE
+                ) a
+            )
             UPDATE messaging_attempt a
             SET carrier_segments = v.segments, cost_micros = v.micros
-            FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS v(id, segments, micros)
-            WHERE a.id = v.id
+            FROM held v WHERE a.id = v.id
             """,
-            [[one[place] for one in news] for place in range(3)],
+            [[one[place] for one in sorted(news)] for place in range(3)],
         )
 
 

@@ -36,17 +36,19 @@ def person_forget(*, account: Account, phone: str, alias: str) -> None:
     Raises:
         ErasureWaits: a text to it is on its way, or what became of one is still being found out.
 
-    Locks: chunks that wait with a text to the phone; then its messages and their batches of one.
+    Locks: batches of one to the phone by id, chunks that wait with a text to it by id, its messages
+        by id, then what the carrier posted about them.
     """
     _lookups_forget(account, phone, alias)
     DriftRow.objects.filter(account=account, phone=phone).update(phone=alias, wording="")
     texts = Message.objects.filter(account=account, phone=phone)
-    _wait_for_those_on_the_way(texts)
-    ids = list(texts.values_list("pk", flat=True))
-    _events_forget(ids)
     singles = Batch.objects.filter(
         pk__in=texts.filter(batch__size=1, batch__is_template=False).values("batch")
     )
+    list(singles.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    _wait_for_those_on_the_way(texts)
+    locked = texts.select_for_update(no_key=True).order_by("pk")
+    ids = list(locked.values_list("pk", flat=True))
     singles.update(
         body="",
         media_ids=[],
@@ -58,6 +60,7 @@ def person_forget(*, account: Account, phone: str, alias: str) -> None:
     Media.objects.filter(came_with__in=came_in).update(wanted_at=now() - KEPT_UNUSED)
     came_in.delete()
     Message.objects.filter(pk__in=ids).update(phone=alias, body="", merge=None)
+    _events_forget(ids)
 
 
 def _lookups_forget(account: Account, phone: str, alias: str) -> None:

@@ -84,14 +84,19 @@ def _look_up() -> tuple[int, int]:
 
 
 def _forget_resolved() -> None:
-    """Close attempts whose message went on without us: a callback told."""
+    """Close attempts whose message went on without us: a callback told.
+
+    Locks: the attempts, skipping locked ones: the next look finds them.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE messaging_attempt a SET outcome = %s
-            FROM messaging_message m
-            WHERE a.outcome = %s AND m.id = a.message_id AND m.attempts = a.n
-              AND m.rank BETWEEN 2 AND 4 AND m.state NOT IN (%s, %s)
+            UPDATE messaging_attempt SET outcome = %s
+            WHERE id = ANY (ARRAY(
+                SELECT a.id FROM messaging_attempt a
+                JOIN messaging_message m ON m.id = a.message_id AND m.attempts = a.n
+                WHERE a.outcome = %s AND m.rank BETWEEN 2 AND 4 AND m.state NOT IN (%s, %s)
+                FOR NO KEY UPDATE OF a SKIP LOCKED))
             """,
             [
                 Outcome.ACCEPTED,

@@ -56,7 +56,7 @@ def texts_remove() -> int:
     Returns:
         How many messages lost their text.
 
-    Locks: per slice, a batch and its messages, or the account's `Retention` and its messages.
+    Locks: per slice, a batch or the account's `Retention`, then its messages by id.
     """
     return _remove(_Kind("keep_bodies_days", "texts_removed_at", "message_id", _texts))
 
@@ -134,8 +134,10 @@ def _inbound(kind: _Kind, account: Account, before: datetime) -> int:
 
 
 def _texts(message_ids: Sequence[int]) -> int:
-    rows = Message.objects.filter(pk__in=message_ids)
-    removed = rows.filter(~Q(body="") | Q(merge__isnull=False)).update(body="", merge=None)
+    rows = Message.objects.filter(~Q(body="") | Q(merge__isnull=False), pk__in=message_ids)
+    # Of a batch that settled long ago, callbacks may still come and links be opened.
+    list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    removed = rows.update(body="", merge=None)
     InboundMedia.objects.filter(message_id__in=message_ids).delete()
     events = list(CarrierEvent.objects.filter(message_id__in=message_ids, kind=EventKind.INBOUND))
     for event in events:

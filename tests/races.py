@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from django.db import connection
+from django.db import connection, transaction
+
+from messaging.models import Message
 
 _WITHIN_S = 30
 
@@ -37,3 +39,24 @@ def wait_for_lock_waits(sessions: int, *, or_ended: threading.Thread | None = No
                 "WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
             (waiting,) = cursor.fetchone()
+
+
+def lie_out_of_order(messages: Sequence[Message]) -> None:
+    """Write the first anew: it lies behind the last, and a scan, cheap now, meets it later."""
+    Message.objects.filter(pk=messages[0].pk).update(clicks=0)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+
+
+def assert_locks_by_id(act: Callable[[], object], messages: Sequence[Message]) -> None:
+    """While somebody holds the first message, `act` waits for it and holds not the last."""
+    lie_out_of_order(messages)
+    rows = Message.objects.select_for_update(no_key=True, skip_locked=True)
+    with transaction.atomic():
+        rows.get(pk=messages[0].pk)
+        acting = in_thread(act)
+        wait_for_lock_waits(1, or_ended=acting)
+        is_waiting = acting.is_alive()
+        free = list(rows.filter(pk=messages[-1].pk).values_list("pk", flat=True))
+    acting.join()
+    assert (is_waiting, free) == (True, [messages[-1].pk])

@@ -15,7 +15,7 @@ from accounts.models import Account
 from contacts.choices import ConsentSource
 from contacts.models import Contact
 from contacts.selectors import opted_out
-from contacts.services import consent_grant, consent_revoke, number_returns
+from contacts.services import consent_grant, consent_revoke, number_returns, people_lock
 from messaging.activity import ActivityMoves, activity_move, minute_of
 from messaging.choices import Direction, Happened, MessageState
 from messaging.gateways.events import InboundText
@@ -55,8 +55,8 @@ def inbound_file(
     Raises:
         SetAside: it is not addressed to a number of this carrier account, or not from a phone.
 
-    Locks: the message it answers, its batch's totals and activity, the person's contacts by
-        phone, the conversation, the account.
+    Locks: the person's contacts by phone (of who leaves or comes back), the message it answers, its
+        batch's totals and activity, the conversation, the account.
     Side effects: consent, automatic answers, signal `message_received`; its files are fetched.
     """
     sender = _sender(carrier_account, text)
@@ -75,6 +75,8 @@ def inbound_file(
     if _joins(message, sender, keyword, may_answer=may_answer):
         _tell(message)
         return message
+    if leaves or keyword.kind == KeywordKind.START:
+        people_lock(account=sender.account, phones=[text.phone])
     _attribute(message, leaves=leaves)
     has_left = _consent(message, keyword) if leaves else False
     if keyword.kind == KeywordKind.START:

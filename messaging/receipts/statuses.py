@@ -64,8 +64,10 @@ _NOT_MADE = "No such attempt was made through this carrier account."
 _EARLY = "early"
 
 # Every row is found by its key and updated where it lies (`OFFSET 0`, ctid): with old statistics
-# the planner would rather read the whole table of messages for five thousand of them. A message
-# that something else moves meanwhile is not found where it lay; its event goes back into the queue.
+# the planner would rather read the whole table of messages for five thousand of them. That loop
+# goes through `best`, so messages are locked in the order of ids. One that something else moves
+# meanwhile is not found where it lay, and nothing is locked after the others for its sake: its
+# event goes back into the queue.
 _JUDGE = f"""
 WITH judged AS MATERIALIZED (
     SELECT e.id AS event_id, e.message_id, e.attempt_n, e.carrier_account_id,
@@ -123,16 +125,21 @@ WITH judged AS MATERIALIZED (
         (message_id, n, carrier_account_id, carrier_id, outcome, carrier_code, answered_at)
     SELECT message_id, attempt_n, carrier_account_id, carrier_id, '{Outcome.ACCEPTED.value}', '', at
     FROM best WHERE attempt_id IS NULL
-), learned AS (
-    UPDATE messaging_attempt a
-    SET carrier_id = j.carrier_id, outcome = '{Outcome.ACCEPTED.value}'
-    FROM (
-        SELECT DISTINCT ON (attempt_id) attempt_id, carrier_id
+), told AS MATERIALIZED (
+    SELECT j.* FROM (
+        SELECT DISTINCT ON (message_id, attempt_id) attempt_id, carrier_id
         FROM judged
         WHERE attempt_id IS NOT NULL AND known_id IS NULL AND carrier_id IS NOT NULL
             AND error IN ('', '{_OVERTAKEN}')
-        ORDER BY attempt_id, event_id
+        ORDER BY message_id, attempt_id, event_id
     ) j
+    CROSS JOIN LATERAL (
+        SELECT FROM messaging_attempt WHERE id = j.attempt_id FOR NO KEY UPDATE
+    ) a
+), learned AS (
+    UPDATE messaging_attempt a
+    SET carrier_id = j.carrier_id, outcome = '{Outcome.ACCEPTED.value}'
+    FROM told j
     WHERE a.id = j.attempt_id AND a.carrier_id IS NULL
 ), aside AS (
     UPDATE messaging_carrierevent e

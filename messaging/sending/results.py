@@ -95,10 +95,10 @@ def _record(
         )
     with connection.cursor() as cursor:
         held = _lock_chunks(cursor, token, progress)
-        _insert_attempts(cursor, token, attempts)
         moves, activity = TallyMoves(), ActivityMoves()
         settled: Counter[tuple[int, int]] = Counter()
         _move_messages(cursor, rows, moves, activity, settled)
+        _insert_attempts(cursor, token, attempts)
         _release_chunks(cursor, token, [one for one in progress if one.lease.chunk_id in held])
         tally_move(cursor, moves.deltas)
         activity_move(cursor, activity.deltas)
@@ -189,26 +189,29 @@ def _move_messages(
     # Each row is found by its key, then updated where it lies: the planner, asked to join a million
     # messages with these five hundred by key and state, begins with the state when its statistics
     # are old, and takes a second instead of five milliseconds. A row that moved away meanwhile is
-    # not found where it lay, and goes one by one.
+    # not found where it lay, and goes one by one. All are locked by id before: else whoever opens
+    # links of two of them might hold that one and wait for the others.
     cursor.execute(
         """
-        UPDATE messaging_message m
-        SET state = v.state, rank = v.rank, reason = coalesce(v.reason, ''),
-            carrier_code = coalesce(v.code, ''), body = coalesce(nullif(v.body, ''), m.body),
-            segments = v.segments, credits = v.credits, attempts = v.n,
-            accepted_at = CASE v.state WHEN 'accepted' THEN to_timestamp(v.at) END,
-            final_at = CASE WHEN v.rank = 4 THEN to_timestamp(v.at) END
-        FROM (
+        WITH held AS MATERIALIZED (
             SELECT v.*, t.ctid AS place
             FROM unnest(%s::bigint[], %s::int[], %s::int[], string_to_array(%s, chr(31)),
                         %s::int[], string_to_array(%s, chr(31)), string_to_array(%s, chr(31)),
                         string_to_array(%s, chr(31)), %s::int[], %s::int[], %s::float8[])
                  AS v(id, n, before, state, rank, reason, code, body, segments, credits, at)
             CROSS JOIN LATERAL (
-                SELECT ctid, state, attempts FROM messaging_message WHERE id = v.id OFFSET 0
+                SELECT ctid, state, attempts FROM messaging_message
+                WHERE id = v.id OFFSET 0 FOR NO KEY UPDATE
             ) t
             WHERE t.state = 'pending' AND t.attempts = v.before
-        ) v
+        )
+        UPDATE messaging_message m
+        SET state = v.state, rank = v.rank, reason = coalesce(v.reason, ''),
+            carrier_code = coalesce(v.code, ''), body = coalesce(nullif(v.body, ''), m.body),
+            segments = v.segments, credits = v.credits, attempts = v.n,
+            accepted_at = CASE v.state WHEN 'accepted' THEN to_timestamp(v.at) END,
+            final_at = CASE WHEN v.rank = 4 THEN to_timestamp(v.at) END
+        FROM held v
         WHERE m.ctid = v.place
         RETURNING m.id
         """,

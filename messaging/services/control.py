@@ -96,7 +96,7 @@ def skip_pending(batch_id: int) -> int:
     Returns:
         How many were skipped.
 
-    Locks: chunks by id, messages, tally; the batch is locked by the caller.
+    Locks: chunks by id, messages by id, tally; the batch is locked by the caller.
     """
     with connection.cursor() as cursor:
         # All of them are locked in one statement, whatever their state: a chunk that is leased or
@@ -109,19 +109,20 @@ def skip_pending(batch_id: int) -> int:
         chunks = cursor.fetchall()
         chunk_ids = [chunk[0] for chunk in chunks if chunk[1] == ChunkState.READY]
         windows = [chunk[2:] for chunk in chunks if chunk[1] == ChunkState.LEASED]
+        uncovered = "batch_id = %s AND state = %s" + (
+            " AND recipient_no NOT BETWEEN %s AND %s" * len(windows)
+        )
+        which = [batch_id, MessageState.PENDING, *(no for window in windows for no in window)]
+        # What is tried again is pending too: its links are opened, and late callbacks come.
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM messaging_message "
+            f"WHERE {uncovered} ORDER BY id FOR NO KEY UPDATE) AS locked",
+            which,
+        )
         cursor.execute(
             "UPDATE messaging_message SET state = %s, rank = %s, reason = %s, final_at = now() "
-            "WHERE batch_id = %s AND state = %s"
-            + " AND recipient_no NOT BETWEEN %s AND %s"
-            * len(windows),
-            [
-                MessageState.SKIPPED,
-                rank(MessageState.SKIPPED),
-                Reason.CANCELED,
-                batch_id,
-                MessageState.PENDING,
-                *(no for window in windows for no in window),
-            ],
+            f"WHERE {uncovered}",
+            [MessageState.SKIPPED, rank(MessageState.SKIPPED), Reason.CANCELED, *which],
         )
         skipped = cursor.rowcount
         cursor.execute(

@@ -170,10 +170,14 @@ def _fill(batch: Batch, *, with_unknown: bool) -> None:
     content = content_of(batch)
     links = link_ids(batch.pk) if batch.is_template else []
     while True:
-        rows = list(lacking.select_for_update(no_key=True).order_by("recipient_no")[:_FILL_AT_ONCE])
-        if not rows:
+        next_ones = lacking.order_by("recipient_no").values_list("pk", flat=True)[:_FILL_AT_ONCE]
+        ids = list(next_ones)
+        if not ids:
             return
-        _fill_rows(batch, content, links, rows)
+        # Those that still lack something once they are locked.
+        rows = list(lacking.filter(pk__in=ids).select_for_update(no_key=True).order_by("pk"))
+        if rows:
+            _fill_rows(batch, content, links, rows)
 
 
 def _fill_rows(batch: Batch, content: Content, links: list[int], rows: list[Message]) -> None:

@@ -142,11 +142,15 @@ def _close_attempts(cursor: Any, ids: list[int]) -> dict[str, int]:
     """Mark the last attempt of each as followed by another; it keeps what the message counted."""
     cursor.execute(
         """
-        WITH closed AS (
+        WITH held AS MATERIALIZED (
+            SELECT a.id, m.segments, m.credits
+            FROM messaging_message m
+            JOIN messaging_attempt a ON a.message_id = m.id AND a.n = m.attempts
+            WHERE m.id = ANY(%s) ORDER BY a.id FOR NO KEY UPDATE OF a
+        ), closed AS (
             UPDATE messaging_attempt a
             SET retried_at = now(), segments = m.segments, credits = m.credits
-            FROM messaging_message m
-            WHERE m.id = ANY(%s) AND a.message_id = m.id AND a.n = m.attempts
+            FROM held m WHERE a.id = m.id
             RETURNING m.segments, m.credits
         )
         SELECT coalesce(sum(segments), 0), coalesce(sum(credits), 0) FROM closed

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -17,13 +18,13 @@ from contacts.models import OptOut
 from messaging.choices import ChunkState
 from messaging.frequency import account_lock
 from messaging.judge import leases_judge
-from messaging.models import Attempt, Chunk
+from messaging.models import Attempt, Chunk, Message
 from messaging.sending import drain
 from messaging.sending.exchange import Exchange
 from messaging.sending.results import record
 from messaging.sending.window import prepare
 from tests.messaging.conftest import Launch, People, claim_soon, send_all, serve_soon, states
-from tests.races import in_thread, wait_for_lock_waits
+from tests.races import assert_locks_by_id, in_thread, wait_for_lock_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +130,22 @@ def test_whoever_leaves_while_a_claim_waits_for_another_is_not_asked_for(
 
     assert sim.recipients() == {ben.phone: 1}
     assert states(batch) == {("skipped", "opted_out"): 1, ("accepted", ""): 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_became_of_a_window_is_written_in_the_order_of_ids(
+    launch: Launch, people: People, sim: Client
+):
+    people(3)
+    batch = launch()
+    window = exchanged(Exchange(prepare(claim_soon())))
+    messages = list(batch.messages.order_by("pk"))
+    # A callback was faster, so this one goes by itself.
+    Message.objects.filter(pk=messages[0].pk).update(state="delivered", rank=4, attempts=1)
+
+    assert_locks_by_id(partial(record, window), messages)
+
+    assert states(batch) == {("delivered", ""): 1, ("accepted", ""): 2}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -31,12 +31,18 @@ from messaging.models import (
     Message,
     SenderNumber,
 )
-from messaging.receipts.texts import text_apply_next
 from messaging.state import RANKS
+from tracking.models import Click, Link
+from tracking.services import links_create
 
 MakeBatch = Callable[..., list[Message]]
 Queue = Callable[..., CarrierEvent]
-Receive = Callable[..., CarrierEvent]
+Tap = Callable[..., Click]
+
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+)
 
 
 def sid(number: int) -> str:
@@ -165,6 +171,44 @@ def queue(carrier: CarrierAccount) -> Queue:
     return store
 
 
+@pytest.fixture
+def tap(account: Account) -> Tap:
+    """`tap(link, no, ...)`: a hit as the edge stores it, by default a person's an hour on."""
+
+    def store(
+        link: Link,
+        no: int,
+        *,
+        agent: str = IPHONE,
+        method: str = "GET",
+        at: datetime | None = None,
+        address: bytes | None = None,
+        browser_headers: bool = True,
+    ) -> Click:
+        return Click.objects.create(
+            account_id=link.account_id,
+            link=link,
+            recipient_no=no,
+            at=at or now(),
+            method=method,
+            user_agent=agent,
+            browser_headers=browser_headers,
+            ip_hash=address or f"{link.pk:08d}{no:08d}".encode(),
+        )
+
+    return store
+
+
+def links_of(messages: list[Message], account: Account, count: int = 1) -> list[Link]:
+    return links_create(
+        account=account,
+        batch_id=messages[0].batch_id or 0,
+        destinations=[f"https://example.com/{place}" for place in range(count)],
+        label="Flowers",
+        recipients=len(messages),
+    )
+
+
 def recount(batch_id: int | None) -> dict[tuple[str, str], int]:
     """Messages of a batch per (state, reason), counted from the rows."""
     assert batch_id is not None
@@ -178,58 +222,3 @@ def tally(batch_id: int | None) -> dict[tuple[str, str], int]:
     assert batch_id is not None
     rows = BatchTally.objects.filter(batch_id=batch_id).exclude(messages=0)
     return {(row.state, row.reason): row.messages for row in rows}
-
-
-@pytest.fixture
-def receive(carrier: CarrierAccount, sender: SenderNumber) -> Receive:
-    """`receive(phone, body, ...)`: store an inbound webhook and apply it."""
-    serial = iter(range(1, 1000))
-
-    def store(
-        phone: str,
-        body: str,
-        *,
-        sid: str | None = None,
-        through: CarrierAccount | None = None,
-        at: Any = None,
-        **more: str,
-    ) -> CarrierEvent:
-        through = through or carrier
-        event = CarrierEvent.objects.create(
-            carrier_account=through,
-            kind=EventKind.INBOUND,
-            payload={
-                "MessageSid": sid or f"SM{next(serial):032d}",
-                "AccountSid": through.external_id,
-                "From": phone,
-                "To": sender.phone,
-                "Body": body,
-                "NumSegments": "1",
-                "NumMedia": "0",
-                **more,
-            },
-            received_at=at or now(),
-        )
-        CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.INBOUND)
-        assert text_apply_next() is True
-        event.refresh_from_db()
-        return event
-
-    return store
-
-
-def inbound() -> Message:
-    return Message.objects.get(direction=Direction.IN)
-
-
-def totals(batch_id: int | None) -> tuple[int, int]:
-    """(replied, opted out)"""
-    assert batch_id is not None
-    row = BatchTotals.objects.get(batch_id=batch_id)
-    return row.replied, row.opted_out
-
-
-def answers() -> list[str]:
-    """Bodies of the automatic answers that were queued."""
-    rows = Message.objects.filter(batch__kind=BatchKind.AUTO).order_by("id")
-    return [row.batch.body for row in rows.select_related("batch") if row.batch]

@@ -13,8 +13,7 @@ from messaging.receipts.clicks import clicks_apply
 from messaging.receipts.texts import text_apply_next
 from messaging.recounting import differences
 from tests.races import in_thread, wait_for_lock_waits
-from tests.receipts.conftest import MakeBatch, sid
-from tests.receipts.test_clicks import IPHONE, links_of
+from tests.receipts.conftest import IPHONE, MakeBatch, links_of, sid
 from tracking.models import Click
 
 pytestmark = pytest.mark.django_db

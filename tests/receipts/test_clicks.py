@@ -1,8 +1,7 @@
 """Hits on links: judged, joined to their messages, counted once, also when judged anew."""
 
 import io
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -14,7 +13,7 @@ from messaging.models import BatchTotals, Message
 from messaging.receipts.clicks import clicks_apply
 from messaging.recounting import differences
 from messaging.selectors import batch_figures
-from tests.receipts.conftest import MakeBatch
+from tests.receipts.conftest import IPHONE, MakeBatch, Tap, links_of
 from tracking.choices import Verdict
 from tracking.models import Click, Link
 from tracking.services import links_create
@@ -22,51 +21,7 @@ from tracking.verdicts import RULES_VERSION, Hit, Judgement
 
 pytestmark = pytest.mark.django_db
 
-IPHONE = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
-    "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
-)
 PREVIEW = "facebookexternalhit/1.1 Facebot Twitterbot/1.0"
-
-Tap = Callable[..., Click]
-
-
-@pytest.fixture
-def tap(account: Account) -> Tap:
-    """`tap(link, no, ...)`: a hit as the edge stores it, by default a person's an hour on."""
-
-    def store(
-        link: Link,
-        no: int,
-        *,
-        agent: str = IPHONE,
-        method: str = "GET",
-        at: datetime | None = None,
-        address: bytes | None = None,
-        browser_headers: bool = True,
-    ) -> Click:
-        return Click.objects.create(
-            account_id=link.account_id,
-            link=link,
-            recipient_no=no,
-            at=at or now(),
-            method=method,
-            user_agent=agent,
-            browser_headers=browser_headers,
-            ip_hash=address or f"{link.pk:08d}{no:08d}".encode(),
-        )
-
-    return store
-
-
-def links_of(messages: list[Message], account: Account, count: int = 1) -> list[Link]:
-    return links_create(
-        account=account,
-        batch_id=messages[0].batch_id or 0,
-        destinations=[f"https://example.com/{place}" for place in range(count)],
-        label="Flowers",
-        recipients=len(messages),
-    )
 
 
 def kept(batch_id: int | None) -> tuple[int, int, int, int]:

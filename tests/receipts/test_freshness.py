@@ -16,8 +16,7 @@ from messaging.choices import BatchState
 from messaging.models import Batch, CarrierAccount
 from tests.edge.conftest import EdgeClient
 from tests.edge.test_intake import status
-from tests.receipts.conftest import MakeBatch, sid
-from tests.receipts.test_clicks import IPHONE, links_of
+from tests.receipts.conftest import IPHONE, MakeBatch, links_of, sid
 from tests.stack import Stack
 from tracking.codes import encode
 
