@@ -115,6 +115,8 @@ class ImportStatus(TextChoices):
 IMPORT_OVER: Final = frozenset(
     {ImportStatus.DONE, ImportStatus.FAILED, ImportStatus.CANCELED, ImportStatus.UNDONE}
 )
+# Started, and its people are not in its group yet.
+IMPORT_COMING: Final = frozenset({ImportStatus.QUEUED, ImportStatus.RUNNING, ImportStatus.CHECKED})
 
 
 class RefusalReason(TextChoices):

@@ -88,6 +88,18 @@ class GroupInRules(NamedInRules):
     asks = "who is in “{}”"
 
 
+class GroupInImport(Conflict):
+    """An import is on its way into the group; without it, its people would be in none."""
+
+    code = "group_in_import"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"An import is putting people into “{name}”, so it was not deleted. Wait until it is"
+            " done, or cancel it, and delete the group then."
+        )
+
+
 class FieldNameTaken(Conflict):
     """Two fields of an account cannot have the same key."""
 

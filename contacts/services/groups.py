@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from accounts.models import Account, User
 from accounts.services import audit_record
 from common.errors import Invalid, NotFound
-from contacts.errors import GroupIsSmart, GroupNameTaken, NobodyToGroup
-from contacts.models import Contact, Group, GroupMember
+from contacts.choices import IMPORT_COMING
+from contacts.errors import GroupInImport, GroupIsSmart, GroupNameTaken, NobodyToGroup
+from contacts.models import Contact, ContactImport, Group, GroupMember
 from contacts.rules import parse, plain
 from contacts.services.own_fields import fields_hold
 from contacts.services.smart import group_lock, group_rules_set, named_delete, rules_read
@@ -145,10 +146,19 @@ def group_delete(*, account: Account, actor: User | None, group_id: int) -> int:
     Raises:
         NotFound: no such group in the account.
         GroupInRules: a smart group's rules ask who is in it.
+        GroupInImport: an import into it waits, for a person or a worker, or runs.
 
-    Locks: the group.
+    Locks: imports into it, by id; then the group.
     """
-    return named_delete(group_lock(account, group_id), actor=actor)
+    into = ContactImport.objects.filter(account=account, group=group_id)
+    # Who starts one holds the group meanwhile. What runs may hold its own row for long.
+    coming = into.filter(status__in=IMPORT_COMING)
+    if not coming.exists():
+        list(into.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    group = group_lock(account, group_id, no_key=False)
+    if coming.exists():
+        raise GroupInImport(group.name)
+    return named_delete(group, actor=actor)
 
 
 @transaction.atomic

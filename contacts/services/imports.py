@@ -24,6 +24,7 @@ from contacts.errors import GroupNameTaken, ImportNotOpen, MappingInvalid
 from contacts.models import RUNS_MAX, ContactImport, Group, ImportRefusal, ImportRow
 from contacts.services.groups import groups_check
 from contacts.services.own_fields import fields_hold
+from contacts.services.smart import group_lock
 from contacts.services.tags import tag_names
 from contacts.services.uploads import file_path, import_create, import_lock
 
@@ -69,14 +70,16 @@ def import_start(
         GroupIsSmart: rules decide who is in the group.
         Invalid: a name cannot be a tag's.
 
-    Locks: the account's fields, shared; the import.
+    Locks: the account's fields, shared; the import; the group.
     Side effects: enqueues contacts.import_run; an audit event.
     """
     columns.check(mapping)
     fields_hold(account)
-    if group is not None:
-        groups_check(account, [group.pk])
     contact_import = import_lock(account, import_id, ImportStatus.UPLOADED)
+    if group is not None:
+        # Held, so that whoever deletes it finds this import.
+        group_lock(account, group.pk)
+        groups_check(account, [group.pk])
     contact_import.tags = tag_names(tags)
     more = set(mapping) - {"", "phone"} or group or group_name or contact_import.tags
     if contact_import.is_opt_out_list and more:

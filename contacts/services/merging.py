@@ -211,17 +211,22 @@ def group_fill(
 
     `moment` is when they were added.
 
-    Locks: the membership rows, in the order of contacts.
+    Locks: the groups, against deleting alone, so that nobody does before these people are seen;
+        then the membership rows, in the order of contacts.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
+            WITH held AS MATERIALIZED (
+                SELECT id FROM contacts_group
+                WHERE account_id = %(account)s AND id = ANY(%(groups)s) ORDER BY id FOR KEY SHARE
+            )
             INSERT INTO contacts_groupmember (account_id, group_id, contact_id, added_at)
             SELECT %(account)s, g.id, c.id, %(moment)s
             FROM ({source}) s
             JOIN contacts_contact c ON c.account_id = %(account)s AND c.phone = s.phone
-            CROSS JOIN contacts_group g
-            WHERE g.account_id = %(account)s AND g.id = ANY(%(groups)s) AND c.deleted_at IS NULL
+            CROSS JOIN held g
+            WHERE c.deleted_at IS NULL
             ORDER BY g.id, c.id
             ON CONFLICT (group_id, contact_id) DO NOTHING
             """,

@@ -183,14 +183,14 @@ def _rows_of(thing: Group | Tag) -> QuerySet[Any, Any]:
     return thing.members.all() if isinstance(thing, Group) else thing.contact_tags.all()
 
 
-def group_lock(account: Account, group_id: int) -> Group:
-    """The group, locked until the transaction ends.
+def group_lock(account: Account, group_id: int, *, no_key: bool = True) -> Group:
+    """The group, locked until the transaction ends; to delete it, its key too.
 
     Raises:
         NotFound: no such group in the account.
     """
     group = (
-        Group.objects.select_for_update(no_key=True).filter(account=account, pk=group_id).first()
+        Group.objects.select_for_update(no_key=no_key).filter(account=account, pk=group_id).first()
     )
     if group is None:
         raise NotFound

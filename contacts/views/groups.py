@@ -16,7 +16,7 @@ from common.errors import DomainError
 from common.pagination import keyset_page
 from common.text import searched
 from contacts import selectors, services
-from contacts.errors import GroupInRules, ListTooLong
+from contacts.errors import GroupInImport, GroupInRules, ListTooLong
 from contacts.forms import GroupForm, refuse
 from contacts.looking import looking
 from contacts.models import Group
@@ -89,7 +89,7 @@ def group_delete(request: AccountRequest, pk: int) -> HttpResponse:
     group = owned(Group.objects.all(), request.account, pk=pk)
     try:
         size = services.group_delete(account=request.account, actor=request.user, group_id=pk)
-    except GroupInRules as error:
+    except (GroupInImport, GroupInRules) as error:
         messages.error(request, error.message)
         return redirect("group_detail", pk)
     kept = "The people in it" if group.is_smart else f"The {size:,} contacts in it"

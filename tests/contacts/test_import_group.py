@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -13,7 +14,9 @@ from django.urls import reverse
 
 from accounts.models import Account, AuditEvent, User
 from campaigns.models import Blast, Campaign
+from common.errors import NotFound
 from contacts.choices import ImportStatus
+from contacts.errors import GroupInImport
 from contacts.models import Contact, ContactImport, Group, GroupMember, OptInForm
 from contacts.services import (
     contact_upsert,
@@ -26,6 +29,7 @@ from contacts.services import (
     import_create,
     import_run,
     import_start,
+    import_take,
     import_undo,
     import_undo_run,
 )
@@ -37,10 +41,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 FILE = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n"
 
 
+def upload(content: bytes = FILE) -> SimpleUploadedFile:
+    return SimpleUploadedFile("list.csv", content)
+
+
 def started(account: Account, content: bytes = FILE, **settings: Any) -> ContactImport:
     """An import into the group Spring, which waits for its worker."""
-    upload = SimpleUploadedFile("list.csv", content)
-    found = import_create(account=account, actor=None, upload=upload)
+    found = import_create(account=account, actor=None, upload=upload(content))
     settings.setdefault("group_name", "Spring")
     return import_start(
         account=account, actor=None, import_id=found.pk, mapping=found.mapping, **settings
@@ -157,6 +164,87 @@ def test_a_group_of_that_name_that_is_being_deleted_is_made_anew(shop: Account) 
     found.refresh_from_db()
     assert (found.status, found.has_made_group) == (ImportStatus.DONE, True)
     assert (found.group, groups()) == (Group.objects.get(), [("Spring", 2)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_into_a_group_that_is_being_deleted_is_refused_and_keeps_nothing(
+    shop: Account, media: Path
+) -> None:
+    group = group_create(account=shop, actor=None, name="Spring")
+    told: list[str] = []
+
+    def take() -> None:
+        with pytest.raises(NotFound) as refused:
+            import_take(account=shop, actor=None, upload=upload(), group_id=group.pk)
+        told.append(refused.value.code)
+
+    with transaction.atomic():
+        group_rename(account=shop, actor=None, group_id=group.pk, name="Spring")
+        thread = in_thread(take)
+        wait_for_lock_waits(1, or_ended=thread)
+        group_delete(account=shop, actor=None, group_id=group.pk)
+    thread.join()
+
+    assert told == ["not_found"]
+    assert not ContactImport.objects.exists()
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_is_not_deleted_while_an_import_into_it_is_begun(shop: Account) -> None:
+    group = group_create(account=shop, actor=None, name="Spring")
+    told: list[str] = []
+
+    def delete() -> None:
+        with pytest.raises(GroupInImport) as refused:
+            group_delete(account=shop, actor=None, group_id=group.pk)
+        told.append(refused.value.code)
+
+    with transaction.atomic():
+        found = import_take(account=shop, actor=None, upload=upload(), group_id=group.pk)
+        thread = in_thread(delete)
+        wait_for_lock_waits(1, or_ended=thread)
+    thread.join()
+    import_run(found.pk)
+
+    found.refresh_from_db()
+    assert (told, found.status) == (["group_in_import"], ImportStatus.DONE)
+    assert groups() == [("Spring", 2)]
+
+
+def test_a_group_goes_once_no_import_is_on_its_way_into_it(
+    client: Client, shop: Account, alice: User
+) -> None:
+    group = group_create(account=shop, actor=None, name="Spring")
+    checked = ran(shop, group=group, group_name="", dry_run=True)
+    assert checked.status == ImportStatus.CHECKED
+    client.force_login(alice)
+    address = reverse("group_delete", args=[group.pk])
+
+    refused = client.post(address, follow=True).content.decode()
+    assert "An import is putting people into “Spring”, so it was not deleted." in refused
+    assert groups() == [("Spring", 0)]
+
+    import_cancel(account=shop, actor=None, import_id=checked.pk)
+    client.post(address)
+    assert groups() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_contact_saved_into_a_group_that_is_being_deleted_is_saved(shop: Account) -> None:
+    group = group_create(account=shop, actor=None, name="Spring")
+    save = partial(
+        contact_upsert, account=shop, actor=None, phone="+13055550101", group_ids=[group.pk]
+    )
+
+    with transaction.atomic():
+        Group.objects.select_for_update().get(pk=group.pk)
+        thread = in_thread(save)
+        wait_for_lock_waits(1, or_ended=thread)
+        group_delete(account=shop, actor=None, group_id=group.pk)
+    thread.join()
+
+    assert (Contact.objects.get().phone, groups()) == ("+13055550101", [])
 
 
 def test_undoing_the_import_ends_the_group_it_made(
