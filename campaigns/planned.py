@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import Account, User
 from campaigns.choices import ApprovalState, BlastState, SeriesState
+from campaigns.composing import counting
 from campaigns.models import Approval, Blast, Campaign, Series
 from campaigns.planning import Plan
 from campaigns.selectors import BlastRow, blast_rows, blasts_list
@@ -203,16 +204,18 @@ def draft_people(
 
     Raises:
         TemplateError: the text cannot be sent as it is.
+        AudienceTooLong: finding them takes longer than a page may.
     """
-    return timing_people(
-        account=account,
-        body=body,
-        audience=audience(account=account, group_ids=group_ids),
-        reason=reason,
-        until=until,
-        is_capped=is_capped,
-        start=plan.start(now()),
-        wall=plan.wall,
-        before=before,
-        size=size,
-    )
+    with counting():
+        return timing_people(
+            account=account,
+            body=body,
+            audience=audience(account=account, group_ids=group_ids),
+            reason=reason,
+            until=until,
+            is_capped=is_capped,
+            start=plan.start(now()),
+            wall=plan.wall,
+            before=before,
+            size=size,
+        )

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 from django.db import OperationalError, connection, transaction
 from psycopg2.errors import QueryCanceled
+
+# What holds for statements at this moment, in milliseconds; None for what the database says.
+_HOLDS_MS: Final[ContextVar[int | None]] = ContextVar("deadline_ms", default=None)
 
 
 class TimeUp(Exception):
@@ -13,9 +18,10 @@ class TimeUp(Exception):
 
 @contextmanager
 def within(seconds: float | None) -> Iterator[None]:
-    """Each statement inside is given up after so long; None for no limit.
+    """Each statement inside is given up after so long; None for no limit of its own.
 
-    Only for reading: what was written inside is rolled back when the time is up.
+    Inside another one the shorter limit holds, and afterwards the outer one again. Only for
+    reading: what was written inside is rolled back when the time is up.
 
     Raises:
         TimeUp: one took longer.
@@ -23,17 +29,26 @@ def within(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
+    outer_ms = _HOLDS_MS.get()
+    own_ms = max(1, int(seconds * 1000))
+    held = _HOLDS_MS.set(own_ms if outer_ms is None else min(own_ms, outer_ms))
     try:
+        # Rolling back takes the limit back too.
         with transaction.atomic():
-            _limit("%s", int(seconds * 1000))
+            _limit(_HOLDS_MS.get())
             yield
-            _limit("DEFAULT")
+            _limit(outer_ms)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TimeUp from error
         raise
+    finally:
+        _HOLDS_MS.reset(held)
 
 
-def _limit(to: str, *params: int) -> None:
+def _limit(ms: int | None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {to}", params)
+        if ms is None:
+            cursor.execute("SET LOCAL statement_timeout = DEFAULT")
+        else:
+            cursor.execute("SET LOCAL statement_timeout = %s", [ms])

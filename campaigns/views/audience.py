@@ -13,6 +13,7 @@ from accounts.access import AccountRequest, requires
 from accounts.choices import Role
 from accounts.models import Account
 from campaigns import planned
+from campaigns.errors import AudienceTooLong
 from campaigns.forms import RULE_FIELDS, BlastForm
 from common.errors import DomainError
 from common.templatetags.ui import exact
@@ -37,6 +38,7 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
     """
     form = BlastForm(request.POST, account=request.account)
     form.is_valid()
+    is_too_long = False
     show = request.POST.get("show", "now")
     until = _moment(show)
     try:
@@ -51,9 +53,9 @@ def blast_audience(request: AccountRequest) -> HttpResponse:
             before=whole_number(request.POST.get("before", "")),
             size=_SIZE + 1,
         )
-    except DomainError:
-        people = []
-    context = {**_words(request.account, show, until), **_page(people)}
+    except DomainError as error:
+        people, is_too_long = [], isinstance(error, AudienceTooLong)
+    context = {**_words(request.account, show, until), **_page(people), "is_too_long": is_too_long}
     context["draft"] = [(name, value) for name in _DRAFT for value in request.POST.getlist(name)]
     return render(request, "campaigns/audience.html", context)
 
