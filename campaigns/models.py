@@ -216,6 +216,7 @@ class Series(models.Model):
     skipped_on = ArrayField(
         models.DateField(),
         default=list,
+        db_default=[],
         blank=True,
         help_text="Days of the rule on which nothing goes out.",
     )

@@ -1,4 +1,4 @@
-"""Shapes of campaigns, blasts, series and approvals in the API."""
+"""Shapes of campaigns, blasts and their reports in the API."""
 
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from campaigns.recurring import COUNT_LIMIT, INTERVAL_LIMIT, Rule
 from campaigns.services.blasts import DRAFT_LIMIT, GIVE_UP_LIMIT_HOURS, NAME_LIMIT
 from campaigns.services.campaigns import BUDGET_LIMIT
 from common.strict import StrictFields
+from messaging.choices import MessageState, Reason
 from messaging.pictures import PICTURES_LIMIT
 
 
@@ -327,3 +328,165 @@ class LaunchSerializer(StrictFields, serializers.Serializer):
         if "at" in attrs and "local_at" in attrs:
             raise serializers.ValidationError({"local_at": "Give `at` or `local_at`, not both."})
         return attrs
+
+
+class AdviceSerializer(serializers.Serializer):
+    """Something to think about before sending; it stops nothing."""
+
+    code = serializers.CharField()
+    sentence = serializers.CharField(help_text="What was found and why it matters.")
+    fix = serializers.CharField(help_text="What to do about it.")
+
+
+class BlankSerializer(serializers.Serializer):
+    """A field that some people have no value for."""
+
+    name = serializers.CharField()
+    left_out = serializers.IntegerField(help_text="People who are not texted because of it.")
+    fallback = serializers.IntegerField(help_text="People who are texted and read its fallback.")
+
+
+class SlotSerializer(serializers.Serializer):
+    """People who are texted from one moment on."""
+
+    at = serializers.DateTimeField()
+    zones = serializers.ListField(
+        child=serializers.CharField(), help_text="Time zones they may be in, largest first."
+    )
+    people = serializers.IntegerField()
+
+
+class CappedSerializer(serializers.Serializer):
+    """People who had as many blasts as the account allows, and wait until there is room."""
+
+    people = serializers.IntegerField()
+    first_at = serializers.DateTimeField(help_text="When the first of them goes, as known now.")
+    last_at = serializers.DateTimeField(help_text="When the last of them goes, as known now.")
+
+
+class PricedSerializer(serializers.Serializer):
+    """People whose texts cost the same for each segment."""
+
+    price = serializers.IntegerField(help_text="Credits a segment, or a picture message.")
+    people = serializers.IntegerField()
+    segments = serializers.IntegerField(help_text="Of their texts.")
+    credits = serializers.IntegerField()
+
+
+class EstimateSerializer(serializers.Serializer):
+    """What a blast would do if it went out now."""
+
+    people = serializers.IntegerField(help_text="In the groups, each once.")
+    texted = serializers.IntegerField(help_text="Sooner or later.")
+    texted_now = serializers.IntegerField(help_text="As soon as it starts.")
+    later = SlotSerializer(many=True, help_text="Who waits for a time of day, by when.")
+    capped = CappedSerializer(
+        allow_null=True, help_text="Who waits because of the account's cap on blasts."
+    )
+    not_texted = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Reason to number of people."
+    )
+    encoding = serializers.ChoiceField(choices=["GSM-7", "UCS-2"])
+    segments = serializers.IntegerField(help_text="Of all texts together.")
+    max_segments = serializers.IntegerField(help_text="Of the longest text.")
+    credits = serializers.IntegerField()
+    exact = serializers.BooleanField(help_text="Always true: every text is counted.")
+    blanks = BlankSerializer(many=True)
+    by_price = PricedSerializer(many=True, help_text="Countries differ in what a segment costs.")
+    advice = AdviceSerializer(many=True)
+
+
+class RateSerializer(serializers.Serializer):
+    """`count` of `of`; `rate` is null where there is nothing to divide by."""
+
+    count = serializers.IntegerField()
+    of = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True)
+
+
+class ReasonCountSerializer(serializers.Serializer):
+    """Messages in one state for one reason."""
+
+    state = serializers.ChoiceField(choices=MessageState.choices)
+    reason = serializers.ChoiceField(choices=Reason.choices)
+    messages = serializers.IntegerField()
+
+
+COUNTS = (
+    "audience",
+    "skipped",
+    "pending",
+    "unknown",
+    "accepted",
+    "refused",
+    "sent",
+    "delivered",
+    "delivered_linked",
+    "undelivered",
+    "failed",
+    "clicked",
+    "hit",
+    "clicks_total",
+    "clicks_human",
+    "replied",
+    "opted_out",
+    "segments",
+    "credits",
+)
+RATES = ("delivery_rate", "click_rate", "response_rate", "unsubscribe_rate")
+
+
+class FiguresSerializer(serializers.Serializer):
+    """Counts and rates, as the dashboard's reports show them."""
+
+    audience = serializers.IntegerField(help_text="Everybody in the list, texted or not.")
+    skipped = serializers.IntegerField(help_text="Not texted, by us.")
+    pending = serializers.IntegerField(help_text="The carrier was not asked yet.")
+    unknown = serializers.IntegerField(help_text="The carrier's answer was lost.")
+    accepted = serializers.IntegerField(help_text="The carrier took it, whatever came of it.")
+    refused = serializers.IntegerField(help_text="The carrier did not take it.")
+    sent = serializers.IntegerField(help_text="Handed on, nothing heard since.")
+    delivered = serializers.IntegerField()
+    delivered_linked = serializers.IntegerField(help_text="Delivered with a link in the text.")
+    undelivered = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    clicked = serializers.IntegerField(help_text="Recipients with a click of a person.")
+    hit = serializers.IntegerField(help_text="Recipients with any hit, robots' too.")
+    clicks_total = serializers.IntegerField()
+    clicks_human = serializers.IntegerField()
+    replied = serializers.IntegerField()
+    opted_out = serializers.IntegerField()
+    segments = serializers.IntegerField()
+    credits = serializers.IntegerField()
+    delivery_rate = RateSerializer(help_text="Delivered, of accepted and refused.")
+    click_rate = RateSerializer(help_text="Clicked, of delivered with a link in the text.")
+    response_rate = RateSerializer(help_text="Replied, of delivered.")
+    unsubscribe_rate = RateSerializer(help_text="Opted out, of delivered.")
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """From `messaging.selectors.Figures`."""
+        counts = {name: getattr(instance, name) for name in COUNTS}
+        rates = {
+            name: dict(zip(("count", "of", "rate"), getattr(instance, name), strict=True))
+            for name in RATES
+        }
+        return {**counts, **rates}
+
+
+class BlastReportSerializer(serializers.Serializer):
+    """The message report."""
+
+    blast = serializers.IntegerField()
+    batch = serializers.IntegerField()
+    batch_state = serializers.CharField()
+    launched_at = serializers.DateTimeField()
+    figures = FiguresSerializer()
+    reasons = ReasonCountSerializer(many=True)
+
+
+class CampaignReportSerializer(serializers.Serializer):
+    """The campaign report: all blasts together, and each launched one, oldest first."""
+
+    campaign = serializers.IntegerField()
+    figures = FiguresSerializer(allow_null=True)
+    blasts = BlastReportSerializer(many=True)

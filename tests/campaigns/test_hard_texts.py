@@ -15,7 +15,7 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from contacts.models import Group
 from messaging.models import SenderNumber
-from tests.campaigns.conftest import words
+from tests.campaigns.test_composer import words
 
 pytestmark = pytest.mark.django_db
 
