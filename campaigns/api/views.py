@@ -16,19 +16,21 @@ from accounts.access import calling_account, calling_scopes, calling_user, owned
 from accounts.choices import Scope
 from accounts.models import Account
 from campaigns import planned, selectors, services
+from campaigns.api.estimate_serializers import EstimateSerializer
+from campaigns.api.report_serializers import (
+    BlastReportSerializer,
+    CampaignReportSerializer,
+    FiguresSerializer,
+)
 from campaigns.api.serializers import (
     ApprovalActSerializer,
     ApprovalSerializer,
     BlastCopySerializer,
-    BlastReportSerializer,
     BlastSerializer,
     BlastWriteSerializer,
     CampaignChangeSerializer,
     CampaignCopySerializer,
-    CampaignReportSerializer,
     CampaignSerializer,
-    EstimateSerializer,
-    FiguresSerializer,
     LaunchSerializer,
     MoveSerializer,
     RuleSerializer,

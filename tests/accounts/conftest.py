@@ -13,6 +13,8 @@ from accounts.models import Account, Membership, Package, Purchase, User
 from tests.accounts.purchasing import SECRET
 from tests.accounts.stripe_stand_in import StripeStandIn, stand_in
 
+Member = Callable[[Role, str], Membership]
+
 
 @pytest.fixture(autouse=True)
 def _no_limits_left_over() -> None:
@@ -33,7 +35,7 @@ def logged_in() -> Callable[[User], Client]:
 
 
 @pytest.fixture
-def member(account: Account) -> Callable[[Role, str], Membership]:
+def member(account: Account) -> Member:
     """`member(role, name)`: somebody more in Alice's shop, with a confirmed address."""
 
     def _member(role: Role, name: str) -> Membership:
@@ -81,3 +83,8 @@ def purchase(account: Account, alice: User) -> Purchase:
         session_id="cs_test_a1fWqcm2Yb0Tz9dLk3",
         created_by=alice,
     )
+
+
+def membership_of(account: Account, user: User) -> Membership:
+    """The user's membership in the account."""
+    return Membership.objects.get(account=account, user=user)

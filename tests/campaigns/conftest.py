@@ -1,5 +1,6 @@
 """A shop that can send: two groups of people, a number, a campaign."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,9 @@ from contacts.choices import ConsentSource
 from contacts.models import Contact, Group, GroupMember
 from contacts.services import consent_revoke
 from messaging.models import SenderNumber
+from tests.campaigns.launched import launched
 
+Browse = Callable[[User], Client]
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "")
 
 
@@ -53,7 +56,26 @@ def draft(
 
 
 @pytest.fixture
-def browse() -> Callable[[User], Client]:
+def blast(account: Account, alice: User, draft: Blast) -> Blast:
+    """The draft, launched."""
+    return launched(account, alice, draft)
+
+
+@pytest.fixture
+def typed(campaign: Campaign, group: Group, sender: SenderNumber) -> dict[str, Any]:
+    """What a finished form holds."""
+    return {
+        "name": "Last call",
+        "campaign": campaign.pk,
+        "groups": [group.pk],
+        "sender": sender.pk,
+        "body": "Hi {{first_name|there}}, see https://shop.example/sale",
+        "when": "now",
+    }
+
+
+@pytest.fixture
+def browse() -> Browse:
     """`browse(user)`: a logged-in test client."""
 
     def _browse(user: User) -> Client:
@@ -62,6 +84,12 @@ def browse() -> Callable[[User], Client]:
         return client
 
     return _browse
+
+
+def words(html: str) -> str:
+    """A page's text, white space folded."""
+    bare = re.sub(r"<script.*?</script>|<[^>]+>", " ", html, flags=re.S)
+    return re.sub(r"\s+", " ", bare)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.test import Client
 from django.urls import reverse
 
 from accounts.choices import Role
@@ -20,10 +19,9 @@ from contacts.models import Contact, Group, GroupMember
 from contacts.services import consent_revoke, group_create, group_rules_set
 from messaging.models import Batch, Message
 from tests.campaigns.approving import decide, join, launch, leave, send, swap
+from tests.campaigns.conftest import Browse
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("needs_two")]
-
-Browse = Callable[[User], Client]
 
 
 def test_nothing_goes_without_it_and_it_goes_with_it(

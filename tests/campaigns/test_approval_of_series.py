@@ -1,6 +1,5 @@
 """A second person's approval of what repeats: the rule is covered, and each occurrence."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, User
@@ -19,10 +17,9 @@ from campaigns.models import Approval, Blast
 from campaigns.recurring import Rule
 from contacts.models import Group
 from tests.campaigns.approving import decide, join, launch, send
+from tests.campaigns.conftest import Browse
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("needs_two")]
-
-Browse = Callable[[User], Client]
 
 
 def test_of_a_series_the_approval_covers_each_occurrence_that_has_not_grown(

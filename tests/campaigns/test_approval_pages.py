@@ -1,11 +1,9 @@
 """A second person's approval on pages, by mail and by the API."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core import mail
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, Membership, User
@@ -13,11 +11,9 @@ from campaigns import services
 from campaigns.choices import ApprovalState
 from campaigns.models import Approval, Blast
 from tests.campaigns.approving import decide
-from tests.campaigns.conftest import api_client
+from tests.campaigns.conftest import Browse, api_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("needs_two")]
-
-Browse = Callable[[User], Client]
 
 
 def test_mails_ask_who_may_approve_and_tell_who_asked(

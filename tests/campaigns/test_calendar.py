@@ -1,12 +1,10 @@
 """The calendar: what was sent, is planned and repeats, on the day of the account's clock."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, User
@@ -15,10 +13,10 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from campaigns.planning import Plan
 from campaigns.recurring import Rule
+from tests.campaigns.conftest import Browse
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 30)

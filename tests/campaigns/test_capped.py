@@ -1,10 +1,8 @@
 """The composer counts whom the cap on blasts will hold back, and the number opens its people."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -12,11 +10,10 @@ from accounts.models import Account, User
 from accounts.services import apikey_create
 from campaigns.models import Blast
 from contacts.models import Contact
+from tests.campaigns.conftest import Browse
 from tests.campaigns.launched import launched
 
 pytestmark = pytest.mark.django_db
-
-Browse = Callable[[User], Client]
 
 
 @pytest.fixture

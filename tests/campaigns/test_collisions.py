@@ -1,12 +1,10 @@
 """Plans that would text people too often: told on the calendar before anything goes out."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, User
@@ -16,11 +14,10 @@ from campaigns.models import Blast
 from campaigns.recurring import Rule
 from contacts.models import Group
 from messaging.models import Chunk
-from tests.campaigns.conftest import people
+from tests.campaigns.conftest import Browse, people
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

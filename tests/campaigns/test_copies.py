@@ -1,12 +1,10 @@
 """Copies: a series begun anew, and a whole campaign used again."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, User
@@ -16,10 +14,10 @@ from campaigns.models import Blast, Campaign, Series
 from campaigns.recurring import Rule
 from common.errors import NotFound
 from contacts.models import Group
+from tests.campaigns.conftest import Browse
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)

@@ -1,19 +1,15 @@
 """Codes of the carrier behind a reason: each with its count, each opening the list it counts."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from django.test import Client
 
 from accounts.models import Account, User
 from campaigns.models import Blast
 from messaging.choices import BatchState
 from messaging.models import Batch, BatchTally, Message
+from tests.campaigns.conftest import Browse, words
 from tests.campaigns.launched import finished, launched
-from tests.campaigns.test_report_page import words
-
-Browse = Callable[[User], Client]
 
 
 @pytest.fixture

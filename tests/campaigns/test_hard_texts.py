@@ -15,7 +15,7 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from contacts.models import Group
 from messaging.models import SenderNumber
-from tests.campaigns.test_composer import words
+from tests.campaigns.conftest import words
 
 pytestmark = pytest.mark.django_db
 

@@ -1,12 +1,10 @@
 """Blasts at the local time of each recipient, and who is texted now, later or not."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, AuditEvent, User
@@ -16,10 +14,10 @@ from campaigns.errors import SchedulePast, ScheduleTooFar
 from campaigns.models import Blast
 from contacts.models import Contact
 from messaging.models import CarrierAccount, Chunk
+from tests.campaigns.conftest import Browse
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 # 09:00 in New York, where the account is; 06:00 in California.
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from accounts.models import Account, User
 from campaigns.choices import BlastState
@@ -15,10 +14,8 @@ from contacts.models import Group
 from messaging import capping, recipients
 from messaging.models import SenderNumber
 from messaging.services import audience_count, timing_people
-from tests.campaigns.conftest import api_client
-from tests.campaigns.test_composer import words
+from tests.campaigns.conftest import Browse, api_client, words
 
-Browse = Callable[[User], Client]
 SENTENCE = "Counting these people takes longer than a page may. You can save this and send it"
 
 

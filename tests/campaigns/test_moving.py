@@ -1,12 +1,10 @@
 """Another day for what has not gone out; nothing else of it changes."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, AuditEvent, User
@@ -17,11 +15,10 @@ from campaigns.models import Blast
 from campaigns.recurring import Rule
 from common.errors import NotFound
 from contacts.models import Contact
-from tests.campaigns.conftest import api_client
+from tests.campaigns.conftest import Browse, api_client
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

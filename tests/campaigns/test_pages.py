@@ -1,6 +1,5 @@
 """The overview, the list and the campaign report; empty, full, and to whom they are open."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,14 +15,8 @@ from campaigns.models import Blast, Campaign
 from common.clock import now
 from messaging.choices import BatchState
 from messaging.models import Batch
+from tests.campaigns.conftest import Browse, words
 from tests.campaigns.launched import finished, launched
-
-Browse = Callable[[User], Client]
-
-
-def words(html: str) -> str:
-    bare = re.sub(r"<script.*?</script>|<[^>]+>", " ", html, flags=re.S)
-    return re.sub(r"\s+", " ", bare)
 
 
 def read(client: Client, path: str) -> str:

@@ -1,7 +1,6 @@
 """Pictures in the composer, in drafts, in templates, under approval."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from datetime import time as time_of_day
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.test import Client
 
 from accounts.models import Account, CreditEntry, User
 from campaigns import services
@@ -26,10 +24,8 @@ from messaging.errors import MediaRefused, SenderWithoutPictures
 from messaging.models import Batch, Media, SenderNumber
 from messaging.services import media_upload
 from messaging.services.media import media_sweep
-from tests.campaigns.test_composer import words
+from tests.campaigns.conftest import Browse, words
 from tests.pictures import picture
-
-Browse = Callable[[User], Client]
 
 
 @pytest.fixture

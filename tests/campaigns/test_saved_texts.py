@@ -1,11 +1,9 @@
 """Templates in folders, snippets, and accounts that send only what an admin approved."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.test import Client
 
 from accounts.choices import Role, TemplateRule
 from accounts.models import Account, AuditEvent, Membership, User
@@ -16,8 +14,7 @@ from campaigns.models import Blast, SavedText
 from common.clock import now
 from common.errors import Invalid, NotFound
 from messaging.models import Batch, Message
-
-Browse = Callable[[User], Client]
+from tests.campaigns.conftest import Browse
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Blasts that repeat: each occurrence once, with its own report, to whoever is there then."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.choices import Role, TemplateRule
@@ -30,11 +28,10 @@ from campaigns.services import series as series_services
 from campaigns.tasks import launch_due
 from common.errors import Conflict
 from contacts.models import GroupMember
-from tests.campaigns.conftest import api_client
+from tests.campaigns.conftest import Browse, api_client
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 # Monday 09:00 in New York.
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from accounts.choices import Role
@@ -17,10 +16,10 @@ from campaigns.errors import OccurrenceFar, OccurrenceGone, OccurrenceSent, Seri
 from campaigns.models import Blast, Series
 from campaigns.recurring import Rule
 from campaigns.tasks import launch_due
+from tests.campaigns.conftest import Browse
 
 pytestmark = pytest.mark.django_db
 
-Browse = Callable[[User], Client]
 
 # Monday 09:00 in New York.
 MORNING = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

@@ -13,8 +13,7 @@ from common.clock import now
 from contacts.models import Contact, Group
 from messaging.models import Batch, Media, SenderNumber
 from messaging.services import media_upload
-from tests.campaigns.conftest import people
-from tests.campaigns.test_composer import words
+from tests.campaigns.conftest import people, words
 from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db

@@ -10,22 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import reverse
 
-from accounts import services
-from accounts.choices import Scope
 from accounts.models import Account, User
-from contacts.models import GroupMember
-from messaging.models import SenderNumber
 from tests.contracts import routes
+from tests.contracts.conftest import browser_of, headers_of
 from tests.contracts.world import (
     World,
     everything,
-    of_account,
-    references_across_accounts,
-    world_create,
 )
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +151,7 @@ CALLS: dict[str, str] = {
     "api-conversation-messages": "conversation",
     "api-conversation-reply": "conversation",
 }
-# The link's secret is no id; see tests/accounts/test_team.py and tests/messaging/joining/.
+# The link's secret is no id; see tests/accounts/test_invitations.py and tests/messaging/joining/.
 SECRETS = {"invitation_accept", "subscribe"}
 # Where an empty body is refused before the thing is looked up, the least that is not.
 FORMS: dict[str, dict[str, str]] = {"team_role": {"role": "viewer"}}
@@ -168,25 +161,6 @@ BODIES: dict[str, Callable[[dict[str, int]], dict[str, Any]]] = {
     "api-group-remove": lambda ids: {"contacts": [ids["contact"]]},
     "api-conversation-reply": lambda ids: {"body": "Hello", "idempotency_key": "1"},
 }
-
-
-@pytest.fixture
-def alices(account: Account, alice: User) -> World:
-    """What Alice's shop owns. Her address is confirmed, so that she may send."""
-    EmailAddress.objects.create(user=alice, email=alice.email, primary=True, verified=True)
-    return world_create(account, alice)
-
-
-@pytest.fixture
-def charlies(other_account: Account, charlie: User) -> World:
-    """The same in Charlie's shop."""
-    return world_create(other_account, charlie)
-
-
-def _browser(user: User) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
 
 
 def _page(name: str, ids: dict[str, int]) -> str:
@@ -208,7 +182,7 @@ def test_every_route_with_an_id_has_a_row() -> None:
 def test_pages_of_another_account_do_not_exist(
     alices: World, charlies: World, charlie: User
 ) -> None:
-    browser = _browser(charlie)
+    browser = browser_of(charlie)
     before = everything()
 
     answers = {name: _tries(browser, name, _page(name, alices.ids())) for name in PAGES}
@@ -226,7 +200,7 @@ def test_pages_of_another_account_do_not_exist(
 def test_one_s_own_pages_exist(name: str, alices: World, charlies: World, alice: User) -> None:
     url = _page(name, alices.ids())
 
-    statuses = _tries(_browser(alice), name, url)
+    statuses = _tries(browser_of(alice), name, url)
 
     assert 404 not in statuses
     assert set(statuses) != {405}
@@ -242,19 +216,12 @@ def test_ones_own_thing_beside_a_strangers_changes_neither(
 
     for key, thing in PAGES[name].items():
         kwargs = {k: own[t] for k, t in PAGES[name].items()} | {key: theirs[thing]}
-        _tries(_browser(charlie), name, reverse(name, kwargs=kwargs))
+        _tries(browser_of(charlie), name, reverse(name, kwargs=kwargs))
 
     assert everything() == before
 
 
 # --- The API ---
-
-
-def _headers(account: Account, user: User) -> dict[str, str]:
-    _, secret = services.apikey_create(
-        account=account, actor=user, name="Test", scopes=Scope.values
-    )
-    return {"authorization": f"Bearer {secret}"}
 
 
 def _methods(name: str) -> Iterator[str]:
@@ -283,7 +250,7 @@ ENDPOINTS = [(name, method) for name in CALLS for method in _methods(name)]
 def test_endpoints_of_another_account_do_not_exist(
     alices: World, charlies: World, other_account: Account, charlie: User
 ) -> None:
-    headers = _headers(other_account, charlie)
+    headers = headers_of(other_account, charlie)
     ids = alices.ids()
     before = everything()
 
@@ -297,7 +264,7 @@ def test_endpoints_of_another_account_do_not_exist(
 def test_ones_own_endpoints_exist(
     name: str, method: str, alices: World, account: Account, alice: User
 ) -> None:
-    status = _call(name, method, alices.ids(), _headers(account, alice))
+    status = _call(name, method, alices.ids(), headers_of(account, alice))
 
     assert status < 500
     assert status not in (401, 403, 404, 405)
@@ -306,7 +273,7 @@ def test_ones_own_endpoints_exist(
 def test_lists_hold_nothing_of_another_account(
     alices: World, charlies: World, other_account: Account, charlie: User
 ) -> None:
-    headers = _headers(other_account, charlie)
+    headers = headers_of(other_account, charlie)
     lists = [route for route in routes.REST if route.actions.get("GET") == "list"]
 
     for route in lists:
@@ -317,149 +284,3 @@ def test_lists_hold_nothing_of_another_account(
 
 
 # --- Ids inside what is sent ---
-
-ONLY_ALICES_NUMBER = "+12025550199"
-
-
-def _api_tries(own: dict[str, int], theirs: dict[str, int]) -> Iterator[tuple[str, str, Any]]:
-    """Method, address and body of calls in which Charlie names things of Alice's."""
-    group, contact, campaign = theirs["group"], theirs["contact"], theirs["campaign"]
-    blast = {"campaign": own["campaign"], "name": "X", "body": "Hi", "groups": [own["group"]]}
-    draft = reverse("blast-detail", kwargs={"pk": own["draft"]})
-    yield "POST", reverse("api-contact-list"), {"phone": "+12025550155", "groups": [group]}
-    bulk = {"contacts": [{"phone": "+12025550156"}], "groups": [group]}
-    yield "POST", reverse("api-contact-bulk"), bulk
-    for name in ("api-group-add", "api-group-remove"):
-        yield "POST", reverse(name, kwargs={"pk": own["group"]}), {"contacts": [contact]}
-    yield "POST", reverse("api-contact-merge", kwargs={"pk": own["contact"]}), {"other": contact}
-    for rule in (
-        {"group": group},
-        {"did": "sent", "blast": theirs["sent"]},
-        {"did": "sent", "campaign": campaign},
-    ):
-        yield "POST", reverse("api-group-list"), {"name": "X", "rules": {"not": rule}}
-    for foreign in (
-        {"campaign": campaign},
-        {"groups": [group]},
-        {"sender": ONLY_ALICES_NUMBER},
-    ):
-        yield "POST", reverse("blast-list"), blast | foreign
-        yield "PATCH", draft, foreign
-    message = {"to": "+12025550157", "body": "Hi", "sender": ONLY_ALICES_NUMBER}
-    yield "POST", reverse("api-message-list"), message
-
-
-def _page_tries(
-    own: dict[str, int], theirs: dict[str, int], alice: User
-) -> Iterator[tuple[str, Any]]:
-    """Address and form of pages in which Charlie names things of Alice's."""
-    blast = {"campaign": own["campaign"], "name": "X", "body": "Hi", "groups": [own["group"]]}
-    for url in (
-        reverse("blast_create"),
-        reverse("blast_count"),
-        reverse("blast_audience"),
-        reverse("blast_edit", kwargs={"pk": own["draft"]}),
-    ):
-        for foreign in (
-            {"campaign": theirs["campaign"]},
-            {"groups": [theirs["group"]]},
-            {"sender": theirs["sender"]},
-        ):
-            yield url, blast | foreign
-    yield (
-        reverse("contact_create"),
-        {
-            "phone": "(202) 555-0158",
-            "groups": [theirs["group"]],
-            "unknown": "on",
-        },
-    )
-    for act, named in (
-        ("tag", {"do-names": "mine"}),
-        ("untag", {"do-tag": theirs["tag"]}),
-        ("group", {"do-group": theirs["group"]}),
-        ("ungroup", {"do-group": theirs["group"]}),
-        ("field", {"do-own": theirs["custom_field"], "do-value": "x"}),
-        ("delete", {}),
-    ):
-        yield reverse("contact_many"), {"do-act": act, "id": [theirs["contact"]], **named}
-    yield reverse("contacts_restore"), {"id": [theirs["deleted"]]}
-    for what, named in (
-        ("group", {"value": theirs["group"]}),
-        ("tag", {"value": theirs["tag"]}),
-        ("did:sent", {"of": f"blast:{theirs['sent']}"}),
-        ("did:sent", {"of": f"campaign:{theirs['campaign']}"}),
-    ):
-        row = {"what": what, "op": "not_in", **named}
-        rules = {"b0.match": "all", **{f"b0.r0.{name}": value for name, value in row.items()}}
-        for act in ("save", "look"):
-            yield reverse("group_smart"), {"name": "X", "act": act, **rules}
-    word = {"word": "JOIN", "frequency": "Weekly", "groups": [theirs["group"]]}
-    yield reverse("keyword_add"), word
-    yield reverse("keyword_edit", kwargs={"pk": own["optin_keyword"]}), word
-    conversation = {"pk": own["conversation"]}
-    yield reverse("conversation_assign", kwargs=conversation), {"assignee": alice.pk}
-    started = reverse("import_start", kwargs={"pk": own["contact_import"]})
-    yield started, {"group": theirs["group"], "unknown": "on"}
-    yield (
-        reverse("number_add"),
-        {
-            "phone": "(202) 555-0159",
-            "carrier_account": theirs["carrier"],
-            "rate_per_s": "1",
-        },
-    )
-
-
-@pytest.fixture
-def strangers_number(alices: World) -> SenderNumber:
-    """A number that only Alice has."""
-    return SenderNumber.objects.create(
-        account=alices.account, carrier_account=alices.carrier, phone=ONLY_ALICES_NUMBER
-    )
-
-
-def test_a_reference_across_accounts_would_be_found(alices: World, charlies: World) -> None:
-    assert references_across_accounts() == []
-
-    charlies.draft.groups.add(alices.group)
-    GroupMember.objects.create(
-        account=charlies.account, group=charlies.group, contact=alices.contact
-    )
-
-    assert [found.split(" of ")[0] for found in references_across_accounts()] == [
-        "contacts.GroupMember.contact",
-        "campaigns.Blast_groups.group",
-    ]
-
-
-def test_calls_that_name_a_strangers_things_do_not_reach_them(
-    alices: World,
-    charlies: World,
-    strangers_number: SenderNumber,
-    other_account: Account,
-    charlie: User,
-) -> None:
-    headers = _headers(other_account, charlie)
-    hers = of_account(alices.account)
-
-    for method, url, body in _api_tries(charlies.ids(), alices.ids()):
-        answer = Client().generic(
-            method, url, json.dumps(body), content_type="application/json", headers=headers
-        )
-        assert answer.status_code < 500, (url, body)
-        assert references_across_accounts() == [], (url, body)
-        assert of_account(alices.account) == hers, (url, body)
-
-
-def test_forms_that_name_a_strangers_things_do_not_reach_them(
-    alices: World, charlies: World, alice: User, charlie: User
-) -> None:
-    browser = _browser(charlie)
-    hers = of_account(alices.account)
-
-    for url, form in _page_tries(charlies.ids(), alices.ids(), alice):
-        answer = browser.post(url, form)
-        assert answer.status_code < 500, (url, form)
-        assert references_across_accounts() == [], (url, form)
-        assert of_account(alices.account) == hers, (url, form)

@@ -21,8 +21,8 @@ from messaging.models import Attempt, Batch, CarrierAccount, SenderNumber
 from messaging.services import batch_pause, batch_resume
 from messaging.services.finish import batches_finish
 from tests.messaging.conftest import Launch, People, send_all, serve_soon, states, tallies
+from tests.messaging.doubts import ERROR, ERROR_ONCE, LOST, PLAIN, look
 from tests.messaging.test_send import assert_credits_balance
-from tests.messaging.test_unknown import ERROR, ERROR_ONCE, LOST, PLAIN, look
 
 pytestmark = pytest.mark.django_db
 

@@ -32,8 +32,8 @@ from tests.messaging.conftest import (
     states,
     tallies,
 )
+from tests.messaging.doubts import look
 from tests.messaging.test_send import assert_credits_balance
-from tests.messaging.test_unknown import look
 from tests.races import in_thread
 
 pytestmark = pytest.mark.django_db

@@ -31,12 +31,14 @@ from messaging.models import (
     Message,
     SenderNumber,
 )
+from messaging.receipts.texts import text_apply_next
 from messaging.state import RANKS
 from tracking.models import Click, Link
 from tracking.services import links_create
 
 MakeBatch = Callable[..., list[Message]]
 Queue = Callable[..., CarrierEvent]
+Receive = Callable[..., CarrierEvent]
 Tap = Callable[..., Click]
 
 IPHONE = (
@@ -222,3 +224,58 @@ def tally(batch_id: int | None) -> dict[tuple[str, str], int]:
     assert batch_id is not None
     rows = BatchTally.objects.filter(batch_id=batch_id).exclude(messages=0)
     return {(row.state, row.reason): row.messages for row in rows}
+
+
+@pytest.fixture
+def receive(carrier: CarrierAccount, sender: SenderNumber) -> Receive:
+    """`receive(phone, body, ...)`: store an inbound webhook and apply it."""
+    serial = iter(range(1, 1000))
+
+    def store(
+        phone: str,
+        body: str,
+        *,
+        sid: str | None = None,
+        through: CarrierAccount | None = None,
+        at: Any = None,
+        **more: str,
+    ) -> CarrierEvent:
+        through = through or carrier
+        event = CarrierEvent.objects.create(
+            carrier_account=through,
+            kind=EventKind.INBOUND,
+            payload={
+                "MessageSid": sid or f"SM{next(serial):032d}",
+                "AccountSid": through.external_id,
+                "From": phone,
+                "To": sender.phone,
+                "Body": body,
+                "NumSegments": "1",
+                "NumMedia": "0",
+                **more,
+            },
+            received_at=at or now(),
+        )
+        CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.INBOUND)
+        assert text_apply_next() is True
+        event.refresh_from_db()
+        return event
+
+    return store
+
+
+def inbound() -> Message:
+    return Message.objects.get(direction=Direction.IN)
+
+
+def totals(batch_id: int | None) -> tuple[int, int]:
+    """(replied, opted out)"""
+    assert batch_id is not None
+    row = BatchTotals.objects.get(batch_id=batch_id)
+    return row.replied, row.opted_out
+
+
+def answers() -> list[str]:
+    """Bodies of the automatic answers that were queued."""
+    rows = Message.objects.filter(batch__kind=BatchKind.AUTO).order_by("id")
+    return [row.batch.body for row in rows.select_related("batch") if row.batch]

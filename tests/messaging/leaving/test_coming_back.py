@@ -1,194 +1,28 @@
-"""A STOP is the person's: by whichever door it comes, no number of theirs is texted any more."""
+"""What lifts a STOP: the number's own START, or a person who finds the words misread."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
-from django.urls import reverse
-from rest_framework.test import APIClient
 
 from accounts.models import Account, User
-from accounts.services import apikey_create
-from carriersim.client import Client as Carrier
 from common.clock import now
-from contacts.choices import Consent, ConsentKind, ConsentSource, ImportPurpose
+from contacts.choices import Consent, ConsentKind, ConsentSource
 from contacts.errors import OptedOut, ReviewClosed
-from contacts.models import ConsentEvent, Contact, ContactImport, OptOut
+from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.selectors import opt_outs_to_review
 from contacts.services import (
     consent_grant,
     consent_revoke,
-    contact_delete,
-    contact_restore,
-    contact_update,
     contact_upsert,
     contacts_unite,
     contacts_upsert_many,
-    import_create,
-    import_run,
-    import_start,
     optout_take_back,
 )
-from messaging.choices import BatchKind
-from messaging.gateways.events import InboundText
-from messaging.models import DriftRow, SenderNumber
-from messaging.receipts.inbound import inbound_file
-from messaging.services import message_send
-from messaging.services.drift import drift_check, drift_take
+from messaging.models import SenderNumber
 from tests.messaging.conftest import Launch, send_all, states
+from tests.messaging.leaving.conftest import ANN, BEN, HOME, WORK, opt_out_list, out, says
 
 pytestmark = pytest.mark.django_db
-
-ANN, WORK, HOME, BEN = (f"+1415555000{n}" for n in range(1, 5))
-REFUSED = "+14155550157"  # carriersim refuses it as opted out
-
-
-@pytest.fixture
-def media(tmp_path: Path, settings: Any) -> None:
-    """Where uploads lie."""
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ann(account: Account, alice: User) -> Contact:
-    """Ann, who has three numbers; texts go to the first."""
-    kept = contact_upsert(account=account, actor=None, phone=ANN, first_name="Ann")
-    for phone in (WORK, HOME):
-        other = contact_upsert(account=account, actor=None, phone=phone)
-        contacts_unite(account=account, actor=alice, contact_id=kept.pk, other_id=other.pk)
-    contact_upsert(account=account, actor=None, phone=BEN, first_name="Ben")
-    return kept
-
-
-def out(account: Account) -> dict[str, str]:
-    found = OptOut.objects.filter(account=account).order_by("phone")
-    return dict(found.values_list("phone", "source"))
-
-
-def says(sender: SenderNumber, phone: str, body: str) -> None:
-    number = Contact.objects.count() + ConsentEvent.objects.count()
-    inbound_file(
-        carrier_account=sender.carrier_account,
-        text=InboundText(
-            carrier_id=f"SM{number}{phone}",
-            account_ref=sender.carrier_account.external_id,
-            phone=phone,
-            our_number=sender.phone,
-            body=body,
-        ),
-        at=now(),
-    )
-
-
-# --- Doors ---
-
-
-def test_by_a_text_from_any_of_their_numbers(account: Account, sender: SenderNumber, ann: Contact):
-    says(sender, HOME, "STOP")
-
-    assert out(account) == {ANN: "person", WORK: "person", HOME: "keyword"}
-    ann.refresh_from_db()
-    assert ann.consent == Consent.OPTED_OUT
-
-
-def test_by_the_page(account: Account, alice: User, ann: Contact, client: Client):
-    client.force_login(alice)
-
-    client.post(reverse("contact_opt_out", args=[ann.pk]), {"wording": "Called us"})
-
-    assert out(account) == dict.fromkeys((ANN, WORK, HOME), "manual")
-
-
-def test_by_the_api(account: Account, alice: User, ann: Contact):
-    _, key = apikey_create(account=account, actor=alice, name="shop", scopes=["read", "write"])
-    api = APIClient()
-    api.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
-
-    answer = api.post(f"/api/v1/contacts/{ann.pk}/consent/", {"kind": "out", "wording": "Mail"})
-
-    assert answer.status_code == 200
-    assert out(account) == dict.fromkeys((ANN, WORK, HOME), "api")
-
-
-def opt_out_list(account: Account, *phones: str) -> ContactImport:
-    """A list of who must not be texted, imported."""
-    found = import_create(
-        account=account,
-        actor=None,
-        upload=SimpleUploadedFile("list.csv", "\n".join(("phone", *phones)).encode()),
-        purpose=ImportPurpose.OPT_OUTS,
-    )
-    import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        consent_wording="Our old provider",
-    )
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
-
-
-@pytest.mark.parametrize("listed", [ANN, HOME])
-def test_by_an_opt_out_list_whichever_number_is_on_it(
-    account: Account, ann: Contact, media: None, listed: str
-):
-    found = opt_out_list(account, listed)
-
-    assert (found.rows_read, found.rows_new) == (1, 1)
-    assert out(account) == dict.fromkeys((ANN, WORK, HOME), "import")
-    wordings = ConsentEvent.objects.filter(kind=ConsentKind.OUT).values_list("phone", "wording")
-    why = f"Left under another number on {now():%d %b %Y} (imported list); they are one person"
-    assert dict(wordings) == {
-        phone: "Our old provider" if phone == listed else why for phone in (ANN, WORK, HOME)
-    }
-    assert Contact.objects.get(phone=ANN).consent == Consent.OPTED_OUT
-
-
-def test_by_the_carriers_refusal(account: Account, ann: Contact, sim: Carrier, launch: Launch):
-    new = contact_upsert(account=account, actor=None, phone=REFUSED)
-    contacts_unite(account=account, actor=None, contact_id=new.pk, other_id=ann.pk)
-
-    batch = launch()
-    send_all()
-
-    assert states(batch) == {("refused", "opted_out"): 1, ("accepted", ""): 1}
-    assert out(account) == {REFUSED: "carrier"} | dict.fromkeys((ANN, WORK, HOME), "person")
-
-
-def test_by_the_comparison_with_the_carrier(account: Account, alice: User, ann: Contact):
-    consent_revoke(account=account, phone=ANN, source=ConsentSource.KEYWORD, wording="STOP")
-    for phone in (ANN, WORK, HOME):
-        consent_grant(
-            account=account, phone=phone, source=ConsentSource.KEYWORD, wording="Texted “GARDEN”"
-        )
-    client = Client()
-    client.force_login(alice)
-    client.post("/settings/opt-outs/check/")
-    drift_check(account.pk)
-    assert out(account) == {}
-
-    drift_take(account=account, actor=alice, row_id=DriftRow.objects.get(phone=ANN).pk)
-
-    assert out(account) == {ANN: "carrier", WORK: "person", HOME: "person"}
-
-
-def test_by_what_becomes_one_person_later(account: Account, alice: User, sender: SenderNumber):
-    ben = contact_upsert(account=account, actor=None, phone=BEN)
-    work = contact_upsert(account=account, actor=None, phone=WORK)
-    consent_revoke(account=account, phone=BEN, source=ConsentSource.MANUAL, wording="Called us")
-    says(sender, WORK, "STOP")
-
-    contacts_unite(account=account, actor=alice, contact_id=ben.pk, other_id=work.pk)
-
-    assert out(account) == {BEN: "person", WORK: "keyword"}
-
-
-# --- What lifts it ---
 
 
 def test_only_a_text_from_the_number_lifts_what_the_person_said(
@@ -402,80 +236,3 @@ def test_a_list_names_somebody_whose_words_turn_out_to_be_misread(
     batch = launch()
     send_all()
     assert states(batch) == {("skipped", "opted_out"): 1}
-
-
-# --- Ways around it ---
-
-
-Around = Callable[[Account, Contact], Any]
-
-
-def _restored(account: Account, contact: Contact) -> None:
-    contact_delete(account=account, actor=None, contact_id=contact.pk)
-    contact_restore(account=account, actor=None, contact_id=contact.pk)
-
-
-@pytest.mark.parametrize(
-    "around",
-    [
-        pytest.param(_restored, id="restored"),
-        pytest.param(
-            lambda account, contact: contact_upsert(
-                account=account, actor=None, phone="(415) 555-0004", consent_wording="Till"
-            ),
-            id="added anew in another format",
-        ),
-        pytest.param(
-            lambda account, contact: contact_update(
-                account=account, actor=None, contact_id=contact.pk, phone="1-415-555-0009"
-            ),
-            id="given another number",
-        ),
-        pytest.param(
-            lambda account, contact: contacts_unite(
-                account=account,
-                actor=None,
-                contact_id=contact_upsert(account=account, actor=None, phone="+14155550008").pk,
-                other_id=contact.pk,
-            ),
-            id="merged into somebody",
-        ),
-    ],
-)
-def test_whoever_left_is_texted_by_no_way_around(
-    account: Account, sender: SenderNumber, launch: Launch, sim: Carrier, around: Around
-):
-    ben = contact_upsert(account=account, actor=None, phone=BEN)
-    says(sender, BEN, "STOP")
-    send_all()
-    before = sim.summary()["accepted"]
-
-    around(account, ben)
-    (contact,) = Contact.objects.filter(deleted_at=None)
-    batch = launch()
-    single = message_send(
-        account=account,
-        actor=None,
-        phone=contact.phone,
-        body="Hi",
-        kind=BatchKind.API,
-        request_key="single",
-        contact=contact,
-    )
-    send_all()
-
-    assert states(batch) == {("skipped", "opted_out"): 1}
-    assert single.reason == "opted_out"
-    assert sim.summary()["accepted"] == before
-
-
-def test_a_contact_that_gets_a_number_which_left_is_out(
-    account: Account, alice: User, sender: SenderNumber, launch: Launch
-):
-    says(sender, WORK, "STOP")
-    ben = contact_upsert(account=account, actor=None, phone=BEN, consent_wording="Signed")
-
-    moved = contact_update(account=account, actor=alice, contact_id=ben.pk, phone=WORK)
-
-    assert moved.consent == Consent.OPTED_OUT
-    assert out(account) == {WORK: "keyword", BEN: "person"}
