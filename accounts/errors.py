@@ -69,10 +69,10 @@ class TooManyInvitations(Conflict):
 
 
 class EmailUnverified(NotAllowed):
-    """The acting user has not confirmed an e-mail address, which sending requires."""
+    """The acting user has not confirmed an email address, which sending requires."""
 
     code = "email_unverified"
-    message = "Confirm your e-mail address first: the link is in the mail we sent you."
+    message = "Confirm your email address first: the link is in the mail we sent you."
 
 
 class SignupClosed(NotAllowed):

@@ -104,7 +104,7 @@ class InvitationForm(forms.Form):
     """Invite somebody to the team."""
 
     email = forms.EmailField(
-        label="E-mail address",
+        label="Email address",
         widget=forms.EmailInput(attrs={"placeholder": "bob@example.com", "autocomplete": "off"}),
     )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.MARKETER)

@@ -1,6 +1,6 @@
 """The local mailbox: where mail goes when there is no mail server, and how it is read back.
 
-Owns the e-mail backend behind `EMAIL_URL=mailbox:///a/folder` (the default of `make run`) and the
+Owns the email backend behind `EMAIL_URL=mailbox:///a/folder` (the default of `make run`) and the
 reading of its folder, one file a mail, so that every process of a local run shares it. Never for
 production: whoever reads it can follow anybody's password-reset link. `mailbox_is_open` therefore
 lets in only requests from this machine, and `accounts.checks` refuses a public address.

@@ -25,7 +25,7 @@ from common.clock import now
 
 
 class UserManager(BaseUserManager["User"]):
-    """Creates people, keyed by their e-mail address."""
+    """Creates people, keyed by their email address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
         """Create a user with a normalised address; without a password log-in is impossible."""
@@ -44,7 +44,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who logs in by e-mail. May be a member of several accounts."""
+    """A person who logs in by email. May be a member of several accounts."""
 
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)

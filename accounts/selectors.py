@@ -77,7 +77,7 @@ def user_by_email(email: str) -> User | None:
 
 
 def user_may_send(user: User) -> bool:
-    """Whether the user confirmed an e-mail address; without it nothing of theirs is sent."""
+    """Whether the user confirmed an email address; without it nothing of theirs is sent."""
     return EmailAddress.objects.filter(user=user, verified=True).exists()
 
 

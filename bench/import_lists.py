@@ -54,7 +54,7 @@ def clean_rows(count: int, *, known: bool = False) -> Iterator[Row]:
 
 
 def write_clean(path: Path, rows: Iterable[Row]) -> None:
-    """Rows as they are copied: phone, names, e-mail, own fields, kind of line, region."""
+    """Rows as they are copied: phone, names, email, own fields, kind of line, region."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(
             (

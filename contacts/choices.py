@@ -124,7 +124,7 @@ class RefusalReason(TextChoices):
 
     NO_PHONE = "no_phone", "No phone number"
     BAD_PHONE = "bad_phone", "Impossible phone number"
-    BAD_EMAIL = "bad_email", "Not an e-mail address"
+    BAD_EMAIL = "bad_email", "Not an email address"
     BAD_TIMEZONE = "bad_timezone", "Unknown time zone"
     BAD_VALUE = "bad_value", "Does not fit its field"
     TOO_LONG = "too_long", "A cell is too long"

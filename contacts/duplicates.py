@@ -1,6 +1,6 @@
 """Contacts that are likely one person with two numbers: of the account, and of one contact.
 
-Likely means: the same e-mail address, or the same first and last name where not everybody of that
+Likely means: the same email address, or the same first and last name where not everybody of that
 name has an address that tells them apart. Only a person decides (contacts.services.uniting).
 """
 
@@ -14,7 +14,7 @@ from contacts.looking import looking
 from contacts.models import Contact
 from contacts.selectors import contacts_list
 
-REASONS: Final = {"email": "Same e-mail", "name": "Same name"}
+REASONS: Final = {"email": "Same email", "name": "Same name"}
 SHOWN: Final = 5
 _KEYS: Final[dict[str, tuple[str, str, str]]] = {
     "email": ("lower(email)", "email <> ''", "true"),

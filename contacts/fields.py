@@ -18,7 +18,7 @@ LABELS: Final[Mapping[str, str]] = {
     "phone": "Phone",
     "first_name": "First name",
     "last_name": "Last name",
-    "email": "E-mail",
+    "email": "Email",
     "timezone": "Time zone",
 }
 CUSTOM_PREFIX: Final = "custom."
@@ -113,7 +113,7 @@ def clean_text(field: str, text: str) -> str:
 
 
 def clean_email(text: str) -> str:
-    """An e-mail address, or an empty string.
+    """An email address, or an empty string.
 
     Raises:
         FieldError: too long, or surely no address.
@@ -123,7 +123,7 @@ def clean_email(text: str) -> str:
         raise FieldError(
             "email",
             RefusalReason.BAD_EMAIL,
-            f"“{shorten(text)}” is not an e-mail address. Correct it or leave it empty.",
+            f"“{shorten(text)}” is not an email address. Correct it or leave it empty.",
         )
     return text
 

@@ -170,7 +170,7 @@ def conversation_reply(
         Invalid: the text or the key is empty, or the key too long.
         NumberGivenUp: the thread's number is no longer the account's.
         ReplyChanged: this key has sent another text already.
-        DomainError: whatever else forbids it (no credits, e-mail not verified ...).
+        DomainError: whatever else forbids it (no credits, email not verified ...).
 
     Side effects: the thread is read, and the actor's when it was nobody's.
     """

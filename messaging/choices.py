@@ -48,7 +48,7 @@ class Reason(TextChoices):
     BLANK_FIELD = "blank_field", "Blank merge field"
     INVALID_NUMBER = "invalid_number", "Impossible number"
     UNVERIFIED_TRIAL = "unverified_trial", "Trial: number not verified"
-    EMAIL_UNVERIFIED = "email_unverified", "E-mail not verified"
+    EMAIL_UNVERIFIED = "email_unverified", "Email not verified"
     QUIET_HOURS_MISSED = "quiet_hours_missed", "Allowed hours passed"
     CAPPED = "capped", "Texted too often"
     NO_CREDITS = "no_credits", "No credits"

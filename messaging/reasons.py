@@ -53,8 +53,8 @@ _SKIPPED: Final[Mapping[str, Words]] = {
         "Verify numbers under Settings, or ask staff to approve the account.",
     ),
     Reason.EMAIL_UNVERIFIED: Words(
-        "E-mail not verified",
-        "Whoever sent this had not confirmed their e-mail address.",
+        "Email not verified",
+        "Whoever sent this had not confirmed their email address.",
         "Open the link in the mail we sent, then send again.",
     ),
     Reason.QUIET_HOURS_MISSED: Words(

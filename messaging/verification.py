@@ -25,7 +25,7 @@ def verification_send(*, account: Account, actor: User, phone: str) -> VerifiedN
     no text holds a code that is not kept.
 
     Raises:
-        EmailUnverified: the actor has not confirmed an e-mail address.
+        EmailUnverified: the actor has not confirmed an email address.
         TooManyCodes: too many codes were made for the phone today.
         Conflict: the platform has no number to text from, or the phone opted out of its texts.
     """

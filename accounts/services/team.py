@@ -1,7 +1,7 @@
 """The team: inviting, joining, changing roles, leaving.
 
 Owns memberships and invitations. An invitation is a link by mail whose secret is kept only as a
-hash; holding the link proves the address, so who joins by it has a confirmed e-mail address.
+hash; holding the link proves the address, so who joins by it has a confirmed email address.
 
 Locks: the account's memberships in pk order (FOR UPDATE), so that two owners who demote each other
 at the same moment cannot leave the account without one.

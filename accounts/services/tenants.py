@@ -266,7 +266,7 @@ def user_create(*, email: str, password: str | None, name: str, email_verified: 
         Conflict: somebody has this address.
     """
     if User.objects.filter(email__iexact=email).exists():
-        raise Conflict("Somebody with this e-mail address exists already. Log in instead.")
+        raise Conflict("Somebody with this email address exists already. Log in instead.")
     user = User.objects.create_user(email, password, name=one_line(name, 120))
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=email_verified)
     return user

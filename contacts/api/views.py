@@ -44,9 +44,7 @@ class ContactFilter(filters.FilterSet):
         method="in_group", help_text="Only people of this group, static or smart."
     )
     tag = filters.CharFilter(method="tagged", help_text="Only people with this tag, by its name.")
-    search = filters.CharFilter(
-        method="searched", help_text="Beginnings of names, e-mail or phone."
-    )
+    search = filters.CharFilter(method="searched", help_text="Beginnings of names, email or phone.")
 
     class Meta:
         model = Contact

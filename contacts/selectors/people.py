@@ -55,7 +55,7 @@ def contacts_list(
 
     Args:
         account: Whose contacts.
-        search: Beginnings of names, e-mail and phone, all of which must fit; a phone may be typed
+        search: Beginnings of names, email and phone, all of which must fit; a phone may be typed
             in any form, with or without country code.
         group: Only members of this group of the account, static or smart (one query more).
         tag: Only whoever has this tag of the account.

@@ -69,7 +69,7 @@ def test_the_address_is_confirmed_by_the_mailed_link() -> None:
     assert not selectors.user_may_send(user)
 
     (letter,) = mail.outbox
-    assert letter.subject == "Confirm your e-mail address"
+    assert letter.subject == "Confirm your email address"
     browser.get(_link(str(letter.body)))
 
     assert selectors.user_may_send(user)

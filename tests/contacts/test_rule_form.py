@@ -193,7 +193,7 @@ def test_rules_in_words() -> None:
         Line(2, "Consent is not “Opted in”"),
         Line(1, "Town is one of “Paris”, “Rome”"),
         Line(1, "Added not in the last day"),
-        Line(1, "E-mail is filled in"),
+        Line(1, "Email is filled in"),
         Line(1, "Birthday is before “3 May 1980”"),
         Line(1, "Birthday comes round in the next 7 days"),
         Line(1, "Birthday is not today"),

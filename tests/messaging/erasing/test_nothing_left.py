@@ -75,7 +75,7 @@ def test_nothing_of_the_person_is_left_and_no_total_moves(
 
     erase(account, alice, ann)
 
-    # The name stands once more, in a row that holds neither number nor e-mail.
+    # The name stands once more, in a row that holds neither number nor email.
     assert ImportRefusal.objects.get(raw__contains="Quist").raw == "None,Quist,"
     ImportRefusal.objects.filter(raw__contains="Quist").delete()
     assert traces() == set()
