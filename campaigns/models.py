@@ -6,6 +6,7 @@ Once launched, a blast has exactly one batch (messaging), which holds its messag
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -142,6 +143,13 @@ class Blast(models.Model):
         if self.local_on is None or self.local_time is None:
             return None
         return datetime.combine(self.local_on, self.local_time)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was sent with "now", and only the time to undo stands between."""
+        if self.state != BlastState.SCHEDULED or self.scheduled_at is None:
+            return False
+        return self.scheduled_at - self.updated_at <= timedelta(seconds=settings.UNDO_S + 1)
 
     @property
     def plan(self) -> Plan:

@@ -240,7 +240,10 @@ class BlastViewSet(
     @extend_schema(request=LaunchSerializer, responses={202: BlastSerializer})
     @action(detail=True, methods=["post"])
     def launch(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Send it: now, `at`, or `local_at`. Asking again changes nothing: it goes out once."""
+        """Send a blast: now, `at`, or `local_at`.
+
+        Asking again changes nothing: it goes out once.
+        """
         form = LaunchSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         blast = self.get_object()
@@ -354,7 +357,7 @@ class BlastViewSet(
     @extend_schema(request=None, responses=BlastSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Send nothing more of it: before its launch all of it, afterwards what is left."""
+        """Cancel a blast: before its launch all of it, afterwards what is left."""
         blast = services.blast_cancel(
             account=calling_account(request), actor=calling_user(request), blast=self.get_object()
         )

@@ -1,10 +1,8 @@
 """The message report: did it work, for whom not, what now?"""
 
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -198,12 +196,4 @@ def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
             *(("groups", str(group.pk)) for group in groups),
         ],
         "phase": phase_of(blast),
-        "is_now": _is_now(blast),
     }
-
-
-def _is_now(blast: Blast) -> bool:
-    """Whether it was sent with "now", and only the time to undo stands between."""
-    if blast.scheduled_at is None:
-        return False
-    return blast.scheduled_at - blast.updated_at <= timedelta(seconds=settings.UNDO_S + 1)

@@ -49,6 +49,7 @@ _STATES: Mapping[str, tuple[str, str, str]] = {
     # blasts and batches
     "draft": ("waiting", "pencil", "Draft"),
     "scheduled": ("accent", "calendar", "Scheduled"),
+    "leaving": ("accent", "send", "Going out"),
     "requested": ("waiting", "user-question", "Waits for approval"),
     "approved": ("delivered", "user-check", "Approved"),
     "rejected": ("failed", "user-x", "Refused"),

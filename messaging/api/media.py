@@ -80,6 +80,10 @@ class MediaViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Media]):
         """Only the key's account."""
         return Media.objects.filter(account=calling_account(self.request))
 
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One picture, or file that came in, and where to fetch it."""
+        return super().retrieve(request, *args, **kwargs)
+
     @extend_schema(
         request={
             "multipart/form-data": MediaFormSerializer,

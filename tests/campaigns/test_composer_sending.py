@@ -76,6 +76,8 @@ def test_send_leads_to_the_time_to_undo_and_undo_back_to_the_draft(
     assert answer.headers["Location"] == f"/blasts/{blast.pk}/"
     waiting = client.get(f"/blasts/{blast.pk}/").content.decode()
     assert "Going out in a moment." in waiting
+    assert "Scheduled" not in waiting
+    assert "Going out</span>" in client.get("/campaigns/").content.decode()
     assert "data-countdown" in waiting
     assert client.get(f"/blasts/{blast.pk}/launched").status_code == 204
     undone = client.post(f"/blasts/{blast.pk}/undo")

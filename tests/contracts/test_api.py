@@ -221,8 +221,10 @@ def test_every_operation_asks_for_a_key_and_says_what_it_does(document: dict[str
     operations = [one for path in document["paths"].values() for one in path.values()]
 
     open_to_all = [one for one in operations if one.get("security") != [{"apiKey": []}]]
-    unexplained = [one for one in operations if not one.get("description")]
-    assert (open_to_all, unexplained) == ([], [])
+    summaries = [one.get("summary", "") for one in operations]
+    unclear = [one for one in summaries if not one or len(one) > 95 or one.endswith(".")]
+    assert (open_to_all, unclear) == ([], [])
+    assert len({*summaries}) == len(summaries)
 
 
 def test_a_picture_may_come_as_a_form_or_as_json(document: dict[str, Any]):

@@ -70,7 +70,7 @@ class LinkSettingsViewSet(viewsets.ViewSet):
 
     @extend_schema(operation_id="link_settings_retrieve", responses=LinkSettingsSerializer)
     def retrieve(self, request: Request) -> Response:
-        """What holds now."""
+        """The settings of links, as they hold now."""
         row = selectors.link_settings(calling_account(request))
         return Response(LinkSettingsSerializer(row).data)
 
@@ -80,7 +80,10 @@ class LinkSettingsViewSet(viewsets.ViewSet):
         responses=LinkSettingsSerializer,
     )
     def partial_update(self, request: Request) -> Response:
-        """Change what is named. The domain and the end reach links that are made from then on."""
+        """Change the settings of links that are named.
+
+        The domain and the end reach links that are made from then on.
+        """
         form = LinkSettingsSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         account = calling_account(request)
