@@ -6,7 +6,6 @@ Owns the `Problem` component, the shape of `common.problems`, and the field of a
 import re
 from typing import Any
 
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -45,27 +44,14 @@ def problems_describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
-class Schema(AutoSchema):
-    """Summary and description of an operation, both from the docstring of its view.
-
-    The first sentence is the summary, which is read while the operation is folded. A view that
-    takes over DRF's own `retrieve` has no docstring for it; what it answers is one of its rows.
-    """
-
-    def get_summary(self) -> str:
-        """The first sentence as plain words, without its dot."""
-        return self._sentences()[0].removesuffix(".").replace("`", "")
-
-    def get_description(self) -> str:
-        """What the docstring says after its first sentence."""
-        return self._sentences()[1]
-
-    def _sentences(self) -> tuple[str, str]:
-        own = getattr(self.view, self.view.action)
-        if self.view.action == "retrieve" and not own.__doc__:
-            return f"One {self.view.queryset.model._meta.verbose_name}", ""
-        first, *rest = re.split(r"(?<=\.)\s+", super().get_description(), maxsplit=1)
-        return " ".join(first.split()), "".join(rest)
+def summaries_describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: the first sentence of a description is read while it is folded."""
+    for path in result["paths"].values():
+        for operation in path.values():
+            first, *rest = re.split(r"(?<=\.)\s+", operation["description"], maxsplit=1)
+            operation["summary"] = " ".join(first.split()).removesuffix(".").replace("`", "")
+            operation["description"] = "".join(rest)
+    return result
 
 
 @extend_schema_field({"type": "string", "format": "binary"})

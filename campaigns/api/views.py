@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -51,6 +51,7 @@ from messaging.services import estimate, timing
 _SET = ("goes_first", "budget_credits")
 
 
+@extend_schema_view(retrieve=extend_schema(description="One campaign."))
 class CampaignViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]
 ):
@@ -144,6 +145,7 @@ class BlastFilter(filters.FilterSet):
         fields: list[str] = []
 
 
+@extend_schema_view(retrieve=extend_schema(description="One blast."))
 class BlastViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Blast]
 ):

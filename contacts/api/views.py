@@ -6,7 +6,12 @@ from urllib.parse import urlencode
 from django.db import transaction
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -68,6 +73,7 @@ class ContactFilter(filters.FilterSet):
         return contacts.filter(pk__in=found.values("pk"))
 
 
+@extend_schema_view(retrieve=extend_schema(description="One contact."))
 class ContactViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Contact]
 ):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -37,6 +37,7 @@ class ConversationFilter(filters.FilterSet):
         return rows.filter(unread__gt=0) if value else rows.filter(unread=0)
 
 
+@extend_schema_view(retrieve=extend_schema(description="One conversation."))
 class ConversationViewSet(viewsets.ReadOnlyModelViewSet[Conversation]):
     """The account's conversations, those begun last first."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -69,6 +69,9 @@ class MediaUploadSerializer(StrictFields, serializers.Serializer):
             raise serializers.ValidationError("This is not base64.") from error
 
 
+@extend_schema_view(
+    retrieve=extend_schema(description="One picture, or file that came in, and where to fetch it.")
+)
 class MediaViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Media]):
     """Pictures of the account."""
 
@@ -79,10 +82,6 @@ class MediaViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Media]):
     def get_queryset(self) -> QuerySet[Media]:
         """Only the key's account."""
         return Media.objects.filter(account=calling_account(self.request))
-
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One picture, or file that came in, and where to fetch it."""
-        return super().retrieve(request, *args, **kwargs)
 
     @extend_schema(
         request={

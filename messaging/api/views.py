@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.forms import IntegerField
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,6 +43,7 @@ class MessageFilter(filters.FilterSet):
         fields: list[str] = []
 
 
+@extend_schema_view(retrieve=extend_schema(description="One message."))
 class MessageViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Message]
 ):

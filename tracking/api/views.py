@@ -1,7 +1,7 @@
 """`/api/v1/links/`: tracked links with their counts; `/api/v1/link-settings/`: how they look."""
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,6 +32,7 @@ class LinkSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+@extend_schema_view(retrieve=extend_schema(description="One link, with its hits."))
 class LinkViewSet(viewsets.ReadOnlyModelViewSet[Link]):
     """The account's links, newest first."""
 
