@@ -314,6 +314,11 @@ class CreditEntry(models.Model):
             ),
         ]
         ordering = ["-id"]
+        verbose_name = "movement of credits"
+        verbose_name_plural = "movements of credits"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
 
 
 def money(cents: int, currency: str) -> str:
@@ -426,3 +431,6 @@ class AuditEvent(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["account", "-id"], name="audit_by_account")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}".strip()

@@ -135,9 +135,10 @@ def answer(rows: Sequence[BlastRow], figures: Figures | None, opens: Opens) -> S
     if figures is None:
         return SafeString("")
     words = format_html(
-        "<strong>{} {}</strong> reached {} of {} people ({}).",
+        "<strong>1 blast</strong> reached {1} of {2} people ({3})."
+        if len(rows) == 1
+        else "<strong>{0} blasts</strong> brought {1} of {2} texts to people's phones ({3}).",
         num(len(rows)),
-        "blast" if len(rows) == 1 else "blasts",
         opened(figures.delivered, opens["delivered"]),
         opened(figures.delivery_rate[1], opens["asked"]),
         percent(figures.delivery_rate[2]),

@@ -102,14 +102,15 @@ class Composed:
     """A draft as it would go out now.
 
     `text` is what `seen_by` (somebody of the audience, or None) would read. `error` says why it
-    cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a text,
-    or with an error. `saved` are the credits that replacing odd characters would save; `smart`
-    those that smart encoding saves or would save. `links` are its addresses, as written. `routes`
-    are its prices, where they differ or a segment costs more than a credit. With `pictures` it is a
-    picture message: `each` is what the cheapest and the dearest cost in credits, `plain_credits`
-    what the words alone would cost the same people. `brought` are characters that the fields of
-    `seen_by` bring, and that make this person's text dearer where the words alone do not.
-    `is_timed` is False where telling `timing` takes too long.
+    cannot be sent as it stands; `advice` stops nothing. `estimate` is None without groups, a
+    text, or with an error, and where counting takes too long, which `uncounted` says. `saved` are
+    the credits that replacing odd characters would save; `smart` those that smart encoding saves
+    or would save. `links` are its addresses, as written. `routes` are its prices, where they
+    differ or a segment costs more than a credit. With `pictures` it is a picture message: `each`
+    is what the cheapest and the dearest cost in credits, `plain_credits` what the words alone
+    would cost the same people. `brought` are characters that the fields of `seen_by` bring, and
+    that make this person's text dearer where the words alone do not. `is_timed` is False where
+    telling `timing` takes too long.
     """
 
     text: str
@@ -120,6 +121,7 @@ class Composed:
     estimate: Estimate | None = None
     not_texted: list[NotTexted] = field(default_factory=list)
     error: str = ""
+    uncounted: str = ""
     people: int = 0
     advice: list[Advice] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -201,7 +203,7 @@ def compose(
             told = _composed(account, body, people, group_ids, smart_encoding, pictures, seen_id)
     except AudienceTooLong as error:
         told = _composed(account, body, people, [], smart_encoding, pictures, None)
-        return replace(told, error=told.error or error.message)
+        return replace(told, uncounted=error.message)
     if told.estimate is None:
         return told
     try:

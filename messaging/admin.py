@@ -243,6 +243,11 @@ class SetAsideAdmin(admin.ModelAdmin):
     ordering = ("-id",)
     show_full_result_count = False
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Says what this list is: not every event."""
+        told = {"title": "Set aside: what carriers told and could not be applied"}
+        return super().changelist_view(request, {**told, **(extra_context or {})})
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[CarrierEvent]:
         """Only what was set aside; there is an index for just that."""
         events = super().get_queryset(request).filter(ended=EventEnd.SET_ASIDE)

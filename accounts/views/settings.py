@@ -95,10 +95,16 @@ def audit_log(request: AccountRequest) -> HttpResponse:
     return render(request, "accounts/audit.html", {"page": page, "events": events})
 
 
+# Particulars that prove something to a program and tell people nothing.
+_DIGESTS = frozenset({"members"})
+
+
 def _particulars(data: dict[str, Any]) -> list[str]:
-    """One line a fact; a pair is what was and what is."""
+    """One line a fact; a pair is what was and what is. Empty lists and digests are left out."""
     lines = []
     for name, value in data.items():
+        if name in _DIGESTS or value in ([], {}):
+            continue
         words = name.replace("_", " ")
         said = list(map(_said, value)) if isinstance(value, list) else [_said(value)]
         lines.append(f"{words}: {(' → ' if len(said) == 2 else ', ').join(said)}")

@@ -74,7 +74,7 @@ def team_role(request: AccountRequest, membership_id: int) -> HttpResponse:
             membership_id=membership_id,
             role=form.cleaned_data["role"],
         )
-        return f"{member.user.display_name} is now {member.get_role_display().lower()}."
+        return f"The role of {member.user.display_name} is now {member.get_role_display().lower()}."
 
     if not form.is_valid():
         return redirect("team")

@@ -108,6 +108,7 @@ def people_context(
             if is_whole
             else messages_found(listed, chosen, most=most)
         )
+    counts_texts = len(source.batches) > 1
     return {
         "source": source,
         "chosen": chosen,
@@ -128,14 +129,17 @@ def people_context(
             key=listed.key,
         ),
         "looked_at": LOOKED_AT_MOST,
-        "count_words": _count_words(found, most),
+        "count_words": _count_words(found, most, counts_texts),
+        "counts_texts": counts_texts,
         "group_name": lists.group_name(source.name, chosen),
     }
 
 
-def _count_words(found: int | None, most: int) -> str:
+def _count_words(found: int | None, most: int, counts_texts: bool) -> str:
     if found is None or found > most:
         return "all of these"
+    if counts_texts:
+        return "who got this text" if found == 1 else f"the people of these {num(found)} texts"
     return "this person" if found == 1 else f"these {num(found)}"
 
 

@@ -38,6 +38,9 @@ class ConsentEvent(models.Model):
     class Meta:
         indexes = [models.Index(fields=["account", "phone", "-id"], name="consent_history")]
 
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.phone}"
+
 
 class OptOut(models.Model):
     """A phone that must not be texted by this account, whatever becomes of the contact."""
@@ -64,6 +67,9 @@ class OptOut(models.Model):
                 condition=models.Q(source=ConsentSource.FREE_TEXT, reviewed_at=None),
             )
         ]
+
+    def __str__(self) -> str:
+        return self.phone
 
     @property
     def is_to_review(self) -> bool:

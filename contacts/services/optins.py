@@ -65,7 +65,7 @@ def optin_form_save(
     if form is None:
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         form = forms.first() or OptInForm(account=account, token=secret_token(16))
-    return _save(form, actor, "optin.form_changed", form.token, FORM_FIELDS, values, group_ids)
+    return _save(form, actor, "optin.form_changed", values["title"], FORM_FIELDS, values, group_ids)
 
 
 @transaction.atomic

@@ -57,6 +57,9 @@ class CarrierEvent(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} event {self.pk}"
+
 
 class CarrierEventQueue(models.Model):
     """Events not applied yet, of one kind: status callbacks of one commit in one row, others alone.

@@ -255,6 +255,9 @@ def test_the_trail_is_told_as_people_write(
             "brand": ["", "Alice's"],
             "scopes": ["read", "write", "send"],
             "code": "2026-13-45T99:00:00Z",
+            "params": {},
+            "groups": [],
+            "members": "283-4c4ca474",
         },
     )
 
@@ -269,6 +272,8 @@ def test_the_trail_is_told_as_people_write(
         "code: 2026-13-45T99:00:00Z",
     ):
         assert f"<span>{line}</span>" in page
+    for name in ("params", "groups", "members"):
+        assert f"<span>{name}" not in page
 
 
 # --- Staff ---

@@ -188,7 +188,7 @@ def test_the_page_invites_changes_and_removes(
     page = browser.get("/settings/team/").content.decode()
 
     assert "new@example.com" in page
-    assert "Bob Brown is now viewer." in page
+    assert "The role of Bob Brown is now viewer." in page
     assert _role(bobs) == VIEWER
 
     browser.post(f"/settings/team/{bobs.pk}/remove/")

@@ -47,7 +47,8 @@ def test_an_audience_that_takes_too_long_is_told_in_a_sentence_beside_the_text(
 
     assert answer.status_code == 200
     told = answer.context["composed"]
-    assert told.estimate is None
+    assert (told.estimate, told.error) == (None, "")
+    assert "it uncounted?" in answer.content.decode()
     assert (told.text, told.count.segments) == (shown, 1)
     assert SENTENCE in words(answer.content.decode())
 

@@ -95,7 +95,7 @@ def test_the_campaign_report_sums_its_blasts_and_names_the_best(
 
     page = read(browse(alice), f"/campaigns/{campaign.pk}/")
 
-    assert "2 blasts reached 4 of 10 people (40.0%)." in page
+    assert "2 blasts brought 4 of 10 texts to people's phones (40.0%)." in page
     assert "40.0% 4 of 10" in page
     assert "Side by side" in page
     assert "Too few people to compare." in page

@@ -72,7 +72,9 @@ def test_the_people_of_a_whole_campaign_are_one_list(
 
     page = client.get(f"{base}/people?clicked=yes&replied=no").content.decode()
 
-    assert " People 2 " in words(page)
+    assert " Texts 2 " in words(page)
+    assert "Make a group of the people of these 2 texts" in words(page)
+    assert "Who passed over one text may have answered another" in words(page)
     assert page.count('class="row-title"') == 2
     answer: Any = client.get(f"{base}/people.csv?clicked=yes&replied=no")
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig"))))

@@ -68,5 +68,6 @@ def test_events_set_aside_are_shown_with_their_reason(
     page = staff.get("/staff/messaging/carrierevent/")
 
     assert page.status_code == 200
+    assert page.context["title"] == "Set aside: what carriers told and could not be applied"
     assert page.content.decode().count("The message is another account") == 1
     assert page.context["cl"].result_count == 1
