@@ -203,10 +203,10 @@ SPECTACULAR_SETTINGS = {
         "Contacts, campaigns, blasts, messages, links and conversations of one account.\n\n"
         "Make a key under Settings, API keys, and send it with every request: "
         "`Authorization: Bearer tl_...`. To try calls on this page, press Authorize and paste it."
-        "\n\nTo send a blast: make a campaign (`POST /campaigns/`) and in it a draft with its text and"
-        " groups (`POST /blasts/`), see what it costs (`POST /blasts/{id}/estimate/`), launch it"
-        " (`POST /blasts/{id}/launch/`), and read what became of it (`GET /blasts/{id}/report/`)."
-        " To send one text: `POST /messages/`."
+        "\n\nTo send a blast: make a campaign (`POST /campaigns/`) and in it a draft with its text"
+        " and groups (`POST /blasts/`), see what it costs (`POST /blasts/{id}/estimate/`), launch"
+        " it (`POST /blasts/{id}/launch/`) and read what became of it"
+        " (`GET /blasts/{id}/report/`). To send one text: `POST /messages/`."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",

@@ -87,7 +87,7 @@ def audit_log(request: AccountRequest) -> HttpResponse:
     events = [
         {
             "row": event,
-            "words": event.action.replace(".", " ").replace("_", " "),
+            "words": _ACTIONS.get(event.action) or event.action.translate(_SPACED),
             "particulars": _particulars(event.data),
         }
         for event in page.rows
@@ -95,6 +95,14 @@ def audit_log(request: AccountRequest) -> HttpResponse:
     return render(request, "accounts/audit.html", {"page": page, "events": events})
 
 
+_SPACED = str.maketrans("._", "  ")
+# Actions whose own name says too little.
+_ACTIONS = {
+    "account.status": "account status changed",
+    "approval.void": "approval no longer holds",
+    "member.role": "member role changed",
+    "sender.default": "sender made the default",
+}
 # Particulars that prove something to a program and tell people nothing.
 _DIGESTS = frozenset({"members"})
 

@@ -54,7 +54,7 @@
       boundaryGap: !line,
       axisLine: { lineStyle: { color: colour("--line-strong") } },
       axisTick: { show: false },
-      axisLabel: { color: ink, hideOverlap: true, width: lying ? 150 : undefined, overflow: "truncate" },
+      axisLabel: { color: ink, hideOverlap: true, width: lying ? 150 : undefined, overflow: "truncate", alignMaxLabel: lying ? undefined : "right" },
     };
     const values = {
       type: "value",
