@@ -4,8 +4,8 @@ Owns putting the pieces together (rendering, segments, the audience's estimate).
 of the pieces, so the page can never promise what the launch would not do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from campaigns.oddities import PRICED, OddCharacter, Piece, odd_characters, piec
 from campaigns.planning import Plan
 from campaigns.selectors import blast_advice
 from common.clock import now
-from common.deadline import TimeUp, within
+from common.deadline import within
 from common.errors import DomainError
 from common.text import plain_lines
 from contacts.field_types import words
@@ -44,18 +44,13 @@ SAMPLE_CODE: Final = "aB3dE5gH7jK9mN2pQ4rS"[:CODE_LENGTH]
 COUNT_S: Final = 5.0
 
 
-@contextmanager
-def counting() -> Iterator[None]:
+def counting() -> AbstractContextManager[None]:
     """Each statement inside is given up after some seconds. Reads only.
 
     Raises:
         AudienceTooLong: one took longer.
     """
-    try:
-        with within(COUNT_S):
-            yield
-    except TimeUp as error:
-        raise AudienceTooLong from error
+    return within(COUNT_S, late=AudienceTooLong)
 
 
 @dataclass(frozen=True)

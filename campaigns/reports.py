@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from common.templatetags.ui import num, percent
 from messaging.opening import Opens
 from messaging.selectors import Figures
-from messaging.selectors.figures import Rate
+from messaging.selectors.figures import Rate, rate
 
 DELIVERY: Final = (
     "Delivered, of everyone the carrier was asked for: what it accepted and what it refused. People"
@@ -101,7 +101,7 @@ def rate_cards(
         all_hits: Count robots' hits as clicks too.
         has_link: Whether there was anything to click.
     """
-    click = _share(figures.hit, figures.delivered_linked) if all_hits else figures.click_rate
+    click = rate(figures.hit, figures.delivered_linked) if all_hits else figures.click_rate
     if not has_link:
         click = (0, 0, None)
     cards = (
@@ -163,10 +163,6 @@ def _usual(rates: Iterable[Rate]) -> str:
     return f"usual {percent(median(known))}" if len(known) >= _USUAL_NEEDS else ""
 
 
-def _share(part: int, whole: int) -> Rate:
-    return part, whole, part / whole if whole else None
-
-
 def segments_each(figures: Figures) -> str:
     """ "2.0 segments each", of what the carrier accepted."""
     if not figures.accepted:
@@ -178,7 +174,7 @@ def answer(
     figures: Figures, opens: Opens, *, is_running: bool, is_paused: bool = False
 ) -> SafeString:
     """Did it work? In one or two sentences."""
-    asked = figures.accepted + figures.refused
+    asked = figures.asked
     if is_paused:
         return format_html(
             "Paused: {} of {} are with the carrier, {} still wait."

@@ -100,7 +100,7 @@ def failures(
     ]
     return Failures(
         sorted(rows, key=lambda row: -row.count),
-        figures.refused + figures.undelivered + figures.failed,
+        figures.not_delivered,
         figures.audience,
         opens,
         codes is not None,
@@ -127,6 +127,4 @@ def _failed_row(
 
 def failed_share(figures: Figures) -> float:
     """Refused and not delivered, of everyone the carrier was asked for."""
-    asked = figures.accepted + figures.refused
-    failed = figures.refused + figures.undelivered + figures.failed
-    return failed / asked if asked else 0.0
+    return figures.not_delivered / figures.asked if figures.asked else 0.0

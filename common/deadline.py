@@ -17,14 +17,14 @@ class TimeUp(Exception):
 
 
 @contextmanager
-def within(seconds: float | None) -> Iterator[None]:
+def within(seconds: float | None, *, late: type[Exception] = TimeUp) -> Iterator[None]:
     """Each statement inside is given up after so long; None for no limit of its own.
 
     Inside another one the shorter limit holds, and afterwards the outer one again. Only for
     reading: what was written inside is rolled back when the time is up.
 
     Raises:
-        TimeUp: one took longer.
+        TimeUp: one took longer; or what `late` says instead.
     """
     if seconds is None:
         yield
@@ -40,7 +40,7 @@ def within(seconds: float | None) -> Iterator[None]:
             _limit(outer_ms)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
-            raise TimeUp from error
+            raise late from error
         raise
     finally:
         _HOLDS_MS.reset(held)

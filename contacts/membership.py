@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from common.clock import now
-from common.deadline import TimeUp, within
+from common.deadline import within
 from contacts.errors import CountTooLong
 from contacts.models import Contact, Group, GroupMember
 from contacts.person import person_of
@@ -78,10 +78,7 @@ def rule_count(
         CountTooLong: it takes longer.
     """
     found = fitting_ids(account=account, rule=rule, moment=moment or now())
-    try:
-        with within(within_s), connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM ({found.text}) f", found.params)
-            (count,) = cursor.fetchone()
-    except TimeUp as error:
-        raise CountTooLong from error
+    with within(within_s, late=CountTooLong), connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({found.text}) f", found.params)
+        (count,) = cursor.fetchone()
     return int(count)

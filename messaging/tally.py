@@ -30,10 +30,7 @@ class TallyMoves:
         messages: int = 1,
     ) -> None:
         """Messages no longer count under (state, reason) with these segments and credits in all."""
-        delta = self.deltas[batch_id, state, reason]
-        delta[0] -= messages
-        delta[1] -= segments
-        delta[2] -= credits
+        self.enter(batch_id, state, reason, -segments, -credits, messages=-messages)
 
     def enter(
         self,

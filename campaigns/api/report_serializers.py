@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from messaging.choices import MessageState, Reason
+from messaging.selectors.figures import Rate
 
 
 class RateSerializer(serializers.Serializer):
@@ -13,6 +14,10 @@ class RateSerializer(serializers.Serializer):
     count = serializers.IntegerField()
     of = serializers.IntegerField()
     rate = serializers.FloatField(allow_null=True)
+
+    def to_representation(self, instance: Rate) -> dict[str, Any]:
+        """Each part under its name."""
+        return dict(zip(self.fields, instance, strict=True))
 
 
 class ReasonCountSerializer(serializers.Serializer):
@@ -23,34 +28,8 @@ class ReasonCountSerializer(serializers.Serializer):
     messages = serializers.IntegerField()
 
 
-COUNTS = (
-    "audience",
-    "skipped",
-    "pending",
-    "unknown",
-    "accepted",
-    "refused",
-    "sent",
-    "delivered",
-    "delivered_linked",
-    "undelivered",
-    "failed",
-    "clicked",
-    "hit",
-    "clicks_total",
-    "clicks_human",
-    "replied",
-    "opted_out",
-    "segments",
-    "credits",
-)
-
-
-RATES = ("delivery_rate", "click_rate", "response_rate", "unsubscribe_rate")
-
-
 class FiguresSerializer(serializers.Serializer):
-    """Counts and rates, as the dashboard's reports show them."""
+    """`messaging.selectors.Figures`: counts and rates, as the dashboard's reports show them."""
 
     audience = serializers.IntegerField(help_text="Everybody in the list, texted or not.")
     skipped = serializers.IntegerField(help_text="Not texted, by us.")
@@ -75,15 +54,6 @@ class FiguresSerializer(serializers.Serializer):
     click_rate = RateSerializer(help_text="Clicked, of delivered with a link in the text.")
     response_rate = RateSerializer(help_text="Replied, of delivered.")
     unsubscribe_rate = RateSerializer(help_text="Opted out, of delivered.")
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """From `messaging.selectors.Figures`."""
-        counts = {name: getattr(instance, name) for name in COUNTS}
-        rates = {
-            name: dict(zip(("count", "of", "rate"), getattr(instance, name), strict=True))
-            for name in RATES
-        }
-        return {**counts, **rates}
 
 
 class BlastReportSerializer(serializers.Serializer):

@@ -12,7 +12,7 @@ from django.db.models import Q, Sum
 
 from messaging.choices import Happened
 from messaging.models import BatchActivity
-from messaging.selectors.figures import Rate, rate
+from messaging.selectors.figures import Rates
 from tracking.selectors import batches_with_links
 
 _HOURS_SQL = """
@@ -49,47 +49,15 @@ def activity_by_hour(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class NumberFigures:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberFigures(Rates):
     """What became of the texts that went from one number, tried again included once.
 
     Attributes:
         phone: The account's number.
-        asked: Texts the carrier took or refused.
-        delivered: Arrived.
-        delivered_linked: Arrived with a link in the text; who got no link cannot click.
-        clicked: Recipients with a click of a person.
-        replied: Recipients who replied other than with opt-out words.
-        opted_out: Recipients who left.
     """
 
     phone: str
-    asked: int
-    delivered: int
-    delivered_linked: int
-    clicked: int
-    replied: int
-    opted_out: int
-
-    @property
-    def delivery_rate(self) -> Rate:
-        """Delivered of what the carrier accepted or refused."""
-        return rate(self.delivered, self.asked)
-
-    @property
-    def click_rate(self) -> Rate:
-        """Recipients with a click of a person, of delivered with a link."""
-        return rate(self.clicked, self.delivered_linked)
-
-    @property
-    def response_rate(self) -> Rate:
-        """Replied of delivered."""
-        return rate(self.replied, self.delivered)
-
-    @property
-    def unsubscribe_rate(self) -> Rate:
-        """Opted out of delivered."""
-        return rate(self.opted_out, self.delivered)
 
 
 def figures_by_number(batch_ids: Sequence[int]) -> list[NumberFigures]:
@@ -110,7 +78,8 @@ def figures_by_number(batch_ids: Sequence[int]) -> list[NumberFigures]:
     found = [
         NumberFigures(
             phone=phone,
-            asked=count[Happened.ACCEPTED] + count[Happened.REFUSED],
+            accepted=count[Happened.ACCEPTED],
+            refused=count[Happened.REFUSED],
             delivered=count[Happened.DELIVERED],
             delivered_linked=count["linked"],
             clicked=count[Happened.CLICKED],

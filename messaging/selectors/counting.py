@@ -30,7 +30,7 @@ def code_counts(batch_ids: Collection[int], figures: Figures) -> CodeCounts | No
     Returns:
         None where it would take too long to count: no kept count knows codes.
     """
-    if not figures.refused + figures.undelivered + figures.failed:
+    if not figures.not_delivered:
         return ()
     if figures.audience > LOOKED_AT_MOST:
         return None

@@ -1,7 +1,7 @@
 """The figures of a batch, from its kept counts: the same cost for ten messages and ten million.
 
-Owns `Figures` and the definitions of the four rates (docs/reports.md). That kept counts equal a
-recount of rows is proven by `manage.py verify_reports`.
+Owns `Figures` and, in `Rates`, the definitions of the four rates (docs/reports.md). That kept
+counts equal a recount of rows is proven by `manage.py verify_reports`.
 """
 
 from collections import defaultdict
@@ -18,58 +18,42 @@ from tracking.selectors import batches_with_links
 Rate = tuple[int, int, float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What became of a batch's messages, or of several batches' together.
+def rate(part: int, whole: int) -> Rate:
+    """`part` of `whole`, with the share (0 to 1) where there is a whole."""
+    return part, whole, part / whole if whole else None
 
-    audience = skipped + pending + unknown + accepted + refused.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The four rates, and the counts they are made of.
 
     Attributes:
-        audience: Everybody in the list, texted or not.
-        skipped: Not asked for, by us.
-        pending: Nobody has asked the carrier yet.
-        unknown: The carrier's answer was lost.
-        accepted: The carrier took it, whatever came of it; includes the next four but `refused`.
+        accepted: The carrier took it, whatever came of it.
         refused: Not taken by the carrier.
-        sent: Handed on, nothing heard since.
         delivered: Arrived.
         delivered_linked: Arrived with a link in the text; who got no link cannot click.
-        undelivered: Handed on, came back.
-        failed: Taken, never left the carrier.
         clicked: Recipients with a click of a person.
-        hit: Recipients with any hit, robots' too.
-        clicks_total: Hits.
-        clicks_human: Clicks of people.
         replied: Recipients who replied other than with opt-out words.
         opted_out: Recipients who left.
-        segments: Of what the carrier took, attempts that were tried again included.
-        credits: The same.
     """
 
-    audience: int = 0
-    skipped: int = 0
-    pending: int = 0
-    unknown: int = 0
     accepted: int = 0
     refused: int = 0
-    sent: int = 0
     delivered: int = 0
     delivered_linked: int = 0
-    undelivered: int = 0
-    failed: int = 0
     clicked: int = 0
-    hit: int = 0
-    clicks_total: int = 0
-    clicks_human: int = 0
     replied: int = 0
     opted_out: int = 0
-    segments: int = 0
-    credits: int = 0
+
+    @property
+    def asked(self) -> int:
+        """Texts the carrier took or refused: landlines refused at once count."""
+        return self.accepted + self.refused
 
     @property
     def delivery_rate(self) -> Rate:
-        """Delivered of what the carrier accepted or refused: landlines refused at once count."""
-        return rate(self.delivered, self.accepted + self.refused)
+        """Delivered of what the carrier was asked for."""
+        return rate(self.delivered, self.asked)
 
     @property
     def click_rate(self) -> Rate:
@@ -87,9 +71,45 @@ class Figures:
         return rate(self.opted_out, self.delivered)
 
 
-def rate(part: int, whole: int) -> Rate:
-    """`part` of `whole`, with the share (0 to 1) where there is a whole."""
-    return part, whole, part / whole if whole else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures(Rates):
+    """What became of a batch's messages, or of several batches' together.
+
+    audience = skipped + pending + unknown + accepted + refused.
+
+    Attributes:
+        audience: Everybody in the list, texted or not.
+        skipped: Not asked for, by us.
+        pending: Nobody has asked the carrier yet.
+        unknown: The carrier's answer was lost.
+        sent: Handed on, nothing heard since; like delivered, undelivered and failed a part of
+            accepted.
+        undelivered: Handed on, came back.
+        failed: Taken, never left the carrier.
+        hit: Recipients with any hit, robots' too.
+        clicks_total: Hits.
+        clicks_human: Clicks of people.
+        segments: Of what the carrier took, attempts that were tried again included.
+        credits: The same.
+    """
+
+    audience: int = 0
+    skipped: int = 0
+    pending: int = 0
+    unknown: int = 0
+    sent: int = 0
+    undelivered: int = 0
+    failed: int = 0
+    hit: int = 0
+    clicks_total: int = 0
+    clicks_human: int = 0
+    segments: int = 0
+    credits: int = 0
+
+    @property
+    def not_delivered(self) -> int:
+        """Refused, came back or never left the carrier."""
+        return self.refused + self.undelivered + self.failed
 
 
 def batch_figures(batch_ids: Sequence[int]) -> dict[int, Figures]:

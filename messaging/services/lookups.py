@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from accounts.models import Account, User
 from accounts.services import audit_record, credits_reserve
 from common.clock import now
-from common.deadline import TimeUp, within
+from common.deadline import within
 from common.jobs import enqueue
 from common.sql import Sql
 from contacts.errors import ListTooLong
@@ -79,17 +79,14 @@ def lookup_offer(*, account: Account, audience: QuerySet[Contact]) -> LookupOffe
     """
     carrier = sender_default(account).carrier_account
     people = _people(account, audience)
-    try:
-        with within(_LOOK_S), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FILTER (WHERE NOT is_out AND NOT is_known AND NOT is_asked),"
-                " count(*) FILTER (WHERE NOT is_out AND (is_known OR is_asked)),"
-                f" count(*) FILTER (WHERE is_out) FROM ({people.text}) p",
-                people.params,
-            )
-            numbers, known, opted_out = cursor.fetchone()
-    except TimeUp as error:
-        raise ListTooLong from error
+    with within(_LOOK_S, late=ListTooLong), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE NOT is_out AND NOT is_known AND NOT is_asked),"
+            " count(*) FILTER (WHERE NOT is_out AND (is_known OR is_asked)),"
+            f" count(*) FILTER (WHERE is_out) FROM ({people.text}) p",
+            people.params,
+        )
+        numbers, known, opted_out = cursor.fetchone()
     return LookupOffer(
         numbers, settings.LOOKUP_CREDITS, known, opted_out, gateway_of(carrier).tells_lines
     )

@@ -1,43 +1,48 @@
-"""What tests of imports share: a list that is started, or run to its end."""
+"""What tests of imports share: a list that is uploaded, started, or run to its end."""
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Account
 from common.clock import now
 from contacts.choices import ImportPurpose
-from contacts.models import ContactImport, Group, ImportRow
+from contacts.models import ContactImport, ImportRow
 from contacts.services import import_create, import_run, import_start
 
 
-def started(
+def uploaded(
     account: Account,
     content: bytes,
     *,
-    group: Group | None = None,
-    wording: str = "",
+    name: str = "list.csv",
     purpose: ImportPurpose = ImportPurpose.CONTACTS,
 ) -> ContactImport:
-    """An import that waits for its worker."""
-    upload = SimpleUploadedFile("list.csv", content)
-    found = import_create(account=account, actor=None, upload=upload, purpose=purpose)
-    return import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        group=group,
-        consent_wording=wording,
-    )
+    """A list that waits to be told what its columns are."""
+    upload = SimpleUploadedFile(name, content)
+    return import_create(account=account, actor=None, upload=upload, purpose=purpose)
 
 
-def ran(
-    account: Account, content: bytes, *, group: Group | None = None, wording: str = ""
-) -> ContactImport:
-    """The same, run to its end."""
-    found = started(account, content, group=group, wording=wording)
+def started(account: Account, content: bytes, **how: Any) -> ContactImport:
+    """An import that waits for its worker.
+
+    `how` is `uploaded`'s and `import_start`'s; the columns are those that were guessed.
+    """
+    upload = {word: how.pop(word) for word in ("name", "purpose") if word in how}
+    found = uploaded(account, content, **upload)
+    how.setdefault("mapping", found.mapping)
+    return import_start(account=account, actor=None, import_id=found.pk, **how)
+
+
+def ran(account: Account, content: bytes, **how: Any) -> ContactImport:
+    """The same as `started`, run to its end."""
+    return run(started(account, content, **how))
+
+
+def run(found: ContactImport) -> ContactImport:
+    """What was started, run to its end."""
     import_run(found.pk)
     found.refresh_from_db()
     return found

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
@@ -24,13 +23,11 @@ from contacts.services import (
     contacts_restore,
     group_create,
     group_delete,
-    import_create,
-    import_run,
-    import_start,
     import_undo,
     import_undo_run,
     person_erase,
 )
+from tests.contacts.importing import ran
 
 ANN, BEN, CLEO = (f"+1305555010{n}" for n in range(1, 4))
 
@@ -57,12 +54,7 @@ def ann(shop: Account) -> Contact:
 @pytest.fixture
 def imported(shop: Account, media: Path) -> ContactImport:
     """A list that names Ann by another name, imported."""
-    upload = SimpleUploadedFile("list.csv", b"phone,first name\n3055550101,Anna\n")
-    found = import_create(account=shop, actor=None, upload=upload)
-    import_start(account=shop, actor=None, import_id=found.pk, mapping=found.mapping)
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
+    return ran(shop, b"phone,first name\n3055550101,Anna\n")
 
 
 def deleted(account: Account) -> list[str]:
@@ -199,17 +191,8 @@ def test_whom_an_undone_import_had_brought_back_can_be_restored_as_before_it(
 def test_whom_an_undone_import_removed_comes_back_without_its_group_and_tags(
     client: Client, shop: Account, alice: User, media: Path
 ) -> None:
-    upload = SimpleUploadedFile("list.csv", b"phone,first name\n3055550102,Ben\n")
-    found = import_create(account=shop, actor=None, upload=upload)
-    import_start(
-        account=shop,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        group_name="Spring",
-        tags=["gold"],
-    )
-    import_run(found.pk)
+    content = b"phone,first name\n3055550102,Ben\n"
+    found = ran(shop, content, group_name="Spring", tags=["gold"])
     import_undo(account=shop, actor=None, import_id=found.pk)
     import_undo_run(found.pk)
     client.force_login(alice)

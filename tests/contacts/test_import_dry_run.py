@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Account, AuditEvent
 from common.clock import now
@@ -28,7 +27,6 @@ from contacts.services import (
     group_create,
     import_cancel,
     import_confirm,
-    import_create,
     import_reopen,
     import_run,
     import_start,
@@ -36,6 +34,7 @@ from contacts.services import (
     imports,
     running,
 )
+from tests.contacts.importing import ran
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -67,19 +66,7 @@ def people(shop: Account) -> None:
 
 def tried(account: Account, content: bytes = FILE, **how: Any) -> ContactImport:
     """A dry run of the file, counted."""
-    upload = SimpleUploadedFile("list.csv", content)
-    found = import_create(account=account, actor=None, upload=upload)
-    import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        dry_run=True,
-        **how,
-    )
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
+    return ran(account, content, dry_run=True, **how)
 
 
 def figures(found: ContactImport) -> dict[str, int]:

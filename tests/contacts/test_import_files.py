@@ -5,26 +5,19 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Account
 from contacts.choices import ImportStatus
 from contacts.errors import FileUnusable
 from contacts.models import Contact, ContactImport, ImportRefusal, ImportRow
-from contacts.services import import_create, import_run, import_start
+from contacts.services import import_run, import_start
+from tests.contacts.importing import ran, uploaded
 
 pytestmark = pytest.mark.usefixtures("media")
 
 
-def uploaded(account: Account, content: bytes, name: str = "list.csv") -> ContactImport:
-    return import_create(account=account, actor=None, upload=SimpleUploadedFile(name, content))
-
-
 def imported(account: Account, content: bytes) -> ContactImport:
-    found = uploaded(account, content)
-    import_start(account=account, actor=None, import_id=found.pk, mapping=found.mapping)
-    import_run(found.pk)
-    found.refresh_from_db()
+    found = ran(account, content)
     assert found.status == ImportStatus.DONE
     assert found.rows_read == (
         found.rows_new

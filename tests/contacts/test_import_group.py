@@ -26,14 +26,13 @@ from contacts.services import (
     group_rename,
     import_cancel,
     import_confirm,
-    import_create,
     import_run,
-    import_start,
     import_take,
     import_undo,
     import_undo_run,
 )
 from contacts.services.merging import group_fill
+from tests.contacts import importing
 from tests.races import in_thread, wait_for_lock_waits
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -41,24 +40,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 FILE = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n"
 
 
-def upload(content: bytes = FILE) -> SimpleUploadedFile:
-    return SimpleUploadedFile("list.csv", content)
+def upload() -> SimpleUploadedFile:
+    return SimpleUploadedFile("list.csv", FILE)
 
 
-def started(account: Account, content: bytes = FILE, **settings: Any) -> ContactImport:
+def started(account: Account, content: bytes = FILE, **how: Any) -> ContactImport:
     """An import into the group Spring, which waits for its worker."""
-    found = import_create(account=account, actor=None, upload=upload(content))
-    settings.setdefault("group_name", "Spring")
-    return import_start(
-        account=account, actor=None, import_id=found.pk, mapping=found.mapping, **settings
-    )
+    return importing.started(account, content, **{"group_name": "Spring", **how})
 
 
-def ran(account: Account, content: bytes = FILE, **settings: Any) -> ContactImport:
-    found = started(account, content, **settings)
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
+def ran(account: Account, content: bytes = FILE, **how: Any) -> ContactImport:
+    return importing.run(started(account, content, **how))
 
 
 def undone(found: ContactImport) -> ContactImport:

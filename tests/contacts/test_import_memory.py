@@ -1,7 +1,6 @@
 """Columns are remembered by their headings, within the account and once an import is done."""
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -9,8 +8,9 @@ from accounts.models import Account, User
 from accounts.services import account_create
 from contacts.choices import ImportStatus
 from contacts.columns import headings_key
-from contacts.models import Contact, ContactImport
-from contacts.services import import_cancel, import_create, import_reread, import_run, import_start
+from contacts.models import Contact
+from contacts.services import import_cancel, import_reread, import_run, import_start
+from tests.contacts.importing import ran, started, uploaded
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -20,22 +20,8 @@ FIRST = b"Phone,First name,Code\n+13055550101,Lee,A1\n"
 SAID = "where they went in your last import"
 
 
-def uploaded(account: Account, content: bytes) -> ContactImport:
-    upload = SimpleUploadedFile("list.csv", content)
-    return import_create(account=account, actor=None, upload=upload)
-
-
-def started(account: Account, mapping: list[str]) -> ContactImport:
-    found = uploaded(account, FIRST)
-    import_start(account=account, actor=None, import_id=found.pk, mapping=mapping)
-    return found
-
-
 def imported(account: Account, mapping: list[str]) -> None:
-    found = started(account, mapping)
-    import_run(found.pk)
-    found.refresh_from_db()
-    assert found.status == ImportStatus.DONE
+    assert ran(account, FIRST, mapping=mapping).status == ImportStatus.DONE
 
 
 def test_the_same_headings_go_where_they_went_last(shop: Account) -> None:
@@ -66,7 +52,7 @@ def test_other_headings_are_guessed(shop: Account, content: bytes, mapping: list
 
 
 def test_what_was_not_finished_is_not_remembered(shop: Account) -> None:
-    found = started(shop, CHOSEN)
+    found = started(shop, FIRST, mapping=CHOSEN)
     import_cancel(account=shop, actor=None, import_id=found.pk)
 
     assert uploaded(shop, FIRST).mapping == GUESSED

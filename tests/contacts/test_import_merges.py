@@ -61,8 +61,8 @@ def test_everybody_in_the_file_joins_the_group(shop: Account) -> None:
 def test_consent_is_recorded_once_for_those_not_on_record(shop: Account, alice: User) -> None:
     consent_grant(account=shop, phone=ANN, source=ConsentSource.FORM, wording="Ticked the box")
 
-    done = ran(shop, b"phone\n3055550101\n3055550102\n", wording="Signed at the till, 2025")
-    ran(shop, b"phone\n3055550101\n3055550102\n", wording="Signed at the till, 2026")
+    done = ran(shop, b"phone\n3055550101\n3055550102\n", consent_wording="Signed at the till, 2025")
+    ran(shop, b"phone\n3055550101\n3055550102\n", consent_wording="Signed at the till, 2026")
 
     assert set(contacts_list(account=shop).values_list("consent", flat=True)) == {"opted_in"}
     event = ConsentEvent.objects.get(source="import")
@@ -84,7 +84,7 @@ def test_an_import_never_subscribes_again(shop: Account) -> None:
     contact_delete(account=shop, actor=None, contact_id=deleted.pk)
     OptOut.objects.create(account=shop, phone=BEN, source=ConsentSource.API)
 
-    done = ran(shop, b"phone\n3055550101\n3055550102\n3055550103\n", wording="Bought list")
+    done = ran(shop, b"phone\n3055550101\n3055550102\n3055550103\n", consent_wording="Bought list")
 
     assert (done.rows_new, done.people_opted_out) == (3, 2)
     assert dict(contacts_list(account=shop).values_list("phone", "consent")) == {

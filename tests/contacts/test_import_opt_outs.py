@@ -1,5 +1,7 @@
 """A list of people who must not be texted: all of them are out, and nobody becomes a contact."""
 
+from typing import Any
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -17,13 +19,13 @@ from contacts.services import (
     contact_upsert,
     group_create,
     import_confirm,
-    import_create,
     import_run,
     import_start,
     optin_ask,
     optin_confirm,
     optout_take_back,
 )
+from tests.contacts import importing
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -31,31 +33,19 @@ ANN, BEN, CLEO, DAN = (f"+1305555010{n}" for n in range(1, 5))
 LIST = b"phone,first name\n3055550101,Ann\n3055550102,Ben\n3055550103,Cleo\n3055550103,C\n12,No\n"
 
 
-def uploaded(
-    account: Account, content: bytes = LIST, purpose: ImportPurpose = ImportPurpose.OPT_OUTS
-) -> ContactImport:
-    upload = SimpleUploadedFile("list.csv", content)
-    return import_create(account=account, actor=None, upload=upload, purpose=purpose)
+def uploaded(account: Account) -> ContactImport:
+    return importing.uploaded(account, LIST, purpose=ImportPurpose.OPT_OUTS)
 
 
-def ran(account: Account, found: ContactImport, *, wording: str = "") -> ContactImport:
-    import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        consent_wording=wording,
-    )
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
+def ran(account: Account, **how: Any) -> ContactImport:
+    return importing.ran(account, LIST, purpose=ImportPurpose.OPT_OUTS, **how)
 
 
 def test_everybody_on_it_is_out_and_nobody_becomes_a_contact(shop: Account) -> None:
     contact_upsert(account=shop, actor=None, phone=ANN, first_name="A", consent_wording="Till")
     consent_revoke(account=shop, phone=BEN, source=ConsentSource.KEYWORD, wording="STOP")
 
-    done = ran(shop, uploaded(shop), wording="From our old provider")
+    done = ran(shop, consent_wording="From our old provider")
 
     assert (done.status, done.mapping) == (ImportStatus.DONE, ["phone", ""])
     assert (done.rows_read, done.rows_new, done.rows_unchanged) == (5, 2, 1)
@@ -75,10 +65,10 @@ def test_everybody_on_it_is_out_and_nobody_becomes_a_contact(shop: Account) -> N
 
 
 def test_the_same_list_again_changes_nothing(shop: Account) -> None:
-    ran(shop, uploaded(shop))
+    ran(shop)
     before = [list(m.objects.order_by("pk").values()) for m in (Contact, OptOut, ConsentEvent)]
 
-    again = ran(shop, uploaded(shop))
+    again = ran(shop)
 
     assert (again.rows_new, again.rows_unchanged) == (0, 3)
     assert before == [
@@ -92,7 +82,7 @@ def test_whoever_is_on_it_stays_out_when_their_own_words_were_misread(
     words = ConsentSource.FREE_TEXT
     consent_revoke(account=shop, phone=ANN, source=words, wording="take me off at 5")
     consent_revoke(account=shop, phone=DAN, source=words, wording="take me off at 5")
-    assert ran(shop, uploaded(shop), wording="Our own list").rows_new == 2
+    assert ran(shop, consent_wording="Our own list").rows_new == 2
 
     for opt_out in OptOut.objects.filter(source=words):
         optout_take_back(account=shop, actor=alice, opt_out_id=opt_out.pk, reason="About a bus")
@@ -102,9 +92,9 @@ def test_whoever_is_on_it_stays_out_when_their_own_words_were_misread(
 
 
 def test_whoever_is_on_it_stays_out_when_a_list_of_customers_brings_them(shop: Account) -> None:
-    ran(shop, uploaded(shop))
+    ran(shop)
 
-    done = ran(shop, uploaded(shop, purpose=ImportPurpose.CONTACTS), wording="Bought at the till")
+    done = importing.ran(shop, LIST, consent_wording="Bought at the till")
 
     assert (done.rows_new, done.people_opted_out) == (3, 3)
     assert set(contacts_list(account=shop).values_list("consent", flat=True)) == {Consent.OPTED_OUT}
@@ -145,7 +135,7 @@ def test_only_phones_are_taken(shop: Account) -> None:
 
 
 def test_another_account_may_still_text_them(shop: Account, other_shop: Account) -> None:
-    ran(shop, uploaded(shop))
+    ran(shop)
 
     assert not opted_out(account=other_shop, phone=ANN)
 
@@ -184,7 +174,7 @@ def test_a_yes_that_is_waited_for_brings_nobody_on_the_list_back(
     consent_revoke(account=shop, phone=BEN, source=ConsentSource.KEYWORD, wording="STOP")
     optin_ask(way=OptInForm.objects.get(account=shop), phone=BEN, wording="A form")
 
-    ran(shop, uploaded(shop))
+    ran(shop)
 
     waits = OptInPending.objects.order_by("phone").values_list("account", "phone")
     assert list(waits) == [(other_shop.pk, ANN), (shop.pk, DAN)]

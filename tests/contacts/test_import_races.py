@@ -46,8 +46,8 @@ def in_threads(*acts: Callable[[], object]) -> list[BaseException]:
 def test_two_imports_of_the_same_people_at_once(shop: Account) -> None:
     vip = group_create(account=shop, actor=None, name="VIP")
     shuffled = b"phone,first name\n" + b"\n".join(reversed(rows(5000, name="B").splitlines()[1:]))
-    a = started(shop, rows(5000, name="A"), group=vip, wording="A")
-    b = started(shop, shuffled, group=vip, wording="B")
+    a = started(shop, rows(5000, name="A"), group=vip, consent_wording="A")
+    b = started(shop, shuffled, group=vip, consent_wording="B")
 
     errors = in_threads(lambda: import_run(a.pk), lambda: import_run(b.pk))
 
@@ -64,7 +64,7 @@ def test_two_imports_of_the_same_people_at_once(shop: Account) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_same_file_twice_at_once(shop: Account) -> None:
-    a, b = (started(shop, rows(2000) + b"123,Nobody\n", wording="Till") for _ in range(2))
+    a, b = (started(shop, rows(2000) + b"123,Nobody\n", consent_wording="Till") for _ in range(2))
 
     errors = in_threads(lambda: import_run(a.pk), lambda: import_run(b.pk))
 

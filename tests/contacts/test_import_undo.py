@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -13,15 +13,7 @@ from common.clock import now
 from common.errors import NotFound
 from contacts.choices import Consent, ConsentSource, ImportPurpose, ImportStatus
 from contacts.errors import ImportNotOpen
-from contacts.models import (
-    ConsentEvent,
-    Contact,
-    ContactImport,
-    Group,
-    GroupMember,
-    ImportChange,
-    OptOut,
-)
+from contacts.models import ConsentEvent, Contact, ContactImport, GroupMember, ImportChange, OptOut
 from contacts.selectors import contacts_list
 from contacts.services import (
     consent_grant,
@@ -31,9 +23,6 @@ from contacts.services import (
     contact_upsert,
     group_add,
     group_create,
-    import_create,
-    import_run,
-    import_start,
     import_undo,
     import_undo_run,
     undo_sweep,
@@ -41,6 +30,7 @@ from contacts.services import (
 )
 from messaging.choices import Direction, MessageState
 from messaging.models import Message
+from tests.contacts.importing import ran
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -52,26 +42,8 @@ FILE = (
 )
 
 
-def imported(
-    account: Account,
-    content: bytes = FILE,
-    *,
-    wording: str = "",
-    group: Group | None = None,
-    purpose: ImportPurpose = ImportPurpose.CONTACTS,
-) -> ContactImport:
-    upload = SimpleUploadedFile("list.csv", content)
-    found = import_create(account=account, actor=None, upload=upload, purpose=purpose)
-    import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        group=group,
-        consent_wording=wording,
-    )
-    import_run(found.pk)
-    found.refresh_from_db()
+def imported(account: Account, content: bytes = FILE, **how: Any) -> ContactImport:
+    found = ran(account, content, **how)
     assert found.status == ImportStatus.DONE
     return found
 
@@ -123,7 +95,7 @@ def test_everything_is_as_it_was(shop: Account, known: None, alice: User) -> Non
     )
     before, members = people(shop), list(GroupMember.objects.values())
     deleted = Contact.objects.filter(phone=CLEO).values().get()
-    found = imported(shop, wording="Till", group=vip)
+    found = imported(shop, consent_wording="Till", group=vip)
     assert (found.rows_new, found.rows_updated) == (3, 2)
     assert GroupMember.objects.count() == 5
 
@@ -144,7 +116,7 @@ def test_consent_is_taken_back_by_an_event_and_none_is_deleted(
     shop: Account, known: None, alice: User
 ) -> None:
     consent_grant(account=shop, phone=BEN, source=ConsentSource.FORM, wording="Ticked")
-    found = imported(shop, wording="Till")
+    found = imported(shop, consent_wording="Till")
     assert ConsentEvent.objects.filter(import_id=found.pk).count() == 4
 
     undone(found, alice)
@@ -209,7 +181,7 @@ def test_texts_of_another_account_are_not_ours(shop: Account, other_shop: Accoun
 
 def test_opt_outs_stay(shop: Account) -> None:
     consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
-    found = imported(shop, wording="Till")
+    found = imported(shop, consent_wording="Till")
     consent_revoke(account=shop, phone=BEN, source=ConsentSource.KEYWORD)
 
     assert undone(found) == (4, 0, 1)
@@ -218,7 +190,7 @@ def test_opt_outs_stay(shop: Account) -> None:
     assert set(Contact.objects.filter(phone__in=[ANN, BEN]).values_list("consent", flat=True)) == {
         Consent.OPTED_OUT
     }
-    again = imported(shop, wording="Till")
+    again = imported(shop, consent_wording="Till")
     assert again.people_opted_out == 2
 
 
@@ -269,7 +241,7 @@ def test_twice_or_by_a_stranger_or_too_late_nothing_is_undone(
 def test_a_worker_that_dies_leaves_the_undo_to_the_next(
     shop: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = imported(shop, wording="Till")
+    found = imported(shop, consent_wording="Till")
     before = people(shop)
     import_undo(account=shop, actor=None, import_id=found.pk)
 

@@ -1,10 +1,8 @@
 """Values of own fields on their way in: by form, program and list, and back out by an undo."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from accounts.models import Account, User
@@ -12,16 +10,9 @@ from accounts.services import apikey_create
 from contacts.choices import ImportStatus
 from contacts.errors import ContactInvalid, FieldInImport
 from contacts.models import Contact, ContactImport, CustomField, ImportRefusal
-from contacts.services import (
-    contact_update,
-    contact_upsert,
-    custom_field_delete,
-    import_create,
-    import_run,
-    import_start,
-    import_undo,
-)
+from contacts.services import contact_update, contact_upsert, custom_field_delete, import_undo
 from contacts.services.undoing import import_undo_run
+from tests.contacts.importing import ran, started
 from tests.contacts.own_fields import ANN, BEN, CLEO, changed, held, made
 
 
@@ -65,21 +56,11 @@ def test_the_api_takes_numbers_and_truths_and_says_which_field_is_wrong(
     ]
 
 
-def imported(account: Account, content: str, **settings: Any) -> ContactImport:
-    upload = SimpleUploadedFile("spring.csv", content.encode())
-    found = import_create(account=account, actor=None, upload=upload)
-    import_start(account=account, actor=None, import_id=found.pk, mapping=found.mapping, **settings)
-    return found
-
-
 def test_an_import_refuses_the_row_whose_value_does_not_fit(shop: Account, media: Path) -> None:
     made(shop, "Born", "date")
 
-    run = imported(
-        shop,
-        f"Phone,First name,Born\n{ANN},Ann,5/3/1980\n{BEN},Ben,unknown\n{CLEO},Cleo,\n",
-    )
-    import_run(run.pk)
+    content = f"Phone,First name,Born\n{ANN},Ann,5/3/1980\n{BEN},Ben,unknown\n{CLEO},Cleo,\n"
+    run = ran(shop, content.encode())
 
     run.refresh_from_db()
     refusal = ImportRefusal.objects.get(contact_import=run)
@@ -94,8 +75,7 @@ def test_undoing_an_import_brings_no_value_back_that_does_not_fit(
 ) -> None:
     contact_upsert(account=shop, actor=None, phone=ANN, custom={"points": "few", "n": "1"})
     contact_upsert(account=shop, actor=None, phone=BEN, custom={"points": "1,000"})
-    run = imported(shop, f"Phone,Points\n{ANN},5\n{BEN},7\n{CLEO},9\n")
-    import_run(run.pk)
+    run = ran(shop, f"Phone,Points\n{ANN},5\n{BEN},7\n{CLEO},9\n".encode())
     changed(CustomField.objects.get(key="points"), "number")
 
     import_undo(account=shop, actor=None, import_id=run.pk)
@@ -108,7 +88,7 @@ def test_undoing_an_import_brings_no_value_back_that_does_not_fit(
 
 def test_no_type_changes_under_a_list_on_its_way_in(shop: Account, media: Path) -> None:
     field = made(shop, "Born", "text")
-    run = imported(shop, f"Phone,Born,Size\n{ANN},soon,M\n", dry_run=True)
+    run = started(shop, f"Phone,Born,Size\n{ANN},soon,M\n".encode(), dry_run=True)
 
     for kind in ("date", "yes_no"):
         with pytest.raises(FieldInImport):

@@ -27,13 +27,13 @@ from contacts.services import (
     contacts_upsert_many,
     group_create,
     import_create,
-    import_run,
     import_start,
     import_undo,
     tag_delete,
     tag_rename,
 )
 from contacts.services.undoing import import_undo_run
+from tests.contacts.importing import ran
 
 ANN = "+13055550101"
 BEN = "+13055550102"
@@ -173,25 +173,16 @@ def test_the_api_adds_replaces_gives_and_filters(shop: Account, alice: User) -> 
     assert Contact.objects.get(phone=ANN).last_name == "Lee"
 
 
-def imported(account: Account, content: str, **settings: Any) -> ContactImport:
-    upload = SimpleUploadedFile("fair.csv", content.encode())
-    found = import_create(account=account, actor=None, upload=upload)
-    import_start(account=account, actor=None, import_id=found.pk, mapping=found.mapping, **settings)
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
-
-
 def test_a_file_tags_its_people_and_its_undo_takes_the_tags_back(
     shop: Account, media: Path
 ) -> None:
     ann, ben = person(shop, first_name="Ann"), person(shop, BEN)
     contact_tags_add(account=shop, actor=None, contact_id=ben.pk, names=["fair"])
-    content = f"Phone,First name\n{ANN},Anna\n{BEN},Ben\n{CLEO},Cleo\n"
+    content = f"Phone,First name\n{ANN},Anna\n{BEN},Ben\n{CLEO},Cleo\n".encode()
 
-    checked = imported(shop, content, tags=["new"], dry_run=True)
+    checked = ran(shop, content, tags=["new"], dry_run=True)
     tried = Tag.objects.filter(name="new").exists()
-    run = imported(shop, content, tags=["Fair", "2026"])
+    run = ran(shop, content, tags=["Fair", "2026"])
     after = (worn(), worn(BEN), worn(CLEO))
     contact_tags_add(account=shop, actor=None, contact_id=ann.pk, names=["later"])
     import_undo(account=shop, actor=None, import_id=run.pk)

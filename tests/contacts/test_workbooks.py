@@ -8,7 +8,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from openpyxl import Workbook
@@ -18,13 +17,8 @@ from contacts import workbook
 from contacts.choices import ImportStatus
 from contacts.errors import FileUnusable
 from contacts.models import Contact, ContactImport
-from contacts.services import (
-    import_create,
-    import_preview,
-    import_reread,
-    import_run,
-    import_start,
-)
+from contacts.services import import_preview, import_reread, import_run, import_start
+from tests.contacts import importing
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -91,17 +85,11 @@ def with_sheet(xml: str) -> bytes:
 
 
 def uploaded(account: Account, content: bytes) -> ContactImport:
-    return import_create(
-        account=account, actor=None, upload=SimpleUploadedFile("list.xlsx", content)
-    )
+    return importing.uploaded(account, content, name="list.xlsx")
 
 
 def ran(account: Account, content: bytes) -> ContactImport:
-    found = uploaded(account, content)
-    import_start(account=account, actor=None, import_id=found.pk, mapping=found.mapping)
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
+    return importing.ran(account, content, name="list.xlsx")
 
 
 def nothing_kept(media: Path) -> bool:
@@ -365,11 +353,8 @@ def test_counts_of_a_sheet_and_of_the_same_list_as_text_are_alike(shop: Account)
     text = "\n".join(",".join(map(str, row)) for row in rows).encode()
 
     sheet = ran(shop, book(*rows))
-    again = import_create(account=shop, actor=None, upload=SimpleUploadedFile("a.csv", text))
-    import_start(account=shop, actor=None, import_id=again.pk, mapping=again.mapping)
-    import_run(again.pk)
+    again = importing.ran(shop, text)
 
-    again.refresh_from_db()
     assert (sheet.rows_read, sheet.rows_new, sheet.rows_refused) == (52, 50, 2)
     assert (again.rows_read, again.rows_unchanged, again.rows_refused) == (52, 50, 2)
     assert Counter(sheet.refusals.values_list("line", "reason")) == Counter(

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Account, User
 from common.clock import now
 from contacts.models import Contact, ContactImport
-from contacts.services import import_create, import_run, import_start, person_erase
+from contacts.services import person_erase
 from messaging.gateways.events import InboundText
 from messaging.models import Message, SenderNumber
 from messaging.receipts.inbound import inbound_file
+from tests.contacts.importing import ran
 from tests.contracts.world import everything
 from tests.messaging.conftest import People
 
@@ -67,18 +67,7 @@ def erase(account: Account, actor: User, contact: Contact) -> None:
 
 def imported(account: Account, content: bytes, *, wording: str = "Till") -> ContactImport:
     """A list, imported to its end."""
-    upload = SimpleUploadedFile("list.csv", content)
-    found = import_create(account=account, actor=None, upload=upload)
-    import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
-        consent_wording=wording,
-    )
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
+    return ran(account, content, consent_wording=wording)
 
 
 def traces() -> set[str]:

@@ -4,22 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Account, User
 from common.clock import now
 from contacts.choices import ImportPurpose
 from contacts.models import ConsentEvent, Contact, ContactImport, OptOut
-from contacts.services import (
-    contact_upsert,
-    contacts_unite,
-    import_create,
-    import_run,
-    import_start,
-)
+from contacts.services import contact_upsert, contacts_unite
 from messaging.gateways.events import InboundText
 from messaging.models import SenderNumber
 from messaging.receipts.inbound import inbound_file
+from tests.contacts.importing import ran
 
 ANN, WORK, HOME, BEN = (f"+1415555000{n}" for n in range(1, 5))
 
@@ -63,19 +57,9 @@ def says(sender: SenderNumber, phone: str, body: str) -> None:
 
 def opt_out_list(account: Account, *phones: str) -> ContactImport:
     """A list of who must not be texted, imported."""
-    found = import_create(
-        account=account,
-        actor=None,
-        upload=SimpleUploadedFile("list.csv", "\n".join(("phone", *phones)).encode()),
+    return ran(
+        account,
+        "\n".join(("phone", *phones)).encode(),
         purpose=ImportPurpose.OPT_OUTS,
-    )
-    import_start(
-        account=account,
-        actor=None,
-        import_id=found.pk,
-        mapping=found.mapping,
         consent_wording="Our old provider",
     )
-    import_run(found.pk)
-    found.refresh_from_db()
-    return found
