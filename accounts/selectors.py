@@ -43,11 +43,6 @@ def memberships_of(user: User) -> QuerySet[Membership]:
     return Membership.objects.filter(user=user).select_related("account", "user").order_by("id")
 
 
-def membership_of(*, account: Account, user: User) -> Membership | None:
-    """The user's membership of this account, if any. One query."""
-    return Membership.objects.filter(account=account, user=user).first()
-
-
 def team_list(account: Account) -> QuerySet[Membership]:
     """Members with their users loaded, by name. One query."""
     return (
@@ -79,11 +74,6 @@ def user_by_email(email: str) -> User | None:
 def user_may_send(user: User) -> bool:
     """Whether the user confirmed an email address; without it nothing of theirs is sent."""
     return EmailAddress.objects.filter(user=user, verified=True).exists()
-
-
-def credits_held(account: Account) -> int:
-    """Credits reserved for sends under way, as of now. One query."""
-    return Account.objects.values_list("credit_held", flat=True).get(pk=account.pk)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,6 @@ class _Load:
         self.took_ms: list[float] = []
         self.other = 0
         self.idle: list[_Connection] = []
-        self.overdue: list[int] = []
         self.began = 0.0
         self.done = asyncio.Event()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from campaigns.choices import BlastState
@@ -181,12 +181,6 @@ def blasts_stuck(*, account: Account, since: datetime) -> QuerySet[Blast]:
     )
 
 
-def batches_running(*, account: Account) -> int:
-    """How many of the account's blasts are going out right now. One query."""
-    running = blasts_list(account=account).filter(batch__state=BatchState.RUNNING)
-    return running.filter(batch__size__gt=1).count()
-
-
 def campaign_batches(*, campaign: Campaign) -> list[int]:
     """The batches of a campaign's launched blasts, oldest first. One query."""
     launched = Blast.objects.filter(campaign=campaign, batch__isnull=False).order_by("batch_id")
@@ -212,14 +206,6 @@ def text_folders(*, account: Account) -> list[str]:
     """Names of the folders in use. One query."""
     folders = SavedText.objects.filter(account=account).exclude(folder="")
     return list(folders.order_by("folder").values_list("folder", flat=True).distinct())
-
-
-def campaign_counts(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
-    """Campaigns with `blast_count` and `last_launched_at`."""
-    return campaigns.annotate(
-        blast_count=Count("blasts", filter=~Q(blasts__state=BlastState.CANCELED)),
-        last_launched_at=Max("blasts__batch__launched_at"),
-    )
 
 
 def message_example(*, batch: Batch) -> Message | None:

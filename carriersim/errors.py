@@ -43,8 +43,6 @@ _TABLE: dict[int, tuple[int, str]] = {
     35118: (400, "A 'MessagingServiceSid' is required to schedule a message."),
 }
 
-KNOWN_CODES = frozenset(_TABLE)
-
 
 class CarrierError(Exception):
     """A request that the carrier refuses.

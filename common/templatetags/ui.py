@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import template
 from django.utils.html import escape, format_html
@@ -131,12 +130,6 @@ def chart_value(value: float | None, unit: str) -> str:
 
 
 @register.filter
-def money(cents: Any) -> str:
-    """18620 -> "186.20"."""
-    return DASH if cents is None else f"{float(cents) / 100:,.2f}"
-
-
-@register.filter
 def phone(e164: Any) -> str:
     """+14155550150 -> "+1 415 555 0150", with spaces that do not break."""
     if not e164:
@@ -204,19 +197,6 @@ def when(moment: datetime | None) -> SafeString:
 
 
 @register.filter
-def duration(seconds: float | None) -> str:
-    """75 -> "1 min 15 s"."""
-    if seconds is None:
-        return DASH
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-@register.filter
 def to_json(value: Any) -> str:
     """For data attributes that a script reads; escaped like any other value."""
     return json.dumps(value, ensure_ascii=False)
@@ -226,12 +206,6 @@ def to_json(value: Any) -> str:
 def zone(name: str) -> str:
     """ "America/New_York" -> "New York"."""
     return (name or "").rpartition("/")[2].replace("_", " ")
-
-
-@register.filter
-def host(url: str) -> str:
-    """The host of an address, for short labels."""
-    return urlsplit(url).netloc or url
 
 
 # Without what ends a sentence or a bracket around it.

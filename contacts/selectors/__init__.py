@@ -32,7 +32,6 @@ from contacts.selectors.groups import (
     tags_of,
 )
 from contacts.selectors.imports import (
-    import_get,
     imports_list,
     mapping_remembered,
     refusal_counts,
@@ -88,7 +87,6 @@ __all__ = [
     "groups_named",
     "groups_of",
     "groups_static",
-    "import_get",
     "imports_list",
     "line_fact",
     "mapping_remembered",

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from django.db.models import Count, QuerySet
 
 from accounts.models import Account
-from common.errors import NotFound
 from contacts.choices import ImportStatus
 from contacts.models import ContactImport, ImportRefusal
 
@@ -29,18 +28,6 @@ def mapping_remembered(contact_import: ContactImport) -> list[str] | None:
         status=ImportStatus.DONE,
     )
     return done.order_by("-pk").values_list("mapping", flat=True).first()
-
-
-def import_get(*, account: Account, import_id: int) -> ContactImport:
-    """An import of the account, with who made it and its group. One query.
-
-    Raises:
-        NotFound: never there, or another account's.
-    """
-    found = imports_list(account=account).filter(pk=import_id).first()
-    if found is None:
-        raise NotFound
-    return found
 
 
 def refusal_counts(*, contact_import: ContactImport) -> list[tuple[str, int]]:

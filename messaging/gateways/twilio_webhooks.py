@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote_plus, urlsplit
 
 from messaging import carrier_codes
-from messaging.choices import EventKind, MessageState, Reason
+from messaging.choices import MessageState, Reason
 from messaging.gateways.events import InboundText, LinkClick, StatusEvent
 
 Payload = dict[str, Any]
@@ -218,17 +218,6 @@ def parse_clicks(payload: Mapping[str, Any]) -> list[LinkClick]:
         if isinstance(data, dict) and (data.get("sms_sid") or data.get("message_sid")):
             clicks.append(_click(data))
     return clicks
-
-
-def parse_webhook(
-    kind: str, payload: Mapping[str, Any]
-) -> list[StatusEvent | InboundText | LinkClick]:
-    """What a webhook tells, whatever its kind: always a list, empty when it says nothing known."""
-    if kind == EventKind.STATUS:
-        return [parse_status(payload)]
-    if kind == EventKind.INBOUND:
-        return [parse_inbound(payload)]
-    return list(parse_clicks(payload))
 
 
 def _click(data: Mapping[str, Any]) -> LinkClick:
