@@ -28,14 +28,14 @@ _NANP: Final = re.compile(
     r"(?:\+?1[ .-]?)?(?:\(([2-9][0-9]{2})\)|([2-9][0-9]{2}))[ .-]?([0-9]{3})[ .-]?([0-9]{4})"
 )
 # The islands that share +1, known by their area codes. Only US and CA have no such pattern.
-_NANP_ISLAND: Final = re.compile(
-    "|".join(
-        metadata.leading_digits
-        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
-        if (metadata := phonenumbers.PhoneMetadata.metadata_for_region(region))
-        and metadata.leading_digits
-    )
-)
+_ISLANDS: Final = {
+    region: re.compile(metadata.leading_digits)
+    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
+    if (metadata := phonenumbers.PhoneMetadata.metadata_for_region(region))
+    and metadata.leading_digits
+}
+# What the first six digits tell of an island's number: too little.
+_ISLAND: Final[tuple[str, str, tuple[str, ...]]] = ("", "", ())
 _SCIENTIFIC: Final = re.compile(r"([0-9])[.,]?([0-9]*)E\+?([0-9]{1,2})", re.IGNORECASE)
 _FLOAT: Final = re.compile(r"(\+?[0-9]{7,})[.,]0+")
 _EXTENSION: Final = re.compile(
@@ -115,17 +115,11 @@ def prefixes(country: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _nanp_areas() -> dict[str, str]:
     """Area code to country, of all of +1 but the United States."""
-    leading = {
-        region: re.compile(metadata.leading_digits)
-        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
-        if (metadata := phonenumbers.PhoneMetadata.metadata_for_region(region))
-        and metadata.leading_digits
-    }
     found: dict[str, str] = {}
     for area in map(str, range(200, 1000)):
         # Some islands have a part of an area code; all of it goes to them.
         tails = [digit * 7 for digit in "23456789"]
-        for region, pattern in leading.items():
+        for region, pattern in _ISLANDS.items():
             if any(pattern.match(area + tail) for tail in tails):
                 found[area] = region
         known = _nanp_exchange(area + "234")
@@ -166,17 +160,12 @@ def display(e164: str, country: str = "") -> str:
 
 
 def _nanp(raw: str, exchange: str, line: str) -> Phone:
-    if _is_island(exchange):
-        return _by_metadata(raw, f"+1{exchange}{line}", "")
     known = _nanp_exchange(exchange)
     if known is None:
         raise _invalid(raw)
+    if known is _ISLAND:
+        return _by_metadata(raw, f"+1{exchange}{line}", "")
     return Phone(f"+1{exchange}{line}", *known)
-
-
-@lru_cache(maxsize=100_000)
-def _is_island(exchange: str) -> bool:
-    return _NANP_ISLAND.match(exchange) is not None
 
 
 # In the US and Canada validity, region, type and zones hang on the first six digits alone (a test
@@ -184,6 +173,8 @@ def _is_island(exchange: str) -> bool:
 # pays the 40 us of a look at the metadata once for each exchange.
 @lru_cache(maxsize=100_000)
 def _nanp_exchange(exchange: str) -> tuple[str, str, tuple[str, ...]] | None:
+    if any(pattern.match(exchange) for pattern in _ISLANDS.values()):
+        return _ISLAND
     number = phonenumbers.parse(f"+1{exchange}0000")
     return _facts(number) if phonenumbers.is_valid_number(number) else None
 
