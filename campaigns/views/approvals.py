@@ -7,11 +7,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import planned, selectors, services
-from campaigns.composing import compose
+from campaigns import planned, services
 from campaigns.errors import ApprovalGone
 from campaigns.models import Blast
 from campaigns.services.freezing import rule_kept
+from campaigns.views.counting import blast_seen
 from common.errors import DomainError
 from common.pagination import keyset_page
 
@@ -43,21 +43,11 @@ def blast_approval(request: AccountRequest, pk: int) -> HttpResponse:
         return redirect("blast_approval", blast.pk)
     if approval is None:
         return redirect("blast_report", blast.pk)
-    groups = list(blast.groups.order_by("name"))
     context = {
-        "blast": blast,
+        **blast_seen(request, blast),
         "approval": approval,
         "may_decide": services.may_decide(approval, request.user),
         "rule": rule_kept(blast),
-        "groups": groups,
-        "sender": blast.sender or selectors.senders_list(account=request.account).first(),
-        "composed": compose(
-            account=request.account,
-            body=blast.body,
-            group_ids=[group.pk for group in groups],
-            media_ids=blast.media_ids,
-            plan=blast.plan,
-        ),
     }
     return render(request, "campaigns/approval.html", context)
 

@@ -1,4 +1,4 @@
-"""What a form tells of the text in it while somebody types, and when it opens.
+"""What a form tells of the text in it while somebody types, and a page of one that is kept.
 
 Owns reading the text, its pictures and its people out of a form, whatever stands there, and having
 its links asked. What is told is `campaigns.composing`'s.
@@ -12,6 +12,7 @@ from campaigns import selectors
 from campaigns.choices import TextKind
 from campaigns.composing import Composed, compose
 from campaigns.forms import BlastForm, SavedTextForm
+from campaigns.models import Blast
 from common.text import ids_typed
 from contacts.selectors import groups_list, merge_fields
 from tracking.destinations import destinations_ask, destinations_known
@@ -45,6 +46,24 @@ def blast_counted(
         "weekdays": [str(value) for value in form["weekdays"].value() or []],
         "start": form.plan.at,
         "wall": form.plan.wall,
+    }
+
+
+def blast_seen(request: AccountRequest, blast: Blast) -> dict[str, Any]:
+    """A blast as it is kept: to whom, from which number, and its text as it will be read."""
+    groups = list(blast.groups.order_by("name"))
+    return {
+        "blast": blast,
+        "groups": groups,
+        "sender": blast.sender or selectors.senders_list(account=request.account).first(),
+        "composed": compose(
+            account=request.account,
+            body=blast.body,
+            group_ids=[group.pk for group in groups],
+            smart_encoding=blast.smart_encoding,
+            media_ids=blast.media_ids,
+            plan=blast.plan,
+        ),
     }
 
 

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import selectors, services
+from campaigns import services
 from campaigns.choices import BlastState
-from campaigns.composing import compose
 from campaigns.models import Blast
+from campaigns.views.counting import blast_seen
 from campaigns.views.people import blast_people, people_context
 from campaigns.views.report_context import live, phase_of, whole_report
 from campaigns.views.series import series_context
@@ -170,22 +170,10 @@ def _blast(request: AccountRequest, pk: int) -> Blast:
 
 def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
     """A blast that is scheduled, could not be sent, or was canceled before its launch."""
-    groups = list(blast.groups.order_by("name"))
-    plan = blast.plan
+    plan, seen = blast.plan, blast_seen(request, blast)
     clock = plan.wall or (plan.at and localtime(plan.at))
-    senders = selectors.senders_list(account=request.account)
     return {
-        "blast": blast,
-        "groups": groups,
-        "sender": blast.sender or senders.first(),
-        "composed": compose(
-            account=request.account,
-            body=blast.body,
-            group_ids=[group.pk for group in groups],
-            smart_encoding=blast.smart_encoding,
-            media_ids=blast.media_ids,
-            plan=plan,
-        ),
+        **seen,
         "start": plan.at,
         "clock": clock,
         "wall": plan.wall,
@@ -193,7 +181,7 @@ def _waiting(request: AccountRequest, blast: Blast) -> dict[str, Any]:
             ("body", blast.body),
             ("when", "local" if plan.wall else "later"),
             ("scheduled_at", f"{clock:%Y-%m-%dT%H:%M:%S}" if clock else ""),
-            *(("groups", str(group.pk)) for group in groups),
+            *(("groups", str(group.pk)) for group in seen["groups"]),
         ],
         "phase": phase_of(blast),
     }

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import AccountRequest, owned, requires
 from accounts.choices import Role
-from campaigns import planned, selectors, services
+from campaigns import planned, services
 from campaigns.choices import SeriesState
-from campaigns.composing import compose
 from campaigns.models import Blast, Series
 from campaigns.views.calendar import read_date
+from campaigns.views.counting import blast_seen
 from common.clock import now
 from common.errors import DomainError
 from common.text import ids_typed
@@ -95,20 +95,11 @@ def _act(request: AccountRequest, blast: Blast, act: str, day: date | None) -> N
 def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
     """Everything on a repeating blast's page."""
     series = blast.repeats
-    groups = list(blast.groups.order_by("name"))
     return {
-        "blast": blast,
+        **blast_seen(request, blast),
         "series": series,
         "coming": _coming(series),
         "rows": planned.occurrence_rows(series=series, most=_SHOWN),
-        "groups": groups,
-        "sender": blast.sender or selectors.senders_list(account=request.account).first(),
-        "composed": compose(
-            account=request.account,
-            body=blast.body,
-            group_ids=[group.pk for group in groups],
-            media_ids=blast.media_ids,
-        ),
     }
 
 

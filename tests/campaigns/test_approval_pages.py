@@ -57,6 +57,19 @@ def test_the_pages_ask_and_decide(
     assert "any change to text, people, numbers or repetition asks again" in edit
 
 
+def test_what_is_approved_is_shown_as_it_will_be_read(
+    account: Account, alice: User, bob: User, draft: Blast, browse: Browse
+) -> None:
+    body = "It’s {{first_name|there}}, " + "x" * 80
+    services.blast_update(account=account, actor=alice, blast=draft, body=body, smart_encoding=True)
+    services.approval_request(account=account, actor=alice, blast=draft)
+
+    page = browse(bob).get(reverse("blast_approval", args=[draft.pk])).content.decode()
+
+    assert "It&#x27;s Ann, xxx" in page
+    assert "It’s" not in page
+
+
 def test_what_waits_is_listed_and_counted_for_whoever_may_decide(
     account: Account, alice: User, bob: User, draft: Blast, asked: Approval, browse: Browse
 ) -> None:

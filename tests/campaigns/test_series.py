@@ -288,6 +288,18 @@ def test_its_page_holds_it_and_shows_what_it_sent(
     assert "0 of 6 delivered" in page
 
 
+def test_its_page_shows_the_text_as_it_will_be_read(
+    alice: User, series: Series, draft: Blast, browse: Browse
+) -> None:
+    body = "It’s {{first_name|there}}, " + "x" * 80
+    Blast.objects.filter(pk=draft.pk).update(body=body, smart_encoding=True)
+
+    page = browse(alice).get(reverse("blast_report", args=[draft.pk])).content.decode()
+
+    assert "It&#x27;s Ann, xxx" in page
+    assert "It’s" not in page
+
+
 def test_the_list_of_campaigns_names_what_repeats_until_it_has_ended(
     account: Account, alice: User, series: Series, browse: Browse
 ) -> None:
