@@ -27,6 +27,7 @@ from common.crypto import encrypt
 from messaging import hours_rules
 from messaging.models import CarrierAccount, SenderNumber
 from smsplatform.local.places import LOCAL
+from tests.e2e.looking import chromium
 from tests.stack import FAST, Stack
 
 # How long a draw or an example takes says what else the machine does, nothing of what is tested.
@@ -239,17 +240,16 @@ def browser() -> Iterator[Any]:
     """Headless Chromium of this machine; tests that need it are skipped where there is none."""
     from playwright.sync_api import sync_playwright
 
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
+    found = chromium()
     if found is None:
         pytest.skip("Chromium is not on this machine's PATH, so no page is tested in a browser.")
     # Playwright keeps an event loop in this thread, where Django would refuse to use the database.
     patch = pytest.MonkeyPatch()
     patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
     patch.undo()
 
 

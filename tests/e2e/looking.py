@@ -5,6 +5,7 @@ wider than the window, one h1, every control has a name, text stands out from wh
 link leads nowhere. `looking.js` is the part of it that runs in the page.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ _CONTROLS = frozenset(
         *("tab", "textbox"),
     }
 )
+# A chart draws itself in some tenths of a second.
+_DRAWN_MS = 1500
 # The window itself ends what a page was still asking for when it leaves the page.
 _LEFT = "net::ERR_ABORTED"
 
@@ -38,6 +41,12 @@ class Look:
 
 
 LOOKS = [Look("desktop", 1440, 900, "light"), Look("phone", 390, 844, "dark")]
+
+
+def chromium() -> str | None:
+    """Where this machine's Chromium lies; None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 class Window:
@@ -90,6 +99,16 @@ class Window:
     def close(self) -> None:
         """Close it and forget the log-in."""
         self._context.close()
+
+    def keep(self, campaign: str, blast: str, picture: Path) -> None:
+        """Go from the campaigns to a blast's report, and keep what the window shows of it."""
+        self._page.goto("/campaigns/")
+        for name in (campaign, blast):
+            self._page.get_by_role("link", name=name).first.click()
+            self._page.get_by_role("heading", level=1, name=name).wait_for()
+        self._page.wait_for_load_state("networkidle")
+        self._page.wait_for_timeout(_DRAWN_MS)
+        self._page.screenshot(path=picture)
 
     def look_at(self, path: str) -> list[str]:
         """Open a page and say what is wrong with it in either scheme; empty where nothing is."""
