@@ -19,7 +19,7 @@ def form_stored(body: bytes, pairs: Sequence[tuple[str, str]]) -> tuple[Payload,
     """What a form says (its `pairs`), and as it is stored."""
     said = payload_of(pairs)
     text = body.decode("latin-1")
-    if text.isascii() and text.isprintable() and "%00" not in text and text[:1] != "{":
+    if text.isascii() and text[:1] != "{" and "\0" not in text and "\x1f" not in text:
         return said, text
     said = storable(said)
     return said, payload_text(said)
@@ -35,11 +35,12 @@ def payload_text(payload: Payload) -> str:
 
 
 def payload_read(text: str) -> Payload:
-    """What was stored."""
+    """What was stored, without NUL."""
     if text.startswith("{"):
         payload: Payload = json.loads(text)
         return payload
-    return payload_of(form_pairs(text.encode()))
+    said = payload_of(form_pairs(text.encode()))
+    return storable(said) if "%00" in text else said
 
 
 def storable(value: Any) -> Any:

@@ -65,7 +65,8 @@ class ClickRow(NamedTuple):
 
 
 # Texts travel as one parameter a column, cut apart by PostgreSQL: adapting a list costs twenty
-# times as much. This sign stands in no JSON and is taken out of everything else.
+# times as much. This sign stands in no JSON and is taken out of everything else; NUL, which
+# PostgreSQL refuses, out of everything.
 _SEPARATOR: Final = "\x1f"
 _TEXTS_3: Final = ", ".join(f"string_to_array(${place}, chr(31))" for place in range(6, 9))
 
@@ -141,7 +142,7 @@ def _joined(texts: Sequence[str]) -> str:
     joined = _SEPARATOR.join(texts)
     if joined.count(_SEPARATOR) != len(texts) - 1:
         joined = _SEPARATOR.join([text.replace(_SEPARATOR, " ") for text in texts])
-    return joined
+    return joined.replace("\0", "")
 
 
 class Hinter:

@@ -117,7 +117,7 @@ def test_forms_are_read_as_they_were_written(form: list[tuple[str, str]]) -> Non
         values = [value for held, value in pairs if held == name]
         assert kept[name] == (values[0] if len(values) == 1 else values)
     said, stored = form_stored(urlencode(form).encode(), pairs)
-    assert payload_read(stored) == said == storable(kept)
+    assert payload_read(stored) == storable(said) == storable(kept)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_broken_forms_are_read_somehow(body: bytes) -> None:
     [
         (b"Body=Caf%C3%A9+%26+%F0%9F%8C%B7&To=%2B1415", None),
         (b"", None),
-        (b"Body=a%00b%1f", '{"Body":"ab\\u001f"}'),
+        (b"Body=a%00b%1f", None),
         (b'{"Body"=x', '{"{\\"Body\\"":"x"}'),
         (b"Body=Caf\xc3\xa9", '{"Body":"Caf\\u00e9"}'),
         (b"Body=a\nb\x1f\0", '{"Body":"a\\nb\\u001f"}'),
@@ -142,4 +142,4 @@ def test_a_form_is_stored_as_it_came_unless_it_is_odd(body: bytes, stored: str |
     said, text = form_stored(body, form_pairs(body))
 
     assert text == (body.decode() if stored is None else stored)
-    assert payload_read(text) == said
+    assert payload_read(text) == storable(said)
