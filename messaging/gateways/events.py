@@ -1,33 +1,11 @@
-"""What carriers tell in webhooks, in one vocabulary: a status, an inbound text, a tap on a link.
+"""What carriers tell in webhooks, in one vocabulary: an inbound text, a tap on a link.
 
 Owns the normalised shapes only. Each gateway has a pure translator (`twilio_webhooks.py`) from its
-raw payload to these; the raw payload is always stored beside them. A word a gateway does not know
-is no error: it becomes `state=""`, is kept as `word`, and still proves that the carrier has the
-message.
+raw payload to these; the raw payload is always stored beside them.
 """
 
 from datetime import datetime
 from typing import NamedTuple
-
-
-class StatusEvent(NamedTuple):
-    """A carrier's word on one outbound message.
-
-    Attributes:
-        carrier_id: The carrier's id of the message; empty when it named none.
-        account_ref: The carrier account the payload claims to come from (AccountSid).
-        word: The carrier's own word, as received.
-        state: The `MessageState` it means, or "" for a word this gateway does not know.
-        code: The carrier's error code, or "".
-        reason: The `Reason` of that code, or "" where nothing went wrong.
-    """
-
-    carrier_id: str
-    account_ref: str
-    word: str
-    state: str
-    code: str = ""
-    reason: str = ""
 
 
 class InboundText(NamedTuple):

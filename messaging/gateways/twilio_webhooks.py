@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, quote, unquote_plus, urlsplit
 
 from messaging import carrier_codes
 from messaging.choices import MessageState, Reason
-from messaging.gateways.events import InboundText, LinkClick, StatusEvent
+from messaging.gateways.events import InboundText, LinkClick
 
 Payload = dict[str, Any]
 
@@ -162,24 +162,25 @@ def payload_of_json(body: bytes) -> Payload | None:
     return parsed if isinstance(parsed, dict) else {"events": parsed}
 
 
-def parse_status(payload: Mapping[str, Any]) -> StatusEvent:
-    """A status callback. https://www.twilio.com/docs/messaging/guides/track-outbound-message-status"""
-    word = _text(payload, "MessageStatus", "SmsStatus")
-    code = _text(payload, "ErrorCode")
-    state, reason = _meaning(word, code)
-    return StatusEvent(
+def status_words(payload: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """A status callback's own words: message id, account id, status, error code; "" for none.
+
+    https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
+    """
+    return (
         _text(payload, "MessageSid", "SmsSid"),
         _text(payload, "AccountSid"),
-        word,
-        state,
-        code,
-        reason,
+        _text(payload, "MessageStatus", "SmsStatus"),
+        _text(payload, "ErrorCode"),
     )
 
 
-@lru_cache(maxsize=1024)
-def _meaning(word: str, code: str) -> tuple[str, str]:
-    """The state and reason of a word; an unknown word has neither."""
+def status_meaning(word: str, code: str) -> tuple[str, str]:
+    """The `MessageState` and `Reason` of a status and its error code.
+
+    An unknown word has neither ("", ""): it is no error, and still proves that the carrier has the
+    message. Where nothing went wrong there is no reason.
+    """
     state = STATES.get(word, "")
     if state not in _BAD:
         return state, ""

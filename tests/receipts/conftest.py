@@ -18,7 +18,7 @@ from messaging.choices import (
     MessageState,
     Outcome,
 )
-from messaging.gateways.twilio_webhooks import parse_status
+from messaging.gateways.twilio_webhooks import status_meaning, status_words
 from messaging.models import (
     Attempt,
     Batch,
@@ -153,18 +153,19 @@ def queue(carrier: CarrierAccount) -> Queue:
             "MessageStatus": word,
             **({"ErrorCode": code} if code else {}),
         }
-        status = parse_status(payload)
+        carrier_id, account_ref, word, code = status_words(payload)
+        state, reason = status_meaning(word, code)
         event = CarrierEvent.objects.create(
             carrier_account=through,
             kind=EventKind.STATUS,
             message_id=message_id,
             attempt_n=n,
-            carrier_id=status.carrier_id,
-            account_ref=status.account_ref,
-            word=status.word,
-            state=status.state,
-            code=status.code,
-            reason=status.reason,
+            carrier_id=carrier_id,
+            account_ref=account_ref,
+            word=word,
+            state=state,
+            code=code,
+            reason=reason,
             payload=payload,
         )
         CarrierEventQueue.objects.create(event_ids=[event.pk], kind=EventKind.STATUS)
