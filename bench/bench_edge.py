@@ -5,7 +5,6 @@ Figures and what they are held against are listed in docs/performance.md.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from django.conf import settings
@@ -13,7 +12,6 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from accounts.models import Account
-from bench.cores import server_apart
 from bench.edge_loop import whole_loop
 from bench.edge_parts import Sent, callbacks
 from bench.environment import PORT
@@ -154,17 +152,6 @@ def _alternating(
     return sorted(pairs, key=lambda pair: pair[0].per_s / pair[1].per_s)[ROUNDS // 2]
 
 
-@contextmanager
-def _serving_both(target: str) -> Iterator[int]:
-    """The edge and what it is held against, on the same core; yields the other's port."""
-    with (
-        server_apart() as cores,
-        serving(target, cores=cores) as other,
-        serving(EDGE, port=PORT, cores=cores),
-    ):
-        yield other
-
-
 def _forget_events() -> None:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE messaging_carrierevent, messaging_carriereventqueue")
@@ -192,7 +179,7 @@ def _intake(requests: list[bytes]) -> tuple[Outcome, Outcome]:
         print(f"  {MESSAGES / CarrierEventQueue.objects.count():.0f} rows a commit", flush=True)
         return outcome
 
-    with _serving_both("bench.edge_entry:verify_only") as other:
+    with serving("bench.edge_entry:verify_only") as other, serving(EDGE, port=PORT):
         return _alternating(stored, lambda: load(other), expect=MESSAGES)
 
 
@@ -204,7 +191,7 @@ def _intake_p99(requests: list[bytes]) -> Figure:
     """
     print("intake_p99", flush=True)
     rounds = []
-    with _serving_both("bench.edge_entry:verify_only") as other:
+    with serving("bench.edge_entry:verify_only") as other, serving(EDGE, port=PORT):
         for port in (other, PORT):  # connections, caches and imports of a first request
             closed_loop(port, requests[:WARMING], connections=CONNECTIONS, expect=204)
         for _ in range(P99_ROUNDS):
@@ -227,10 +214,7 @@ def _p99_ms(port: int, requests: list[bytes], rate: float) -> float:
 
 def _vs_django(requests: list[bytes], intake: Outcome) -> Figure:
     some = requests[:DJANGO_SAMPLE]
-    with (
-        server_apart() as cores,
-        serving("bench.edge_entry:django_wsgi", is_wsgi=True, port=PORT, cores=cores),
-    ):
+    with serving("bench.edge_entry:django_wsgi", is_wsgi=True, port=PORT):
         usual = closed_loop(PORT, some, connections=32, expect=204)
     assert (usual.answered, usual.other) == (len(some), 0), usual
     print(f"Django: {usual.per_s:,.0f}/s", flush=True)
@@ -340,7 +324,7 @@ def _redirect(link: Link) -> Figure:
         assert Click.objects.count() == MESSAGES
         return outcome
 
-    with _serving_both("bench.edge_entry:redirect_only") as other:
+    with serving("bench.edge_entry:redirect_only") as other, serving(EDGE, port=PORT):
         edge, bare = _alternating(recorded, lambda: load(other), expect=MESSAGES)
     return Figure(
         "redirect", edge.per_s, "redirects/s", bare.per_s, 0.4, note="bare 302, nothing recorded"

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from smsplatform.local import ports, processes
@@ -19,11 +19,10 @@ def serving(
     is_wsgi: bool = False,
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
-    cores: Set[int] | None = None,
 ) -> Iterator[int]:
     """Serve `target` as the edge is served, or as the web is, until the block ends.
 
-    Yields the port once it answers. `cores` are those it may run on (`cores.server_apart`).
+    Yields the port once it answers.
     """
     port = port or ports.free()
     command = processes.wsgi(target, port=port) if is_wsgi else processes.edge(port, target)
@@ -33,8 +32,6 @@ def serving(
         env={**os.environ, **(environment or {})},
         start_new_session=True,
     )
-    if cores is not None:
-        os.sched_setaffinity(process.pid, cores)
     try:
         _wait(port, process)
         yield port
