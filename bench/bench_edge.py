@@ -43,6 +43,7 @@ CONNECTIONS: Final = 256
 ROUNDS: Final = 3
 P99_ROUNDS: Final = 5
 WARMING: Final = 5_000
+CALM_MS: Final = 20.0
 # Events that one commit of the edge stores under such a load.
 COMMIT: Final = 100
 EDGE: Final = "smsplatform.edge.app:app"
@@ -187,7 +188,8 @@ def _intake_p99(requests: list[bytes]) -> Figure:
     """Latency at 70 % of what verifying alone can do, sent on time whether answered or not.
 
     What that is is measured anew before each pair: the speed of a shared machine drifts by more
-    than the share that is left free here.
+    than the share that is left free here. A pair whose baseline was behind itself is left out,
+    unless all were: against it anything looks good.
     """
     print("intake_p99", flush=True)
     rounds = []
@@ -201,7 +203,8 @@ def _intake_p99(requests: list[bytes]) -> Figure:
             edge, verify = (_p99_ms(port, requests, most * 0.7) for port in (PORT, other))
             rounds.append((edge, verify, most * 0.7))
             print(f"  {edge:.1f} ms against {verify:.1f} ms at {most * 0.7:,.0f}/s", flush=True)
-    edge, verify, rate = sorted(rounds, key=lambda one: one[0] / one[1])[P99_ROUNDS // 2]
+    calm = [one for one in rounds if one[1] < CALM_MS] or rounds
+    edge, verify, rate = sorted(calm, key=lambda one: one[0] / one[1])[len(calm) // 2]
     note = f"verify only, both at {rate:,.0f}/s"
     return Figure("intake_p99", edge, "ms", verify, 2.0, "lower", note)
 
