@@ -173,8 +173,8 @@ def compose(
 ) -> Composed:
     """Count and show a draft. Never raises for what somebody is still typing.
 
-    Where counting its people takes longer than a page may, `error` says so and the rest is told as
-    without groups.
+    Where counting its people takes longer than a page may, `uncounted` says so and the rest is told
+    as without groups.
 
     Args:
         account: The tenant.
