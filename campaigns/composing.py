@@ -24,7 +24,7 @@ from common.text import plain_lines
 from contacts.field_types import words
 from contacts.fields import CUSTOM_PREFIX
 from contacts.models import Contact
-from contacts.selectors import audience, field_types, merge_fields
+from contacts.selectors import audience, contacts_ticked, field_types, merge_fields
 from messaging import segments
 from messaging.advice import Advice
 from messaging.choices import BatchKind, TextType
@@ -185,8 +185,8 @@ def compose(
         seen_id: The contact of the audience whose text is shown; else the first one.
         plan: When it is to go out; None for now.
 
-    Queries: one for the fields, two for the people shown, two for the links, one for the advice,
-    those of the estimate and of the timetable. With pictures three more: the pictures, and
+    Queries: one for the fields, two for the people shown, two for the links, two for the
+    advice, those of the estimate and of the timetable. With pictures three more: the pictures, and
     what the words alone would cost.
     """
     pictures = media_list(account=account, media_ids=media_ids)
@@ -266,7 +266,7 @@ def _composed(
         _not_texted(told.not_texted) if told else [],
         people=told.people if told else 0,
         advice=blast_advice(account=account, body=body, people=people if group_ids else None),
-        looks=_looks(counted, people) if counted else [],
+        looks=_looks(account, counted) if counted else [],
         blanks=_blanks(told, fields) if told else [],
         saved=saved(body, odd, counted) if counted else 0,
         is_smart=smart_encoding,
@@ -377,7 +377,7 @@ def contact_values(contact: Contact, template: Template) -> dict[str, str | None
     return values
 
 
-def _looks(counted: Audience, people: QuerySet[Contact]) -> list[Look]:
+def _looks(account: Account, counted: Audience) -> list[Look]:
     """The people of the estimate's examples, each once, with all that is said of them."""
     examples = counted.estimate.examples
     said: dict[int, list[str]] = {}
@@ -389,7 +389,7 @@ def _looks(counted: Audience, people: QuerySet[Contact]) -> list[Look]:
         said.setdefault(examples.dearest, []).append("dearest")
     if examples.blank is not None:
         said.setdefault(examples.blank, []).append("a blank field")
-    contacts = people.in_bulk(list(said))
+    contacts = contacts_ticked(account=account, ids=list(said)).in_bulk()
     return [
         Look(contacts[pk], " · ".join(words).capitalize(), counted.segments_of(pk))
         for pk, words in said.items()

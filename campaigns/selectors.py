@@ -230,7 +230,7 @@ def _launched_at(blast: Blast) -> datetime:
 def blast_advice(
     *, account: Account, body: str, people: QuerySet[Contact] | None = None
 ) -> list[Advice]:
-    """What to think about before `body` goes out from `account` to `people`. Two queries.
+    """What to think about before `body` goes out from `account` to `people`. Three queries.
 
     Where nobody is chosen yet, its readers are new ones until the account's first blast has gone.
 

@@ -34,8 +34,9 @@ def members(
         anybody = AnyOf(rules) if len(rules) > 1 else rules[0]
         return fitting(account=account, rule=anybody, moment=moment or now())
     static = GroupMember.objects.filter(account=account, group_id__in=wanted)
-    live = Contact.objects.filter(account=account, deleted_at=None)
-    return live.filter(pk__in=static.values("contact_id"))
+    # A member's contact is of the member's account. Asked for it again, the planner would think of
+    # one contact just after an import, and go through all members once for each contact there is.
+    return Contact.objects.filter(deleted_at=None, pk__in=static.values("contact_id"))
 
 
 def groups_fitting(*, account: Account, contact: Contact) -> list[int]:

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
 
 from accounts.models import Account
@@ -61,15 +61,17 @@ def phones_since(*, account: Account, since: datetime) -> QuerySet[Message, Any]
 
 
 def has_newcomers(*, account: Account, people: QuerySet[Contact]) -> bool:
-    """Whether some of these people were never texted by the account. One query.
+    """Whether some of these people were never texted by the account. Two queries.
 
     Looks at the newest of them, who are the likeliest; whoever opted out does not count.
     """
-    newest = people.exclude(consent=Consent.OPTED_OUT).order_by("-pk").values("pk")[:_NEWEST]
-    texted = Message.objects.filter(
-        account=account, phone=OuterRef("phone"), direction=Direction.OUT
-    ).exclude(state=MessageState.SKIPPED)
-    return Contact.objects.filter(~Exists(texted), account=account, pk__in=newest).exists()
+    newest = people.exclude(consent=Consent.OPTED_OUT).order_by("-pk")
+    phones = set(newest.values_list("phone", flat=True)[:_NEWEST])
+    # Not one by one: the planner may think of one message just after a launch, and go through all
+    # of them for each person.
+    texted = Message.objects.filter(account=account, phone__in=phones, direction=Direction.OUT)
+    texted = texted.exclude(state=MessageState.SKIPPED)
+    return phones > set(texted.values_list("phone", flat=True).distinct())
 
 
 @dataclass(frozen=True)
