@@ -98,3 +98,41 @@ class DisputeState(TextChoices):
     OPEN = "open", "Disputed"  # the bank has it
     WON = "won", "Won"  # it came back
     LOST = "lost", "Lost"  # the bank keeps it
+
+
+# What acts in the audit trail are about (`<kind>.<done>`), by area, as its filter names them.
+AUDIT_KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Sending": {
+        "blast": "Blasts",
+        "series": "Repeating blasts",
+        "approval": "Approvals",
+        "batch": "Sends paused, resumed, canceled",
+        "campaign": "Campaigns",
+        "text": "Templates",
+        "media": "Pictures",
+        "links": "Links",
+        "conversation": "Inbox",
+    },
+    "People": {
+        "contact": "One contact",
+        "contacts": "Many contacts at once",
+        "consent": "Opt-outs looked through",
+        "optin": "Ways to join",
+        "lines": "Line types",
+        "group": "Groups",
+        "tag": "Tags",
+        "field": "Fields",
+        "import": "Imports",
+    },
+    "Account": {
+        "account": "Account settings",
+        "member": "Team",
+        "api_key": "API keys",
+        "sender": "Numbers",
+        "carrier": "Carrier accounts",
+        "number": "Verified phones",
+        "credits": "Credits",
+        "export": "Exports",
+    },
+}
+AUDIT_KIND_NAMES: Final = frozenset(kind for kinds in AUDIT_KINDS.values() for kind in kinds)

@@ -4,12 +4,14 @@ Every account-owned row of every app carries `account_id`. Contacts, messages an
 texted are owned by apps above this one.
 """
 
+from typing import Final
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Lower
 
 from accounts.choices import (
@@ -419,18 +421,33 @@ class Dispute(models.Model):
     created_at = models.DateTimeField(default=now)
 
 
+# What an action is about: what stands before its dot, one of AUDIT_KINDS.
+AUDIT_KIND: Final = Func(
+    F("action"), Value("."), Value(1), function="split_part", output_field=models.TextField()
+)
+
+
 class AuditEvent(models.Model):
     """Who did what, when: append-only, shown to admins."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="audit_events")
-    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    # Nobody is deleted whose acts would have to be found without their account.
+    actor = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, db_index=False
+    )
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=120, blank=True)
     data = models.JSONField(default=dict)
     at = models.DateTimeField(default=now)
 
     class Meta:
-        indexes = [models.Index(fields=["account", "-id"], name="audit_by_account")]
+        indexes = [
+            models.Index(fields=["account", "-at", "-id"], name="audit_by_day"),
+            models.Index(fields=["account", "actor", "-at", "-id"], name="audit_by_actor"),
+            models.Index(
+                "account", AUDIT_KIND, F("at").desc(), F("id").desc(), name="audit_by_kind"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}".strip()

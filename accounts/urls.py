@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from accounts.views import keys, purchases, settings, team
+from accounts.views import audit, keys, purchases, settings, team
 
 urlpatterns = [
     path("", settings.settings_index, name="settings"),
     path("account/", settings.account_settings, name="account_settings"),
     path("profile/", settings.profile, name="profile"),
-    path("audit/", settings.audit_log, name="audit_log"),
+    path("audit/", audit.audit_log, name="audit_log"),
+    path("audit.csv", audit.audit_export, name="audit_export"),
     path("credits/buy/", purchases.credit_buy, name="credit_buy"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),

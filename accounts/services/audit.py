@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from accounts.choices import AUDIT_KIND_NAMES
 from accounts.models import Account, AuditEvent, User
 
 
@@ -18,10 +19,16 @@ def audit_record(
     Args:
         account: Whose trail it belongs to.
         actor: Who did it; None for the platform itself.
-        action: Stable slug, `<thing>.<done>`, for example ``blast.launched``.
+        action: Stable slug, `<kind>.<done>`, for example ``blast.launched``; the kind is one of
+            AUDIT_KINDS.
         subject: What it was done to, in words a person recognises.
         data: JSON-serialisable particulars, for example the old and the new value.
+
+    Raises:
+        ValueError: the filter of the trail has no name for what the action is about.
     """
+    if action.partition(".")[0] not in AUDIT_KIND_NAMES:
+        raise ValueError(f"{action} is about nothing that AUDIT_KINDS names.")
     return AuditEvent.objects.create(
         account=account, actor=actor, action=action, subject=subject[:120], data=data or {}
     )

@@ -1,13 +1,10 @@
-"""Settings: the index, the account's own, one's profile, the audit trail."""
-
-from typing import Any
+"""Settings: the index, the account's own, one's profile."""
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods
 
 from accounts import selectors, services
@@ -16,8 +13,6 @@ from accounts.account_form import SECTIONS, AccountForm
 from accounts.choices import Role
 from accounts.forms import ProfileForm
 from common.errors import DomainError
-from common.pagination import keyset_page
-from common.templatetags.ui import exact, num
 
 
 @requires(Role.VIEWER)
@@ -77,60 +72,3 @@ def profile(request: AccountRequest) -> HttpResponse:
         "memberships": selectors.memberships_of(request.user),
     }
     return render(request, "accounts/profile.html", context)
-
-
-@requires(Role.ADMIN)
-@require_http_methods(["GET"])
-def audit_log(request: AccountRequest) -> HttpResponse:
-    """Who did what, newest first."""
-    page = keyset_page(selectors.audit_events(request.account), request.GET)
-    events = [
-        {
-            "row": event,
-            "words": _ACTIONS.get(event.action) or event.action.translate(_SPACED),
-            "particulars": _particulars(event.data),
-        }
-        for event in page.rows
-    ]
-    return render(request, "accounts/audit.html", {"page": page, "events": events})
-
-
-_SPACED = str.maketrans("._", "  ")
-# Actions whose own name says too little.
-_ACTIONS = {
-    "account.status": "account status changed",
-    "approval.void": "approval no longer holds",
-    "member.role": "member role changed",
-    "sender.default": "sender made the default",
-}
-# Particulars that prove something to a program and tell people nothing.
-_DIGESTS = frozenset({"members"})
-
-
-def _particulars(data: dict[str, Any]) -> list[str]:
-    """One line a fact; a pair is what was and what is. Empty lists and digests are left out."""
-    lines = []
-    for name, value in data.items():
-        if name in _DIGESTS or value in ([], {}):
-            continue
-        words = name.replace("_", " ")
-        said = list(map(_said, value)) if isinstance(value, list) else [_said(value)]
-        lines.append(f"{words}: {(' → ' if len(said) == 2 else ', ').join(said)}")
-    return lines
-
-
-def _said(value: Any) -> str:
-    """A stored value as people write it; times in the account's zone."""
-    if value is None or value == "":
-        return "nothing"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return num(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_said(one)}" for name, one in value.items())
-    try:
-        moment = parse_datetime(str(value))
-    except ValueError:  # looks like a time and is none
-        moment = None
-    return str(value) if moment is None or moment.tzinfo is None else exact(moment)

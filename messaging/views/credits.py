@@ -1,12 +1,10 @@
 """The credit statement: what is left, what is held, what each send took, and every movement."""
 
-from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import AccountRequest, requires
@@ -14,6 +12,7 @@ from accounts.choices import CreditKind, Role
 from accounts.models import Account
 from accounts.selectors import credit_lines, credits_issued, movement_sums, team_list
 from common.countries import COUNTRIES
+from common.days import days_between
 from common.pagination import keyset_page
 from common.text import whole_number
 from messaging.choices import BatchKind, TextType
@@ -101,28 +100,16 @@ def _chosen(account: Account, params: QueryDict) -> dict[str, Any]:
     zone = ZoneInfo(account.timezone)
     who = params.get("who", "")
     members = {str(one.user_id): one.user for one in team_list(account)} if who else {}
-    until = _day(params.get("to", ""))
+    since, until = days_between(params.get("from", ""), params.get("to", ""), zone)
     return {
         "batch_id": whole_number(params.get("batch", "")),
         "kind": params["kind"] if params.get("kind") in KINDS else "",
         "who": members.get(who),
-        "since": _midnight(_day(params.get("from", "")), zone),
-        "until": _midnight(until + timedelta(days=1) if until else None, zone),
+        "since": since,
+        "until": until,
     }
 
 
 def _filters(chosen: dict[str, Any]) -> dict[str, Any]:
     kinds = KINDS[chosen["kind"]][1] if chosen["kind"] else ()
     return {name: chosen[name] for name in ("batch_id", "who", "since", "until")} | {"kinds": kinds}
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = parse_date(text)
-    except ValueError:
-        return None
-    return day if day and date(2000, 1, 1) <= day <= date(2100, 1, 1) else None
-
-
-def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
-    return datetime.combine(day, time.min, tzinfo=zone) if day else None

@@ -1,6 +1,5 @@
-"""Account settings, profile, credits, audit trail and staff pages in a browser."""
+"""Account settings, profile, credits and staff pages in a browser."""
 
-import html
 from collections.abc import Callable
 from typing import Any
 
@@ -231,49 +230,6 @@ def test_every_movement_can_still_be_read(
     assert [row.kind for row in every] == ["reserve", "settle", "reserve", "trial"]
     assert [(row.kind, row.batch_id) for row in of_one] == [("settle", 7), ("reserve", 7)]
     assert list(theirs) == []
-
-
-def test_the_trail_is_for_admins(
-    account: Account, alice: User, bob: User, logged_in: Browse
-) -> None:
-    assert b"account created" in logged_in(alice).get("/settings/audit/").content
-    assert logged_in(bob).get("/settings/audit/").status_code == 403
-
-
-def test_the_trail_is_told_as_people_write(
-    account: Account, alice: User, logged_in: Browse
-) -> None:
-    services.audit_record(
-        account=account,
-        actor=alice,
-        action="blast.scheduled",
-        subject="Roses",
-        data={
-            "at": "2026-11-23T17:28:37.248978+00:00",
-            "credits": 9312,
-            "requires_consent": [False, True],
-            "brand": ["", "Alice's"],
-            "scopes": ["read", "write", "send"],
-            "code": "2026-13-45T99:00:00Z",
-            "params": {},
-            "groups": [],
-            "members": "283-4c4ca474",
-        },
-    )
-
-    page = html.unescape(logged_in(alice).get("/settings/audit/").content.decode())
-
-    for line in (
-        "at: Mon 23 Nov 2026, 12:28 EST",
-        "credits: 9,312",
-        "requires consent: no → yes",
-        "brand: nothing → Alice's",
-        "scopes: read, write, send",
-        "code: 2026-13-45T99:00:00Z",
-    ):
-        assert f"<span>{line}</span>" in page
-    for name in ("params", "groups", "members"):
-        assert f"<span>{name}" not in page
 
 
 # --- Staff ---

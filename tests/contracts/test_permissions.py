@@ -163,6 +163,7 @@ ROLES = {
     "account_settings": ADMIN,
     "profile": VIEWER,
     "audit_log": ADMIN,
+    "audit_export": ADMIN,
     "credits": VIEWER,
     "credit_movements": VIEWER,
     "credit_export": VIEWER,

@@ -1,0 +1,85 @@
+"""The audit trail as people read it: in words on a page, and as a file."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import override
+
+from accounts.models import Account, AuditEvent
+from common.csvout import csv_lines
+from common.templatetags.ui import exact, num
+
+HEADING: Final = ("number", "at", "who", "email", "action", "did", "to", "particulars")
+_AT_ONCE: Final = 1000
+_SPACED: Final = str.maketrans("._", "  ")
+# Actions whose own name says too little.
+_ACTIONS: Final = {
+    "account.status": "account status changed",
+    "approval.void": "approval no longer holds",
+    "member.role": "member role changed",
+    "sender.default": "sender made the default",
+}
+# Particulars that prove something to a program and tell people nothing.
+_DIGESTS: Final = frozenset({"members"})
+
+
+def did(event: AuditEvent) -> str:
+    """What was done, in words."""
+    return _ACTIONS.get(event.action) or event.action.translate(_SPACED)
+
+
+def particulars(event: AuditEvent) -> list[str]:
+    """One line a fact; a pair is what was and what is. Empty lists and digests are left out.
+
+    Times in the current zone.
+    """
+    lines = []
+    for name, value in event.data.items():
+        if name in _DIGESTS or value in ([], {}):
+            continue
+        words = name.replace("_", " ")
+        said = list(map(_said, value)) if isinstance(value, list) else [_said(value)]
+        lines.append(f"{words}: {(' → ' if len(said) == 2 else ', ').join(said)}")
+    return lines
+
+
+def trail_csv(*, account: Account, events: QuerySet[AuditEvent]) -> Iterator[str]:
+    """Lines of CSV, heading first, newest event first, times in the account's zone."""
+    zone = ZoneInfo(account.timezone)
+    rows = events.order_by("-at", "-pk").iterator(chunk_size=_AT_ONCE)
+    return csv_lines(HEADING, (_cells(event, zone) for event in rows))
+
+
+def _cells(event: AuditEvent, zone: ZoneInfo) -> list[str | int]:
+    with override(zone):
+        facts = "; ".join(particulars(event))
+    return [
+        event.pk,
+        event.at.astimezone(zone).isoformat(timespec="seconds"),
+        event.actor.display_name if event.actor else "the platform",
+        event.actor.email if event.actor else "",
+        event.action,
+        did(event),
+        event.subject,
+        facts,
+    ]
+
+
+def _said(value: Any) -> str:
+    """A stored value as people write it; times in the account's zone."""
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return num(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_said(one)}" for name, one in value.items())
+    try:
+        moment = parse_datetime(str(value))
+    except ValueError:  # looks like a time and is none
+        moment = None
+    return str(value) if moment is None or moment.tzinfo is None else exact(moment)
