@@ -1,5 +1,7 @@
-"""Starts the accounts app: system checks and what it does when people log in."""
+"""Starts the accounts app (system checks), and names what the log-in library adds for staff."""
 
+from allauth.account.apps import AccountConfig
+from allauth.mfa.apps import MFAConfig
 from django.apps import AppConfig
 
 
@@ -7,6 +9,8 @@ class AccountsConfig(AppConfig):
     """Accounts, users, roles, keys, credits, audit."""
 
     name = "accounts"
+    verbose_name = "Accounts, users and credits"
+    default = True
 
     def ready(self) -> None:
         """Register the checks."""
@@ -16,3 +20,15 @@ class AccountsConfig(AppConfig):
 
         register(mailbox_is_local, Tags.security)
         register(signup_is_known, Tags.security)
+
+
+class LogInAddressesConfig(AccountConfig):
+    """The library calls it "Accounts" too."""
+
+    verbose_name = "Log-in: email addresses"
+
+
+class LogInStepsConfig(MFAConfig):
+    """The library calls it "MFA"."""
+
+    verbose_name = "Log-in: second steps"

@@ -302,3 +302,12 @@ def test_account_users_are_no_staff(account: Account, alice: User, logged_in: Br
     _act(logged_in(alice), "give_credits", account, credits="250")
 
     assert Account.objects.get(pk=account.pk).credit_balance == 100_000
+
+
+def test_every_section_of_the_staff_pages_has_its_own_name(staff: Client) -> None:
+    sections = staff.get("/staff/").context["app_list"]
+
+    names = {section["app_label"]: section["name"] for section in sections}
+    assert names["accounts"] == "Accounts, users and credits"
+    assert (names["account"], names["mfa"]) == ("Log-in: email addresses", "Log-in: second steps")
+    assert len(set(names.values())) == len(names)
