@@ -24,7 +24,7 @@ from messaging.selectors.figures import Rate
 
 # Fewer people than this and a rate is chance: such a blast is drawn, but not called best or worst.
 _SPEAKS: Final = 20
-_BAR_PX: Final = 34
+_BAR_PX: Final = 46
 
 
 @dataclass(frozen=True)

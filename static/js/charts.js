@@ -41,20 +41,41 @@
     return value >= 1e4 ? `${value / 1e3}k` : value.toLocaleString("en-US");
   }
 
-  function option(spec) {
+  /* Names beside lying bars: over as many lines as a bar is high, and what still does not fit is left
+     out of the middle, since names that belong together differ at their ends. The tooltip tells the
+     whole name. */
+  const NAME_LINES = 3;
+  const NAME_LINE_PX = 14;
+  const NAME_PX_A_LETTER = 7;
+
+  function names(width) {
+    const px = Math.round(Math.min(240, Math.max(120, width * 0.36)));
+    // Words leave room at the ends of lines.
+    const most = Math.floor((px / NAME_PX_A_LETTER) * NAME_LINES * 0.8);
+    return { width: px, overflow: "break", lineHeight: NAME_LINE_PX, formatter: (name) => shortened(name, most) };
+  }
+
+  function shortened(name, most) {
+    const letters = [...name];
+    if (letters.length <= most) return name;
+    const end = Math.floor((most - 1) / 2);
+    return `${letters.slice(0, most - 1 - end).join("").trimEnd()}…${letters.slice(-end).join("").trimStart()}`;
+  }
+
+  function option(spec, width) {
     const lying = spec.kind === "rows";
     const line = spec.kind === "line";
     const ink = colour("--ink-3");
     const many = spec.series.length > 1;
     const timed = spec.times.length > 0;
-    const names = {
+    const places = {
       type: timed ? "time" : "category",
       data: timed ? undefined : spec.x,
       inverse: lying,
       boundaryGap: !line,
       axisLine: { lineStyle: { color: colour("--line-strong") } },
       axisTick: { show: false },
-      axisLabel: { color: ink, hideOverlap: true, width: lying ? 150 : undefined, overflow: "truncate", alignMaxLabel: lying ? undefined : "right" },
+      axisLabel: { color: ink, ...(lying ? { interval: 0, ...names(width) } : { hideOverlap: true, overflow: "truncate", alignMaxLabel: "right" }) },
     };
     const values = {
       type: "value",
@@ -91,8 +112,9 @@
         textStyle: { color: colour("--ink") },
         valueFormatter: (value) => words(value, spec.unit),
         confine: true,
+        extraCssText: lying ? "max-width: 320px; white-space: normal; overflow-wrap: anywhere" : "",
       },
-      [lying ? "yAxis" : "xAxis"]: names,
+      [lying ? "yAxis" : "xAxis"]: places,
       [lying ? "xAxis" : "yAxis"]: lying ? { ...values, axisLabel: { show: false }, splitLine: { show: false } } : values,
       series: spec.series.map((one) => ({
         name: one.name,
@@ -126,7 +148,10 @@
       chart = echarts.init(element, null, { renderer: "svg" });
       drawn.set(element, chart);
       forget();
-      new ResizeObserver(() => chart.resize()).observe(element);
+      new ResizeObserver(() => {
+        chart.resize();
+        if (spec.kind === "rows") chart.setOption({ yAxis: { axisLabel: names(element.clientWidth) } });
+      }).observe(element);
       chart.on("click", (event) => {
         const href = spec.series[event.seriesIndex]?.hrefs[event.dataIndex];
         if (href) window.location.assign(href);
@@ -135,7 +160,7 @@
     // Drawn again after a live refresh, a chart must not grow from nothing each time.
     const again = seen.has(element.id);
     seen.add(element.id);
-    chart.setOption({ ...option(spec), ...(again ? { animation: false } : {}) }, true);
+    chart.setOption({ ...option(spec, element.clientWidth), ...(again ? { animation: false } : {}) }, true);
   }
 
   function forget() {

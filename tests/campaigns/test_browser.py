@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from accounts.models import Account, User, VerifiedNumber
+from campaigns import services
 from campaigns.choices import BlastState
 from campaigns.models import Blast, SavedText
 from common.clock import now
 from contacts.models import Group
 from messaging.models import Batch, SenderNumber
-from tests.campaigns.launched import launched
+from tests.campaigns.launched import finished, launched
 from tests.campaigns.test_report_page import paused_by_itself
 
 pytestmark = [
@@ -199,3 +201,41 @@ def test_no_page_is_wider_than_a_phone(
     assert phone_page.evaluate("document.documentElement.scrollWidth") == 390
     assert phone_page.is_visible(".bottombar >> text=Campaigns")
     assert phone_page.is_visible(".topbar >> text=New blast")
+
+
+def test_long_names_beside_bars_are_told_apart(
+    phone_page: Any, log_in: LogIn, account: Account, alice: User, draft: Blast
+) -> None:
+    again = services.blast_duplicate(account=account, actor=alice, blast=draft)
+    names = [f"Mother's Day: order early and choose your delivery day, {end}" for end in "AB"]
+    for name, blast in zip(names, (draft, again), strict=True):
+        finished(launched(account, alice, blast))
+        Blast.objects.filter(pk=blast.pk).update(name=name)
+
+    log_in(phone_page, alice)
+    phone_page.goto(f"/campaigns/{draft.campaign_id}/")
+    chart = phone_page.locator(".multiples [data-chart]").first
+    chart.locator("svg text").first.wait_for()
+
+    boxes = chart.evaluate(
+        """chart => [...chart.querySelectorAll("svg text")].map((one) => {
+            const { left, right, top, bottom } = one.getBoundingClientRect();
+            const on = chart.getBoundingClientRect();
+            return { words: one.textContent.trim(), left, right, top, bottom,
+                     within: left >= on.left && right <= on.right };
+        })"""
+    )
+    told = " ".join(box["words"] for box in boxes)
+    assert all(box["within"] for box in boxes)
+    assert told.count("…") == 2
+    assert " day, A" in told
+    assert " day, B" in told
+    for one, other in combinations(boxes, 2):
+        is_beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+        # A line's box is a little higher than its letters.
+        is_below = min(one["bottom"], other["bottom"]) - max(one["top"], other["top"]) <= 3
+        assert is_beside or is_below, (one, other)
+    chart.scroll_into_view_if_needed()
+    place = chart.bounding_box()
+    phone_page.mouse.move(place["x"] + place["width"] / 2, place["y"] + 30)
+    chart.locator(f"text={names[0]}").wait_for()
