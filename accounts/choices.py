@@ -108,7 +108,7 @@ AUDIT_KINDS: Final[Mapping[str, Mapping[str, str]]] = {
         "approval": "Approvals",
         "batch": "Sends paused, resumed, canceled",
         "campaign": "Campaigns",
-        "text": "Templates",
+        "text": "Saved texts",
         "media": "Pictures",
         "links": "Links",
         "conversation": "Inbox",

@@ -14,13 +14,31 @@ from common.templatetags.ui import exact, num
 
 HEADING: Final = ("number", "at", "who", "email", "action", "did", "to", "particulars")
 _AT_ONCE: Final = 1000
-_SPACED: Final = str.maketrans("._", "  ")
 # Actions whose own name says too little.
 _ACTIONS: Final = {
     "account.status": "account status changed",
     "approval.void": "approval no longer holds",
+    "consent.review_kept": "opt-out kept",
+    "consent.review_undone": "opt-out undone",
+    "consent.compared": "opt-outs compared",
+    "links.changed": "link settings changed",
     "member.role": "member role changed",
-    "sender.default": "sender made the default",
+    "number.code_requested": "code for a phone requested",
+    "number.verified": "phone verified",
+    "number.removed": "verified phone removed",
+    "optin.form_changed": "public form changed",
+    "optin.keyword_changed": "word to join changed",
+    "optin.keyword_deleted": "word to join deleted",
+    "sender.default": "number made the default",
+}
+# Kinds that pages call otherwise.
+_NOUNS: Final = {
+    "api_key": "API key",
+    "batch": "send",
+    "lines": "line types",
+    "media": "picture",
+    "sender": "number",
+    "series": "repeating blast",
 }
 # Particulars that prove something to a program and tell people nothing.
 _DIGESTS: Final = frozenset({"members"})
@@ -28,7 +46,8 @@ _DIGESTS: Final = frozenset({"members"})
 
 def did(event: AuditEvent) -> str:
     """What was done, in words."""
-    return _ACTIONS.get(event.action) or event.action.translate(_SPACED)
+    kind, _, done = event.action.partition(".")
+    return _ACTIONS.get(event.action) or f"{_NOUNS.get(kind, kind)} {done}".replace("_", " ")
 
 
 def particulars(event: AuditEvent) -> list[str]:

@@ -135,7 +135,7 @@ def test_the_file_is_the_list_that_is_shown(
         "to": "bob@example.com",
         "particulars": "at: Wed 4 Mar 2026, 07:00 EST; role: viewer → marketer",
     }
-    assert (made["did"], made["to"], made["particulars"]) == ("api key created", "'=Till", "")
+    assert (made["did"], made["to"], made["particulars"]) == ("API key created", "'=Till", "")
     [launched] = read(who="platform")
     assert (launched["who"], launched["email"]) == ("the platform", "")
     asked = {"kind": "blast", "to": "2026-03-01"}
