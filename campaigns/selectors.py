@@ -170,13 +170,18 @@ def blasts_launched(
 
 
 def blasts_stuck(*, account: Account, since: datetime) -> QuerySet[Blast]:
-    """Blasts that need a hand: could not be sent lately, or stand paused. Newest first."""
+    """Blasts that need a hand, newest first, with their numbers.
+
+    Those that could not be sent lately or stand paused, and planned ones whose number was given up.
+    """
     return (
         blasts_list(account=account)
         .filter(
             Q(state=BlastState.FAILED, updated_at__gte=since)
             | Q(state=BlastState.LAUNCHED, batch__state=BatchState.PAUSED)
+            | Q(state=BlastState.SCHEDULED, sender__released_at__isnull=False)
         )
+        .select_related("sender")
         .order_by("-updated_at")[:5]
     )
 

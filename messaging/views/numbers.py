@@ -96,7 +96,7 @@ def number_add(request: AccountRequest) -> HttpResponse:
         except DomainError as error:
             form.refuse(error)
         else:
-            messages.success(request, f"{sender.phone} was added.")
+            messages.success(request, f"{phone(sender.phone)} was added.")
             return redirect("numbers")
     context = {
         "form": form,
@@ -148,7 +148,7 @@ def number_default(request: AccountRequest, sender_id: int) -> HttpResponse:
         )
     except NotFound as error:
         raise Http404(error.message) from error
-    messages.success(request, f"New blasts go out from {sender.phone}.")
+    messages.success(request, f"New blasts go out from {phone(sender.phone)}.")
     return redirect("numbers")
 
 
@@ -165,7 +165,7 @@ def number_release(request: AccountRequest, sender_id: int) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"{sender.phone} is no longer used. What it sent is kept.")
+        messages.success(request, f"{phone(sender.phone)} is no longer used. What it sent is kept.")
     return redirect("numbers")
 
 

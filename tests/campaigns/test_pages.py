@@ -14,7 +14,7 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
 from common.clock import now
 from messaging.choices import BatchState
-from messaging.models import Batch
+from messaging.models import Batch, SenderNumber
 from tests.campaigns.conftest import Browse, words
 from tests.campaigns.launched import finished, launched
 
@@ -84,6 +84,29 @@ def test_what_needs_a_hand_comes_first(
     assert "“Last call” could not be sent: This needs 5 credits" in page
     assert "“Last call (again)” is paused. Resume or cancel it." in page
     assert "0 credits left" in page
+
+
+def test_a_planned_blast_whose_number_was_given_up_says_so_before_its_time(
+    browse: Browse, account: Account, alice: User, draft: Blast, sender: SenderNumber
+) -> None:
+    other = SenderNumber.objects.create(
+        account=account, carrier_account=sender.carrier_account, phone="+12025550101"
+    )
+    services.blast_schedule(account=account, actor=alice, blast=draft, at=now() + timedelta(days=2))
+    client = browse(alice)
+    assert "no longer used" not in read(client, "/") + read(client, f"/blasts/{draft.pk}/")
+
+    client.post(f"/settings/numbers/{sender.pk}/release/")
+
+    told = "+1 202 555 0100 is no longer used. Take it back and choose another number."
+    assert f"“Last call” cannot go out: {told}" in read(client, "/")
+    assert f"As it stands it cannot go out. {told}" in read(client, f"/blasts/{draft.pk}/")
+    client.post(f"/blasts/{draft.pk}/undo")
+    assert "no longer used" not in read(client, "/")
+    draft.refresh_from_db()
+    assert (draft.state, draft.batch) == (BlastState.DRAFT, None)
+    other.refresh_from_db()
+    assert other.is_default
 
 
 def test_the_campaign_report_sums_its_blasts_and_names_the_best(
