@@ -10,7 +10,8 @@ from django.utils.timezone import override
 
 from accounts.models import Account, AuditEvent
 from common.csvout import csv_lines
-from common.templatetags.ui import exact, num
+from common.phone import is_e164
+from common.templatetags.ui import exact, num, phone
 
 HEADING: Final = ("number", "at", "who", "email", "action", "did", "to", "particulars")
 _AT_ONCE: Final = 1000
@@ -48,6 +49,11 @@ def did(event: AuditEvent) -> str:
     """What was done, in words."""
     kind, _, done = event.action.partition(".")
     return _ACTIONS.get(event.action) or f"{_NOUNS.get(kind, kind)} {done}".replace("_", " ")
+
+
+def done_to(event: AuditEvent) -> str:
+    """What it was done to; phones as people write them."""
+    return phone(event.subject) if is_e164(event.subject) else event.subject
 
 
 def particulars(event: AuditEvent) -> list[str]:

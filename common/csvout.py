@@ -1,14 +1,14 @@
 """Rows as a CSV file for spreadsheets: streamed, and nothing in it is run as a formula."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.models import CharField, F, Func
 
+from common.phone import is_e164
+
 # A cell that begins like this is run as a formula by spreadsheets (OWASP, "CSV injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 
 
 class _Echo:
@@ -31,7 +31,7 @@ def _safe(cell: object) -> object:
     """A phone keeps its plus: digits alone compute nothing."""
     if not isinstance(cell, str) or not cell.startswith(_FORMULA_STARTS):
         return cell
-    return cell if _PHONE.fullmatch(cell) else f"'{cell}"
+    return cell if is_e164(cell) else f"'{cell}"
 
 
 class SafeText(Func):

@@ -17,6 +17,7 @@ from common.errors import Invalid
 
 # No phone, sender or word typed into a search begins with it.
 ERASED_MARK: Final = "~"
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _LINE_TYPES: Final = {
     PhoneNumberType.MOBILE: "mobile",
     PhoneNumberType.FIXED_LINE: "landline",
@@ -132,6 +133,11 @@ def _nanp_areas() -> dict[str, str]:
 def erased_alias(contact_id: int) -> str:
     """What stands where a phone stood whose person was erased; one a person, and no number."""
     return f"{ERASED_MARK}{contact_id}"
+
+
+def is_e164(text: str) -> bool:
+    """Whether a text has the form in which phones are stored."""
+    return _E164.fullmatch(text) is not None
 
 
 def is_erased(phone: str) -> bool:

@@ -294,7 +294,7 @@ def _values(name: str, value: object, path: str) -> tuple[str, ...]:
 def _value(name: str, value: object, path: str) -> str:
     """A value as the field would hold it, so that what was typed in another form still fits."""
     if not isinstance(value, str) or _UNREADABLE.search(value) or not value.strip():
-        raise RulesInvalid("rule_value_invalid", f"Say what “{name}” should be.", path=path)
+        raise RulesInvalid("rule_value_invalid", "Fill in the value of this rule.", path=path)
     value = value.strip()
     if len(value) > VALUE_LENGTH:
         raise RulesInvalid(

@@ -24,6 +24,9 @@ def styled(field: BoundField) -> BoundField:
         # allauth lists the rules of passwords one by one; they fit in a sentence.
         if field.help_text and widget.attrs.get("autocomplete") == "new-password":
             field.help_text = PASSWORD_HINT
+        # allauth writes titles; every other label is a sentence.
+        if isinstance(widget, forms.PasswordInput):
+            field.label = str(field.label).capitalize()
     given = widget.attrs.get("class", "").split()
     widget.attrs["class"] = " ".join([*given, name] if name not in given else given)
     return field

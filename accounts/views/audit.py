@@ -11,7 +11,7 @@ from accounts import selectors
 from accounts.access import AccountRequest, requires
 from accounts.choices import AUDIT_KIND_NAMES, AUDIT_KINDS, Role
 from accounts.models import Account, AuditEvent, User
-from accounts.trail import did, particulars, trail_csv
+from accounts.trail import did, done_to, particulars, trail_csv
 from common.days import days_between
 from common.pagination import keyset_page
 
@@ -69,4 +69,9 @@ def _chosen(account: Account, people: list[User], params: QueryDict) -> dict[str
 
 
 def _shown(event: AuditEvent) -> dict[str, Any]:
-    return {"row": event, "words": did(event), "particulars": particulars(event)}
+    return {
+        "row": event,
+        "words": did(event),
+        "to": done_to(event),
+        "particulars": particulars(event),
+    }

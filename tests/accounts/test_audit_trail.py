@@ -89,6 +89,7 @@ def test_whoever_left_is_still_offered_and_nobody_else(
     answer = logged_in(alice).get(PAGE, {"who": str(bob.pk)})
 
     page = answer.content.decode()
+    assert "+1\u00a0202\u00a0555\u00a00170</td>" in page
     assert [user.display_name for user in answer.context["people"]] == ["Alice Adams", "Bob Brown"]
     assert f'<option value="{bob.pk}" selected>Bob Brown</option>' in page
     assert "Dora" not in page

@@ -232,6 +232,17 @@ def test_every_movement_can_still_be_read(
     assert list(theirs) == []
 
 
+def test_the_page_of_the_password_speaks_as_the_others_do(alice: User, logged_in: Browse) -> None:
+    alice.set_password("a long password")
+    alice.save()
+
+    page = logged_in(alice).get("/auth/password/change/").content.decode()
+
+    for label in ("Current password", "New password", "New password (again)"):
+        assert f">{label}</label>" in page
+    assert page.count("Forgot") == 1
+
+
 # --- Staff ---
 
 

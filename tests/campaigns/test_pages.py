@@ -100,7 +100,10 @@ def test_a_planned_blast_whose_number_was_given_up_says_so_before_its_time(
 
     told = "+1 202 555 0100 is no longer used. Take it back and choose another number."
     assert f"“Last call” cannot go out: {told}" in read(client, "/")
-    assert f"As it stands it cannot go out. {told}" in read(client, f"/blasts/{draft.pk}/")
+    waiting = read(client, f"/blasts/{draft.pk}/")
+    assert f"As it stands it cannot go out. {told}" in waiting
+    assert "Planned for" in waiting
+    assert "Goes out" not in waiting
     client.post(f"/blasts/{draft.pk}/undo")
     assert "no longer used" not in read(client, "/")
     draft.refresh_from_db()

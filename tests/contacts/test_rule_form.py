@@ -116,7 +116,7 @@ def test_what_the_form_cannot_say_it_does_not_offer(rules: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (Row("first_name", "is", ""), "Say what “first_name” should be."),
+        (Row("first_name", "is", ""), "Fill in the value of this rule."),
         (Row("created_at", "last_days", "soon"), "Days are a whole number from 1 to 3,650."),
         (Row("did:clicked", "did", days="0"), "Days are a whole number from 1 to 3,650."),
         (Row("group", "in", ""), "Choose a group."),

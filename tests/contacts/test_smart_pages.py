@@ -111,7 +111,7 @@ def test_without_scripts_the_buttons_show_the_whole_page_again(page: Client) -> 
         ({"name": "X", "match": "all"}, "Choose at least one thing to ask."),
         ({**ANN_OR_BEN, "name": ""}, "This field is required."),
         ({**ANN_OR_BEN, "name": "Taken"}, "There is a group called “Taken” already."),
-        ({**ANN_OR_BEN, "name": "X", "b0.r1.value": ""}, "Say what “first_name” should be."),
+        ({**ANN_OR_BEN, "name": "X", "b0.r1.value": ""}, "Fill in the value of this rule."),
         ({**ANN_OR_BEN, "name": "X", "b0.r1.what": "secret"}, "There is no such field."),
     ],
 )

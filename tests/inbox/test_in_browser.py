@@ -121,3 +121,16 @@ def test_a_phone_shows_one_pane_at_a_time(
         visible = phone_page.locator(pane).filter(visible=True)
         expect(visible).to_have_count(1 if name == step else 0)
     assert phone_page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_what_is_written_from_right_to_left_begins_at_the_right(
+    page: Page, log_in: LogIn, thread: Conversation, bob: User, inbound: Inbound
+):
+    inbound("مرحبا، هل المحل مفتوح يوم الأحد؟")
+    log_in(page, bob)
+    page.goto(_url(thread))
+    page.fill("#reply-body", "نعم، أهلا وسهلا.")
+
+    for place in (".talk.theirs .talk-body >> nth=-1", ".inbox-snippet", "#reply-body"):
+        expect(page.locator(place)).to_have_css("direction", "rtl")
+    expect(page.locator(".talk.theirs .talk-body >> nth=0")).to_have_css("direction", "ltr")
