@@ -67,7 +67,8 @@ _EARLY = "early"
 # the planner would rather read the whole table of messages for five thousand of them. That loop
 # goes through `best`, so messages are locked in the order of ids. One that something else moves
 # meanwhile is not found where it lay, and nothing is locked after the others for its sake: its
-# event goes back into the queue.
+# event goes back into the queue. An attempt is not looked for by having no carrier id (COALESCE):
+# after a carrier's bad hour a hundred thousand have none.
 _JUDGE = f"""
 WITH judged AS MATERIALIZED (
     SELECT e.id AS event_id, e.message_id, e.attempt_n, e.carrier_account_id,
@@ -140,7 +141,7 @@ WITH judged AS MATERIALIZED (
     UPDATE messaging_attempt a
     SET carrier_id = j.carrier_id, outcome = '{Outcome.ACCEPTED.value}'
     FROM told j
-    WHERE a.id = j.attempt_id AND a.carrier_id IS NULL
+    WHERE a.id = j.attempt_id AND COALESCE(a.carrier_id, '') = ''
 ), aside AS (
     UPDATE messaging_carrierevent e
     SET ended = '{EventEnd.SET_ASIDE.value}', error = j.error
@@ -302,6 +303,8 @@ def _judge(
     chunks_locked: bool,
 ) -> list[int]:
     """Apply events that take effect; returns those whose attempt nobody has recorded yet."""
+    # Remembering what was looked up costs more than looking it up: a seventh of the statement.
+    cursor.execute("SET LOCAL enable_memoize = off")
     cursor.execute(_JUDGE, {"events": _literal(events), "chunks_locked": chunks_locked})
     early = []
     for key, old_state, old_reason, state, reason, our_number, minute, is_news, *counts in cursor:
