@@ -28,7 +28,7 @@ _STOP_WITHIN_S = 120
 _LOG_LIMIT_BYTES = 10_000_000
 
 # What a laptop can spare; the rest is PostgreSQL's default.
-_SETTINGS = {
+SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "200",
@@ -183,7 +183,7 @@ class EmbeddedPostgres:
 
         It is stopped last, by `stop`, when nobody uses it any more.
         """
-        settings = {**_SETTINGS, "port": str(self.port)}
+        settings = {**SETTINGS, "port": str(self.port)}
         if not self._durable:
             settings |= _VOLATILE
         overlong = self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT_BYTES

@@ -1,6 +1,7 @@
 """docker-compose.yml keeps to the compose specification and starts what the design names."""
 
 import json
+import shlex
 from importlib.resources import files
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from smsplatform.local.places import ROOT
+from smsplatform.local.postgres import SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,16 @@ def test_the_stand_in_carrier_is_only_in_the_demo(compose: dict[str, Any]) -> No
 
 def test_edge_needs_neither_web_nor_redis(compose: dict[str, Any]) -> None:
     assert set(compose["services"]["edge"]["depends_on"]) == {"migrate"}
+
+
+def test_its_database_makes_the_plans_that_are_tested_and_measured(
+    compose: dict[str, Any],
+) -> None:
+    words = shlex.split(compose["services"]["postgres"]["command"])
+    given = dict(word.split("=") for word in words if "=" in word)
+    own = {"listen_addresses", "unix_socket_directories", "max_connections", "shared_buffers"}
+
+    assert given == {name: value for name, value in SETTINGS.items() if name not in own}
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis", "web", "edge", "worker"])
