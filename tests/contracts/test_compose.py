@@ -47,7 +47,7 @@ def test_its_database_makes_the_plans_that_are_tested_and_measured(
 ) -> None:
     words = shlex.split(compose["services"]["postgres"]["command"])
     given = dict(word.split("=") for word in words if "=" in word)
-    own = {"listen_addresses", "unix_socket_directories", "max_connections", "shared_buffers"}
+    own = {"listen_addresses", "unix_socket_directories", "shared_buffers"}
 
     assert given == {name: value for name, value in SETTINGS.items() if name not in own}
 
