@@ -9,11 +9,13 @@ from django.db.models import QuerySet
 
 from accounts.models import Account, User
 from accounts.services import audit_record
+from common.clock import now
 from common.errors import Invalid, NotFound
 from contacts.choices import IMPORT_COMING
 from contacts.errors import GroupInImport, GroupIsSmart, GroupNameTaken, NobodyToGroup
 from contacts.models import Contact, ContactImport, Group, GroupMember
 from contacts.rules import parse, plain
+from contacts.services.merging import group_fill
 from contacts.services.own_fields import fields_hold
 from contacts.services.smart import group_lock, group_rules_set, named_delete, rules_read
 
@@ -208,15 +210,20 @@ def contact_groups_set(
     Raises:
         NotFound: the contact or one of the groups is not the account's.
         GroupIsSmart: rules decide who is in one of them.
+
+    Locks: the groups, against deleting alone.
     """
     wanted = set(group_ids)
     groups_check(account, group_ids)
     if not Contact.objects.filter(account=account, pk=contact_id, deleted_at=None).exists():
         raise NotFound
     GroupMember.objects.filter(contact_id=contact_id).exclude(group_id__in=wanted).delete()
-    GroupMember.objects.bulk_create(
-        [GroupMember(account=account, group_id=pk, contact_id=contact_id) for pk in sorted(wanted)],
-        ignore_conflicts=True,
+    group_fill(
+        account=account,
+        group_ids=list(wanted),
+        source="SELECT phone FROM contacts_contact WHERE id = %(contact)s",
+        params={"contact": contact_id},
+        moment=now(),
     )
 
 

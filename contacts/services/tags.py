@@ -1,7 +1,7 @@
 """Tags: words that an account puts on its contacts, a few or all of a list at once.
 
 A tag is made by its first use. Names are trimmed; upper and lower case are the same word, spelled
-as it was first written.
+as it was first written. Whoever puts one on holds it against deleting, until its people are seen.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models.functions import Lower
 
 from accounts.models import Account, User
 from accounts.services import audit_record
@@ -30,6 +29,10 @@ _FILL: Final = """
     WHERE t.account_id = %(account)s AND t.id = ANY(%(tags)s) AND c.deleted_at IS NULL
     ORDER BY t.id, c.id
     ON CONFLICT (tag_id, contact_id) DO NOTHING
+"""
+_HELD: Final = """
+    SELECT * FROM contacts_tag
+    WHERE account_id = %s AND lower(name) = ANY(%s) ORDER BY id FOR KEY SHARE
 """
 
 
@@ -54,25 +57,33 @@ def tag_names(names: Iterable[str]) -> list[str]:
 
 @transaction.atomic
 def tags_ensure(*, account: Account, actor: User | None, names: Iterable[str]) -> list[Tag]:
-    """The account's tags of these names; those that are new are made.
+    """The account's tags of these names, to be put on somebody; those that are new are made.
+
+    One that is being deleted just now is waited for, and made anew.
 
     Raises:
         Invalid: a name cannot be a tag's, or the account would have more than 500.
+
+    Locks: the tags by id, against deleting alone, so that nobody does before who has them is seen.
     """
     wanted = tag_names(names)
     if not wanted:
         return []
-    found = _found(account, wanted)
+    found = _held(account, wanted)
     missing = [name for name in wanted if name.lower() not in found]
     if missing:
         if Tag.objects.filter(account=account).count() + len(missing) > TAGS_MAX:
             sentence = f"An account can have {TAGS_MAX} tags. Delete some that nobody needs first."
             raise Invalid(f"{sentence} Nothing was changed.", fields={"tags": sentence})
         Tag.objects.bulk_create(
-            [Tag(account=account, name=name, created_by=actor) for name in missing],
+            # In one order, so that two who make the same ones do not wait for each other.
+            [
+                Tag(account=account, name=name, created_by=actor)
+                for name in sorted(missing, key=str.lower)
+            ],
             ignore_conflicts=True,
         )
-        found = _found(account, wanted)
+        found = _held(account, wanted)
     return [found[name.lower()] for name in wanted]
 
 
@@ -111,7 +122,7 @@ def tag_delete(*, account: Account, actor: User | None, tag_id: int) -> int:
 
     Locks: the tag.
     """
-    return named_delete(_lock(account, tag_id), actor=actor)
+    return named_delete(_lock(account, tag_id, no_key=False), actor=actor)
 
 
 @transaction.atomic
@@ -144,7 +155,7 @@ def contact_tags_set(
     """
     names = tag_names(names)
     contact_tags_add(account=account, actor=actor, contact_id=contact_id, names=names)
-    kept = [tag.pk for tag in _found(account, names).values()]
+    kept = [tag.pk for tag in _held(account, names).values()]
     ContactTag.objects.filter(contact_id=contact_id).exclude(tag_id__in=kept).delete()
 
 
@@ -184,15 +195,15 @@ def tag_fill(
         return cursor.rowcount
 
 
-def _found(account: Account, names: Sequence[str]) -> dict[str, Tag]:
-    """The account's tags of these names, by name in small letters."""
-    folded = [name.lower() for name in names]
-    tags = Tag.objects.filter(account=account).alias(folded=Lower("name"))
-    return {tag.name.lower(): tag for tag in tags.filter(folded__in=folded)}
+def _held(account: Account, names: Sequence[str]) -> dict[str, Tag]:
+    """The account's tags of these names, by name in small letters, held against deleting."""
+    tags = Tag.objects.raw(_HELD, [account.pk, [name.lower() for name in names]])
+    return {tag.name.lower(): tag for tag in tags}
 
 
-def _lock(account: Account, tag_id: int) -> Tag:
-    tag = Tag.objects.select_for_update(no_key=True).filter(account=account, pk=tag_id).first()
+def _lock(account: Account, tag_id: int, *, no_key: bool = True) -> Tag:
+    """The tag, locked until the transaction ends; to delete it, its key too."""
+    tag = Tag.objects.select_for_update(no_key=no_key).filter(account=account, pk=tag_id).first()
     if tag is None:
         raise NotFound
     return tag

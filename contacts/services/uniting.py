@@ -50,8 +50,8 @@ def contacts_unite(
         NotFound: one of them is not a live contact of the account.
         Invalid: they are the same contact, or `take` names no field.
 
-    Locks: both contacts and those merged into them before, in the order of their phones; then
-        memberships, opt-outs, texts.
+    Locks: both contacts and those merged into them before, in the order of their phones; then the
+        other's groups and tags, against deleting alone; memberships, opt-outs, texts.
     Side effects: signal `contacts_merged`; an audit event.
     """
     if contact_id == other_id:
@@ -108,8 +108,9 @@ def _groups_unite(contact: Contact, other: Contact, moment: datetime) -> None:
         cursor.execute(
             """
             INSERT INTO contacts_groupmember (account_id, group_id, contact_id, added_at)
-            SELECT account_id, group_id, %s, %s FROM contacts_groupmember
-            WHERE contact_id = %s ORDER BY group_id
+            SELECT o.account_id, l.id, %s, %s
+            FROM contacts_groupmember o JOIN contacts_group l ON l.id = o.group_id
+            WHERE o.contact_id = %s ORDER BY l.id FOR KEY SHARE OF l
             ON CONFLICT (group_id, contact_id) DO NOTHING
             """,
             [contact.pk, moment, other.pk],
@@ -123,8 +124,9 @@ def _tags_unite(contact: Contact, other: Contact, moment: datetime) -> None:
         cursor.execute(
             """
             INSERT INTO contacts_contacttag (account_id, tag_id, contact_id, added_at)
-            SELECT account_id, tag_id, %s, %s FROM contacts_contacttag
-            WHERE contact_id = %s ORDER BY tag_id
+            SELECT o.account_id, l.id, %s, %s
+            FROM contacts_contacttag o JOIN contacts_tag l ON l.id = o.tag_id
+            WHERE o.contact_id = %s ORDER BY l.id FOR KEY SHARE OF l
             ON CONFLICT (tag_id, contact_id) DO NOTHING
             """,
             [contact.pk, moment, other.pk],
