@@ -7,7 +7,7 @@ serve hits judged for the first time and hits judged anew.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -20,6 +20,11 @@ from tracking.verdicts import RULES_VERSION, Hit, Judgement, Why, classify
 
 # More costs longer locks on the links of a blast that everybody is opening.
 BATCH = 2000
+
+# Held by whoever judges. Of a burst that two judged at once each would leave out what the other had
+# not committed, and its first hits would stay a person's; and a hit that is judged anew is locked
+# before its message, while one that turns out to be the first of a burst is locked after it.
+_LOCK: Final = 0xC11C5
 
 # Rows looked at to count a burst; a storm on one code must not make each of its hits dearer.
 _BURST_ROWS = 200
@@ -55,14 +60,15 @@ ORDER BY due.id
 """
 
 # The first hits of a burst were judged before it was one. Those of another agent may be people's.
+# Of those that are judged just now what they were before says nothing.
 _NEIGHBOURS_SQL = f"""
 SELECT DISTINCT near.id, near.link_id, near.recipient_no, near.verdict = '{Verdict.PENDING.value}'
 FROM tracking_click c
 JOIN tracking_click near ON near.ip_hash = c.ip_hash AND near.user_agent = c.user_agent
     AND near.at <= c.at
     AND near.at > c.at - interval '1 minute'
-WHERE c.id = ANY(%s)
-    AND near.verdict <> '{Verdict.PREVIEW.value}' AND near.verdict <> '{Verdict.SCANNER.value}'
+WHERE c.id = ANY(%(scanners)s) AND (near.id = ANY(%(judged)s)
+    OR near.verdict <> '{Verdict.PREVIEW.value}' AND near.verdict <> '{Verdict.SCANNER.value}')
 """
 
 _LOCK_MESSAGES_SQL = """
@@ -160,9 +166,11 @@ class Judged(NamedTuple):
 def clicks_apply(*, limit: int = BATCH) -> int:
     """Judge up to `limit` pending hits and count them. Returns how many were judged.
 
-    Locks: the hits (skipping locked ones), messages by id, totals by batch, links by id.
+    Locks: other judges out; the hits (skipping locked ones), messages by id, totals by batch, links
+        by id.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         judged = _judge(cursor, _PENDING, [limit])
         if not judged:
             return 0
@@ -184,6 +192,7 @@ def clicks_rejudge(*, after_id: int = 0, limit: int = BATCH) -> int | None:
     Locks: as `clicks_apply`.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         judged = _judge(cursor, _JUDGED_BEFORE, [after_id, limit])
         if not judged:
             return None
@@ -210,11 +219,11 @@ def _with_whole_bursts(cursor: CursorWrapper, judged: Sequence[Judged]) -> list[
     if not scanners:
         return list(judged)
     by_id = {one.click_id: one for one in judged}
-    cursor.execute(_NEIGHBOURS_SQL, [scanners])
+    cursor.execute(_NEIGHBOURS_SQL, {"scanners": scanners, "judged": list(by_id)})
     for click_id, link_id, recipient_no, is_pending in cursor.fetchall():
         own = by_id.get(click_id)
         is_own_doubtful = own is not None and own.judgement.verdict in _DOUBTFUL
-        # A pending hit that is not ours is another worker's to judge.
+        # A pending hit that is not ours is still to be judged.
         if is_own_doubtful or (own is None and not is_pending):
             by_id[click_id] = Judged(click_id, link_id, recipient_no, _OF_A_SCANNER)
     return list(by_id.values())

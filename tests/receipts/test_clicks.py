@@ -10,7 +10,7 @@ from accounts.models import Account
 from common.clock import now
 from messaging.choices import MessageState
 from messaging.models import BatchTotals, Message
-from messaging.receipts.clicks import clicks_apply
+from messaging.receipts.clicks import clicks_apply, clicks_rejudge
 from messaging.recounting import differences
 from messaging.selectors import batch_figures
 from tests.receipts.conftest import IPHONE, MakeBatch, Tap, links_of
@@ -135,6 +135,26 @@ def test_a_burst_from_one_address_is_a_scanners_from_its_first_hit(
     assert kept(link.batch_id) == (1, 31, 31, 1)
     assert of_link(link) == (31, 1, 31, 1)
     assert Message.objects.filter(human_click_at__isnull=False).count() == 1
+    assert differences() == []
+
+
+@pytest.mark.parametrize("at_a_time", [2000, 7])
+def test_a_burst_that_is_judged_anew_stays_a_scanners(
+    make_batch: MakeBatch, tap: Tap, account: Account, at_a_time: int
+) -> None:
+    (link,) = links_of(make_batch(30), account)
+    began = now() - timedelta(minutes=2)
+    for no in range(1, 31):
+        tap(link, no, address=b"s" * 16, at=began + timedelta(seconds=no))
+    clicks_apply()
+
+    done: int | None = 0
+    while done is not None:
+        done = clicks_rejudge(after_id=done, limit=at_a_time)
+
+    assert set(Click.objects.values_list("verdict", flat=True)) == {"scanner"}
+    assert kept(link.batch_id) == (0, 30, 30, 0)
+    assert of_link(link) == (30, 0, 30, 0)
     assert differences() == []
 
 
