@@ -61,6 +61,26 @@
     if (event.detail.target.id === "pictures") recount();
   });
 
+  // Leaving the text counts it anew. A press takes a moment, and a count that replaced the button under it
+  // meanwhile would swallow the click: it is left out then, and made once the button is let go.
+  let pressed = false;
+  let missed = false;
+  form.addEventListener("pointerdown", (event) => {
+    pressed = event.target.closest("#told") !== null;
+  });
+  form.addEventListener("htmx:beforeSwap", (event) => {
+    if (!pressed || event.detail.target.id !== "told") return;
+    event.detail.shouldSwap = false;
+    missed = true;
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => {
+      pressed = false;
+      if (missed) setTimeout(() => htmx.trigger(form, "recount"));
+      missed = false;
+    });
+  }
+
   const campaign = form.querySelector("[data-new-campaign]");
   const name = form.querySelector("[data-new-campaign-name]");
   function showName() {

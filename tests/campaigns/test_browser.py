@@ -113,6 +113,27 @@ def test_a_test_s_answer_outlives_the_count_that_follows_it(
     assert "On its way to" in page.inner_text("#tested")
 
 
+def test_a_count_that_comes_while_a_button_is_pressed_swallows_no_click(
+    page: Any, log_in: LogIn, account: Account, alice: User, group: Group, sender: SenderNumber
+) -> None:
+    VerifiedNumber.objects.create(account=account, phone="+12025550123", verified_at=now())
+    log_in(page, alice)
+    page.goto("/blasts/new")
+    page.check("text=Customers")
+    page.fill("#id_body", "Hi there")
+    page.wait_for_selector("text=Send to 5 people, 5 credits")
+    page.evaluate("document.getElementById('id_body').value = 'Hi there, it is spring'")
+
+    page.hover("text=Send me a test to")
+    with page.expect_response("**/blasts/count"):
+        page.mouse.down()  # which leaves the text, so that it is counted anew
+    page.wait_for_selector("#composer:not(.htmx-request)")
+    page.mouse.up()
+
+    page.wait_for_selector("text=On its way to")
+    page.wait_for_selector("#count-line >> text=22 characters")
+
+
 def test_a_form_that_comes_back_begins_at_what_is_to_mend(
     page: Any, log_in: LogIn, alice: User, group: Group, sender: SenderNumber
 ) -> None:
