@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.contrib import messages
@@ -106,8 +106,11 @@ def series_context(request: AccountRequest, blast: Blast) -> dict[str, Any]:
 def _coming(series: Series) -> list[Coming]:
     """The next occurrences; those that are skipped stand in their place."""
     moment = now()
+    # Where its people are it may still be the day before, or the one before that.
+    behind = 2 if series.is_local else 0
+    first = localdate() - timedelta(days=behind)
     found = [
         Coming(day, series.wall_on(day), series.moment_on(day), day in series.skipped_on)
-        for day in series.days_between(localdate(), date.max, most=_TO_COME)
+        for day in series.days_between(first, date.max, most=_TO_COME + behind + 1)
     ]
-    return [one for one in found if one.moment >= moment]
+    return [one for one in found if one.moment >= moment][:_TO_COME]

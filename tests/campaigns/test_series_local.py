@@ -1,5 +1,6 @@
 """Blasts that repeat at the local time of each recipient: each once a day, on their own clock."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise
 from typing import Any
@@ -125,6 +126,34 @@ def test_whoever_is_west_of_the_account_still_has_the_day_before(
         series = services.series_start(account=account, actor=alice, blast=draft, rule=rule)
 
     assert (series.next_on, series.next_at) == (TODAY, datetime(2026, 11, 24, 6, 0, tzinfo=UTC))
+
+
+@pytest.mark.django_db
+def test_the_page_offers_the_day_that_is_over_only_where_the_account_is(
+    account: Account, alice: User, draft: Blast
+) -> None:
+    """Monday's ten o'clock in the evening in Honolulu is three on Tuesday morning in New York."""
+    Contact.objects.all().update(timezone="Pacific/Honolulu")
+    client = Client()
+    rule = Rule("day", time(22), TODAY, is_local=True)
+
+    def offered() -> list[str]:
+        client.force_login(alice)
+        page = client.get(reverse("blast_report", args=[draft.pk])).content.decode()
+        return re.findall(r'name="on" value="([^"]+)"', page)
+
+    with time_machine.travel(MORNING, tick=False):
+        series = services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+    with time_machine.travel(datetime(2026, 11, 24, 7, 59, tzinfo=UTC), tick=False):
+        before = offered()
+        services.series_skip(account=account, actor=alice, series=series, day=TODAY)
+        skipped = offered()
+    with time_machine.travel(datetime(2026, 11, 24, 8, 1, tzinfo=UTC), tick=False):
+        after = offered()
+
+    days = [f"{TODAY + n * DAY:%Y-%m-%d}" for n in range(11)]
+    assert before == skipped == days[:10]
+    assert after == days[1:]
 
 
 @pytest.mark.django_db
