@@ -238,7 +238,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium of this machine; tests that need it are skipped where there is none."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     found = chromium()
     if found is None:
@@ -246,6 +246,9 @@ def browser() -> Iterator[Any]:
     # Playwright keeps an event loop in this thread, where Django would refuse to use the database.
     patch = pytest.MonkeyPatch()
     patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    expect.set_options(
+        timeout=30_000
+    )  # as all else waits; five seconds are soon over on a busy machine
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield launched

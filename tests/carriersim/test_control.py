@@ -121,9 +121,9 @@ def test_pause_holds_callbacks_back_but_not_statuses(
     carrier.set(speed=1000)
     carrier.pause()
     sid = _send(twilio, status_callback=f"{receiver.url}/status")
-    time.sleep(0.2)
 
-    assert twilio.messages(sid).fetch().status == "delivered"
+    while twilio.messages(sid).fetch().status != "delivered" or not carrier.stats()["queued"]:
+        time.sleep(0.01)
     assert carrier.stats()["queued"] == 1
     assert receiver.requests == []
     assert carrier.stats()["paused"] is True

@@ -150,7 +150,7 @@ def test_silence_is_given_up_after_the_timeout() -> None:
     answers, _ = _ask(silent, read_s=0.3)
 
     assert answers == [Answer(0, b"", "rt")]
-    assert 0.3 <= time.monotonic() - started < 1
+    assert 0.3 <= time.monotonic() - started < 10  # what is usual is fifteen seconds
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -106,42 +107,28 @@ def test_many_upserts_of_one_phone_at_once_make_one_contact(shop: Account) -> No
 @pytest.mark.django_db(transaction=True)
 def test_a_stop_during_a_merge_wins(shop: Account) -> None:
     """A STOP of a stranger that commits while a merge is about to add that phone."""
-    stop_written, merge_waits = threading.Event(), threading.Event()
+    add = partial(contact_upsert, account=shop, actor=None, phone=ANN, consent_wording="Signed")
 
-    def stop() -> None:
-        with transaction.atomic():
-            consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
-            stop_written.set()
-            merge_waits.wait(0.5)
+    with transaction.atomic():
+        consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
+        adding = in_thread(add)
+        wait_for_lock_waits(1, or_ended=adding)
+    adding.join()
 
-    def add() -> None:
-        stop_written.wait(5)
-        contact_upsert(account=shop, actor=None, phone=ANN, consent_wording="Signed")
-
-    errors = in_threads(stop, add)
-
-    assert errors == []
     assert contacts_list(account=shop).get().consent == Consent.OPTED_OUT
     assert ConsentEvent.objects.filter(kind="in").count() == 0
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stop_that_waits_for_a_merge_is_not_lost(shop: Account) -> None:
-    added, stop_waits = threading.Event(), threading.Event()
+    stop = partial(consent_revoke, account=shop, phone=ANN, source=ConsentSource.KEYWORD)
 
-    def add() -> None:
-        with transaction.atomic():
-            contact_upsert(account=shop, actor=None, phone=ANN, consent_wording="Signed")
-            added.set()
-            stop_waits.wait(0.5)
+    with transaction.atomic():
+        contact_upsert(account=shop, actor=None, phone=ANN, consent_wording="Signed")
+        stopping = in_thread(stop)
+        wait_for_lock_waits(1, or_ended=stopping)
+    stopping.join()
 
-    def stop() -> None:
-        added.wait(5)
-        consent_revoke(account=shop, phone=ANN, source=ConsentSource.KEYWORD)
-
-    errors = in_threads(add, stop)
-
-    assert errors == []
     assert contacts_list(account=shop).get().consent == Consent.OPTED_OUT
     assert OptOut.objects.count() == 1
 

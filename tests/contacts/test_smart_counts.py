@@ -46,9 +46,11 @@ def group(shop: Account, alice: User) -> Group:
 @pytest.fixture
 def huge(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From here on asking rules takes longer than a page may; called, it does not any more."""
-    monkeypatch.setattr("contacts.services.smart.LOOK_S", 0.05)
-    monkeypatch.setattr("contacts.looking.LOOK_S", 0.05)
-    monkeypatch.setattr("exports.services._LOOK_S", 0.05)
+    limits = (
+        "contacts.services.smart.LOOK_S",
+        "contacts.looking.LOOK_S",
+        "exports.services._LOOK_S",
+    )
     counted, listed = "contacts.membership.fitting_ids", "contacts.membership.fitting"
 
     def slow(**asked: Any) -> Sql:
@@ -58,10 +60,16 @@ def huge(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def slow_list(**asked: Any) -> QuerySet[Contact]:
         return fitting(**asked).extra(where=["pg_sleep(10) IS NOT NULL"])
 
+    def limit(seconds: float) -> None:
+        for place in limits:
+            monkeypatch.setattr(place, seconds)
+
     def quick() -> None:
+        limit(30.0)
         monkeypatch.setattr(counted, fitting_ids)
         monkeypatch.setattr(listed, fitting)
 
+    limit(0.05)
     monkeypatch.setattr(counted, slow)
     monkeypatch.setattr(listed, slow_list)
     return quick
@@ -215,6 +223,7 @@ def test_a_list_of_duplicates_that_takes_too_long_says_what_to_do(
     monkeypatch.setitem(duplicates._KEYS, "email", slow)
 
     long = page.get("/contacts/duplicates/").content.decode()
+    monkeypatch.setattr("contacts.looking.LOOK_S", 30.0)
     short = page.get("/contacts/duplicates/?by=name").content.decode()
 
     assert "too many to be compared while you wait" in long

@@ -96,8 +96,9 @@ def shop_at_work(stack: Stack) -> Shop:
     account_update(account=account, actor=owner, quiet_start="00:00", quiet_end="00:00")
     account.sender_numbers.update(rate_per_s=1_000)
     scripts = {_phone(place): script for place, script in enumerate(_SCRIPTS)}
-    # A tap within two seconds of the text would count as a robot's, at this speed too.
-    delays = {"click": [2.5 * _SPEED, 4 * _SPEED], "reply": [5, 20]}
+    # A tap within two seconds of the text would count as a robot's, at this speed too, and a busy
+    # worker hears a little late that the text was taken.
+    delays = {"click": [5 * _SPEED, 7 * _SPEED], "reply": [5, 20]}
     stack.carriersim.set(speed=_SPEED, scripts=scripts, delays=delays)
 
     imports, group = _people(stack, account, owner)

@@ -49,7 +49,7 @@ def test_killed_outright_it_leaves_nothing_and_starts_again_on_the_same_data(
     assert f"with {password}" in second.printed
     second.send(signal.SIGINT)
     assert second.wait() == 0
-    wait_until_none_runs(folder, timeout_s=1)
+    wait_until_none_runs(folder)
     assert not (folder / "run.env").exists()
 
 

@@ -138,7 +138,7 @@ def serve_soon() -> int:
 
 
 def _soon(act: Callable[[], T | None]) -> T:
-    end = time.monotonic() + 2
+    end = time.monotonic() + 20
     while (answer := act()) is None:
         assert time.monotonic() < end, "there was nothing to claim"
         time.sleep(0.01)

@@ -285,7 +285,7 @@ def test_a_daily_cap_holds_what_is_beyond_it(
     capped = make_sender(account, sim, phone="+12025550111", daily_cap=7)
     batch = launch(sender=capped, body="x" * 200)
 
-    send_all(timeout_s=2)
+    send_all()
 
     assert sim.summary()["accepted"] == 3
     assert states(batch) == {("accepted", ""): 3, ("pending", ""): 7}

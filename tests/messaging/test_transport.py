@@ -62,6 +62,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
+    transport = Transport(concurrency=1, timeout_s=20)
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def hasty() -> Iterator[Transport]:
+    """One that does not wait for an answer that will not come."""
     transport = Transport(concurrency=1, timeout_s=0.5)
     yield transport
     transport.close()
@@ -89,7 +97,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("messaging.gateways.transport._IDLE_MOST_S", 1)
-    transport = Transport(concurrency=1, timeout_s=0.5)
+    transport = Transport(concurrency=1, timeout_s=20)
 
     post(transport, server.url, b"one", b"two")
     assert server.connections == 1
@@ -131,26 +139,26 @@ def test_a_look_up_whose_connection_dies_is_not_asked_twice(server: Server):
     assert (len(server.bodies), server.connections) == (3, 3)
 
 
-def test_a_half_answer_is_no_answer(server: Server, transport: Transport):
+def test_a_half_answer_is_no_answer(server: Server, hasty: Transport):
     server.answers = [b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\nhalf", b""]
 
-    answers = post(transport, server.url, b"a", b"b")
+    answers = post(hasty, server.url, b"a", b"b")
 
     assert [(answer.status, answer.is_written) for answer in answers] == [(0, True), (0, True)]
 
 
-def test_a_server_that_is_silent_runs_into_the_time_limit(server: Server, transport: Transport):
+def test_a_server_that_is_silent_runs_into_the_time_limit(server: Server, hasty: Transport):
     server.answers = [b"", OK]
 
-    slow, _ = post(transport, server.url, b"a", b"b")
+    slow, _ = post(hasty, server.url, b"a", b"b")
 
     assert (slow.status, slow.is_written) == (0, True)
     assert slow.error.startswith("28:")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "no-such-host.invalid"])
-def test_what_cannot_be_reached_was_not_written(transport: Transport, host: str):
-    (answer,) = post(transport, f"http://{host}/", b"a")
+def test_what_cannot_be_reached_was_not_written(hasty: Transport, host: str):
+    (answer,) = post(hasty, f"http://{host}/", b"a")
 
     assert (answer.status, answer.is_written) == (0, False)
 
@@ -165,7 +173,7 @@ def test_a_large_body_arrives_whole(server: Server, transport: Transport):
 
 
 def test_requests_are_asked_for_only_when_they_can_start(server: Server):
-    transport = Transport(concurrency=2, timeout_s=2)
+    transport = Transport(concurrency=2, timeout_s=20)
     endpoint = Endpoint("POST", server.url, ())
     begun, ended = 0, 0
     ahead = []

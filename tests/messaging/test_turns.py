@@ -123,7 +123,7 @@ def test_a_carrier_account_that_cannot_be_read_holds_up_no_other(
     batch = launch(account=other_account, sender=theirs)
     _fill(number, theirs)
 
-    send_all(timeout_s=2)
+    send_all()
 
     assert states(batch) == {("accepted", ""): 1}
     assert states(stuck) == {("pending", ""): 3}
@@ -134,7 +134,7 @@ def test_a_carrier_account_that_cannot_be_read_holds_up_no_other(
     sim.add_account(broken.external_id, "token")
     number.lane.not_before = now()
     number.lane.save()
-    send_all(timeout_s=2)
+    send_all()
     assert states(stuck) == {("accepted", ""): 3}
 
 
@@ -157,7 +157,7 @@ def test_a_number_whose_cap_is_raised_goes_on_at_once(
     capped = make_sender(account, sim, phone="+12025550111", daily_cap=3)
     people(5)
     batch = launch(sender=capped)
-    send_all(timeout_s=2)
+    send_all()
     assert states(batch) == {("accepted", ""): 3, ("pending", ""): 2}
     assert serve_window() is None
 
@@ -169,7 +169,7 @@ def test_a_number_whose_cap_is_raised_goes_on_at_once(
         rate_per_s=1000,
         daily_cap=5,
     )
-    send_all(timeout_s=2)
+    send_all()
 
     assert states(batch) == {("accepted", ""): 5}
 
