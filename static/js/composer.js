@@ -63,19 +63,14 @@
 
   // Leaving the text counts it anew. A press takes a moment, and a count that replaced the button under it
   // meanwhile would swallow the click: it is left out then, and made once the button is let go.
-  let pressed = false;
   let missed = false;
-  form.addEventListener("pointerdown", (event) => {
-    pressed = event.target.closest("#told") !== null;
-  });
   form.addEventListener("htmx:beforeSwap", (event) => {
-    if (!pressed || event.detail.target.id !== "told") return;
+    if (event.detail.target.id !== "told" || !form.querySelector(":active")) return;
     event.detail.shouldSwap = false;
     missed = true;
   });
-  for (const end of ["pointerup", "pointercancel"]) {
+  for (const end of ["pointerup", "pointercancel", "keyup"]) {
     document.addEventListener(end, () => {
-      pressed = false;
       if (missed) setTimeout(() => htmx.trigger(form, "recount"));
       missed = false;
     });

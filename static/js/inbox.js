@@ -24,6 +24,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.elt;
     if (!part.hasAttribute("data-live")) { last.clear(); return; }
+    if (!event.detail.shouldSwap) return; // something in it is pressed
     const answer = event.detail.xhr.responseText;
     if (last.get(part.id) === answer) event.detail.shouldSwap = false;
     last.set(part.id, answer);

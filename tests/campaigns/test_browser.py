@@ -13,6 +13,7 @@ from campaigns.choices import BlastState
 from campaigns.models import Blast, SavedText
 from common.clock import now
 from contacts.models import Group
+from messaging.choices import BatchState
 from messaging.models import Batch, SenderNumber
 from tests.campaigns.launched import finished, launched
 from tests.campaigns.test_report_page import paused_by_itself
@@ -190,6 +191,23 @@ def test_a_report_s_address_is_copied_as_it_stands(
 
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     assert page.url.endswith("?show=skipped")
+
+
+def test_a_report_that_counts_on_swallows_no_click(
+    page: Any, log_in: LogIn, account: Account, alice: User, draft: Blast
+) -> None:
+    blast = launched(account, alice, draft)
+    log_in(page, alice)
+    page.goto(f"/blasts/{blast.pk}/")
+
+    page.hover("#live >> text=Pause")
+    page.mouse.down()
+    for _ in range(2):  # whatever the first has brought stands when the second comes
+        page.wait_for_event("response", lambda answer: "/live" in answer.url)
+    page.mouse.up()
+
+    page.wait_for_selector("text=Resume")
+    assert Batch.objects.get().state == BatchState.PAUSED
 
 
 def test_failed_texts_are_tried_again_once_confirmed(
