@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from messaging.models import Message
 
-_WITHIN_S = 30
+_WITHIN_S = 120
 
 
 def in_thread(act: Callable[[], object]) -> threading.Thread:

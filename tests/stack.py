@@ -24,7 +24,7 @@ from smsplatform.local.places import ROOT
 
 T = TypeVar("T")
 
-_UP_WITHIN_S = 60
+_UP_WITHIN_S = 180
 _LOG_SHOWN_BYTES = 6_000
 
 SERVING = ("carriersim", "edge", "web")
@@ -151,6 +151,8 @@ class Stack:
         self.forget_logs()
         self._forget_redis()
         self.start(*(name for name in SERVING if name not in self._running))
+        for name in SERVING:
+            self._wait_for(name)  # a test that failed may have left one that was just starting
         self.carriersim.reset(settings=True)
         for name in BACKGROUND:
             if name in self._running:
@@ -241,7 +243,9 @@ class Stack:
         """Kill whatever runs."""
         self.kill(*self._running)
 
-    def wait_until(self, predicate: Callable[[], T], *, timeout_s: float = 60, what: str = "") -> T:
+    def wait_until(
+        self, predicate: Callable[[], T], *, timeout_s: float = 180, what: str = ""
+    ) -> T:
         """Ask `predicate` until its answer is true.
 
         Returns:

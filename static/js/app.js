@@ -108,8 +108,8 @@
   // What is asked for again and again waits for its next turn while something in it is pressed: replaced under
   // the pointer, a button would swallow the click.
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    const isPoll = detail.requestConfig.triggeringEvent?.type === "hx:poll:trigger";
-    if (isPoll && detail.target.querySelector(":active")) detail.shouldSwap = false;
+    const polls = detail.requestConfig.elt.matches('[hx-trigger^="every"]');
+    if (polls && detail.target.querySelector(":active")) detail.shouldSwap = false;
   });
 
   // Who has been logged out is answered with the log-in page, which is no part of this one.

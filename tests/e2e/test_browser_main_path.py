@@ -13,7 +13,7 @@ from messaging.choices import MessageState
 from messaging.models import Message
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PEOPLE = 24
 UNDO_S = 10

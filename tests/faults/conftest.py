@@ -48,10 +48,10 @@ class Blast:
     def wait_accepted(self, least: int) -> None:
         """Wait until the carrier has taken so many."""
         self.stack.wait_until(
-            lambda: self.accepted() >= least, timeout_s=60, what=f"{least} messages to be taken"
+            lambda: self.accepted() >= least, timeout_s=180, what=f"{least} messages to be taken"
         )
 
-    def wait_settled(self, *, timeout_s: float = 120) -> None:
+    def wait_settled(self, *, timeout_s: float = 300) -> None:
         """Wait until nothing is pending or in doubt and the credits are settled.
 
         The judge's sweeps are also made here, more often than beat makes them.

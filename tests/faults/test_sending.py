@@ -33,7 +33,7 @@ from tests.faults.conftest import (
 )
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
 
 Tell = Callable[..., None]

@@ -16,7 +16,6 @@ from smsplatform.local.places import ROOT
 from tests.local.conftest import PLAIN_ENVIRONMENT, Supervisor, running, wait_until_none_runs
 
 Supervise = Callable[..., Supervisor]
-pytestmark = pytest.mark.timeout(480)
 
 
 def _settings() -> dict[str, str]:
