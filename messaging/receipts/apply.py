@@ -1,6 +1,7 @@
 """Applying what waits: texts first, then status callbacks, until nothing waits.
 
-Owns the order and the time one task may take. Any number of workers may do this at once.
+Owns the order and the time one task may take. Any number of workers may do this at once; hits are
+judged by one of them at a time.
 """
 
 import logging
