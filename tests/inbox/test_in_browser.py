@@ -15,7 +15,7 @@ from messaging.models import Message
 from tests.inbox.conftest import Inbound
 
 LogIn = Callable[[Any, User], None]
-PATIENT_MS = 20_000
+PATIENT_MS = 90_000
 
 
 def _url(thread: Conversation) -> str:
