@@ -11,7 +11,7 @@ from itertools import chain
 from django.db.models import Q, QuerySet
 
 from accounts.models import Account
-from campaigns.choices import BlastState
+from campaigns.choices import BlastState, SeriesState
 from campaigns.models import Blast, Campaign, SavedText
 from campaigns.opening import blast_opens, campaign_opens
 from contacts.models import Contact
@@ -172,16 +172,20 @@ def blasts_launched(
 def blasts_stuck(*, account: Account, since: datetime) -> QuerySet[Blast]:
     """Blasts that need a hand, newest first, with their numbers.
 
-    Those that could not be sent lately or stand paused, and planned ones whose number was given up.
+    Those that could not be sent lately or stand paused, and those planned or repeating whose number
+    was given up.
     """
+    numberless = Q(sender__released_at__isnull=False) & (
+        Q(state=BlastState.SCHEDULED)
+        | Q(state=BlastState.REPEATING, repeats__state=SeriesState.RUNNING)
+    )
     return (
         blasts_list(account=account)
         .filter(
             Q(state=BlastState.FAILED, updated_at__gte=since)
             | Q(state=BlastState.LAUNCHED, batch__state=BatchState.PAUSED)
-            | Q(state=BlastState.SCHEDULED, sender__released_at__isnull=False)
+            | numberless
         )
-        .select_related("sender")
         .order_by("-updated_at")[:5]
     )
 

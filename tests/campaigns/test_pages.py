@@ -1,7 +1,7 @@
 """The overview, the list and the campaign report; empty, full, and to whom they are open."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -12,6 +12,7 @@ from accounts.models import Account, Membership, User
 from campaigns import services
 from campaigns.choices import BlastState
 from campaigns.models import Blast, Campaign
+from campaigns.recurring import Rule
 from common.clock import now
 from messaging.choices import BatchState
 from messaging.models import Batch, SenderNumber
@@ -110,6 +111,25 @@ def test_a_planned_blast_whose_number_was_given_up_says_so_before_its_time(
     assert (draft.state, draft.batch) == (BlastState.DRAFT, None)
     other.refresh_from_db()
     assert other.is_default
+
+
+def test_a_repeating_blast_whose_number_was_given_up_says_so(
+    browse: Browse, account: Account, alice: User, draft: Blast, sender: SenderNumber
+) -> None:
+    SenderNumber.objects.create(
+        account=account, carrier_account=sender.carrier_account, phone="+12025550101"
+    )
+    rule = Rule("day", time(10), now().date() + timedelta(days=2))
+    series = services.series_start(account=account, actor=alice, blast=draft, rule=rule)
+    client = browse(alice)
+    client.post(f"/settings/numbers/{sender.pk}/release/")
+
+    told = "+1 202 555 0100 is no longer used. Change those to come and choose another number."
+    assert f"“Last call” cannot go out: {told}" in read(client, "/")
+    page = read(client, f"/blasts/{draft.pk}/")
+    assert f"As it stands none of those to come can go out. {told}" in page
+    services.series_pause(account=account, actor=alice, series=series)
+    assert "no longer used" not in read(client, "/")
 
 
 def test_the_campaign_report_sums_its_blasts_and_names_the_best(
