@@ -2,23 +2,13 @@
 
 from django.db import migrations
 
-# By a tenth of the table, as PostgreSQL does it, an account of fifty thousand people beside one of
-# ten million would stay unknown to the planner for weeks; at these it is known within a minute.
-_TABLES = {
-    "messaging_message": 20_000,
-    "messaging_attempt": 20_000,
-    "messaging_carrierevent": 20_000,
-}
+from common.storage import analyzed_after
 
 
 class Migration(migrations.Migration):
     dependencies = [("messaging", "0027_email_in_one_spelling")]
     operations = [
-        migrations.RunSQL(
-            f"ALTER TABLE {table} SET "
-            f"(autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = {rows})",
-            f"ALTER TABLE {table} RESET "
-            "(autovacuum_analyze_scale_factor, autovacuum_analyze_threshold)",
-        )
-        for table, rows in _TABLES.items()
+        analyzed_after("messaging_message", rows=20_000),
+        analyzed_after("messaging_attempt", rows=20_000),
+        analyzed_after("messaging_carrierevent", rows=20_000),
     ]
