@@ -94,7 +94,7 @@ class ContactViewSet(
             return selectors.contacts_known(account=account)
         if self.action == "restore":
             return selectors.contacts_deleted(account=account)
-        return selectors.with_tags(selectors.contacts_list(account=account))
+        return selectors.with_tags(selectors.contacts_among(account=account))
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Contacts, newest first.

@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from accounts.models import Account
 from common.errors import NotFound
 from common.phone import ERASED_MARK
+from common.sql import unguessed
 from contacts.choices import Consent
 from contacts.fields import CUSTOM_PREFIX, LABELS
 from contacts.membership import members
@@ -66,12 +67,25 @@ def contacts_list(
         contacts = members(account=account, group_ids=[group])
     if tag is not None:
         tagged = ContactTag.objects.filter(account=account, tag_id=tag)
+        # One row is guessed of a new tag: not of what is looked for among its people as well.
+        if group is None:
+            contacts = contacts_among(account=account)
+        else:
+            tagged = tagged.filter(tag_id=unguessed(tag))
         contacts = contacts.filter(pk__in=tagged.values("contact_id"))
     if search.strip():
         contacts = contacts.alias(searched=_SEARCHED).filter(_matches(account, search))
     if consent in Consent.values:
         contacts = contacts.filter(consent=consent)
     return contacts
+
+
+def contacts_among(*, account: Account) -> QuerySet[Contact]:
+    """Live contacts, unordered, to be looked for among ids that another query finds.
+
+    How many the account has is not guessed (`common.sql.unguessed`).
+    """
+    return Contact.objects.filter(account=unguessed(account.pk), deleted_at=None)
 
 
 def contacts_ticked(*, account: Account, ids: Sequence[int]) -> QuerySet[Contact]:

@@ -26,7 +26,7 @@ _PUT: Final = """
         INSERT INTO {table} (account_id, {column}, contact_id, added_at)
         SELECT %(account)s, g.id, c.id, %(moment)s
         FROM contacts_contact c CROSS JOIN unnest(%(ids)s::bigint[]) g (id)
-        WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+        WHERE c.id = ANY (ARRAY({chosen})) AND c.deleted_at IS NULL
         ORDER BY g.id, c.id
         ON CONFLICT ({column}, contact_id) DO NOTHING
         RETURNING contact_id
@@ -35,7 +35,8 @@ _PUT: Final = """
 """
 _TAKE: Final = """
     WITH taken AS (
-        DELETE FROM {table} m WHERE m.{column} = ANY(%(ids)s) AND m.contact_id IN ({chosen})
+        DELETE FROM {table} m
+        WHERE m.{column} = ANY (%(ids)s) AND m.contact_id = ANY (ARRAY({chosen}))
         RETURNING m.contact_id
     )
     SELECT count(DISTINCT contact_id) FROM taken
@@ -44,7 +45,7 @@ _TAKE: Final = """
 _SET: Final = """
     WITH held AS (
         SELECT c.id FROM contacts_contact c
-        WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen}) AND {where}
+        WHERE c.id = ANY (ARRAY({chosen})) AND c.deleted_at IS NULL AND {where}
         ORDER BY c.phone FOR NO KEY UPDATE
     ), written AS (
         UPDATE contacts_contact c SET {value}, updated_at = %(moment)s

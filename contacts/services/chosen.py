@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from common.clock import now
+from common.sql import unguessed
 from contacts.models import Contact
 
 
@@ -24,13 +25,15 @@ def run_on(
 
     Args:
         statement: SQL; ``{chosen}`` becomes the ids of `contacts` and ``{name}`` one of `parts`.
-            ``%(account)s`` and ``%(moment)s`` (now) are there.
+            ``%(account)s`` and ``%(moment)s`` (now) are there. It looks them up by
+            ``= ANY (ARRAY({chosen}))``: of a join the planner may think that both sides are one
+            row, and go through all of one for each of the other.
         contacts: Who; of the account alone, whatever else it says.
         account: Whose.
         params: Of the statement, by name.
         parts: SQL of ours.
     """
-    own = contacts.filter(account=account).order_by().values("pk")
+    own = contacts.filter(account=unguessed(account.pk)).order_by().values("pk")
     try:
         chosen, chosen_params = own.query.sql_with_params()
     except EmptyResultSet:

@@ -22,7 +22,7 @@ from contacts.services.chosen import run_on
 _HOLD: Final = """
     WITH held AS (
         SELECT c.id FROM contacts_contact c
-        WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+        WHERE c.id = ANY (ARRAY({chosen})) AND c.deleted_at IS NULL
         ORDER BY c.phone FOR NO KEY UPDATE
     )
     SELECT count(*) FROM held
@@ -30,7 +30,7 @@ _HOLD: Final = """
 _DELETE: Final = """
     WITH held AS (
         SELECT c.id FROM contacts_contact c
-        WHERE c.account_id = %(account)s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+        WHERE c.id = ANY (ARRAY({chosen})) AND c.deleted_at IS NULL
         ORDER BY c.phone FOR NO KEY UPDATE
     ), gone AS (
         UPDATE contacts_contact c SET deleted_at = %(moment)s, updated_at = %(moment)s,
@@ -55,8 +55,8 @@ _DELETE: Final = """
 _RESTORE: Final = """
     WITH held AS (
         SELECT c.id FROM contacts_contact c
-        WHERE c.account_id = %(account)s AND c.deleted_at > c.created_at
-            AND c.merged_into_id IS NULL AND c.id IN ({chosen})
+        WHERE c.id = ANY (ARRAY({chosen})) AND c.deleted_at > c.created_at
+            AND c.merged_into_id IS NULL
         ORDER BY c.phone FOR NO KEY UPDATE
     ), back AS (
         UPDATE contacts_contact c SET deleted_at = NULL, updated_at = %(moment)s, was_in = NULL
@@ -138,8 +138,7 @@ def contacts_restore(*, account: Account, actor: User | None, contacts: QuerySet
 
     Locks: as `contact_restore`, the contacts in the order of phones.
     """
-    found = contacts_deleted(account=account).filter(pk__in=contacts.values("pk"))
-    people = run_on(_RESTORE, found, account=account)
+    people = run_on(_RESTORE, contacts, account=account)
     audit_record(account=account, actor=actor, action="contacts.restored", data={"people": people})
     return people
 

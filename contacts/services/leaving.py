@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account, User
 from common.clock import now
+from common.sql import unguessed
 from contacts.choices import ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, Contact, OptOut
 from contacts.person import person_of
@@ -25,7 +26,7 @@ _NUMBERS = """
         UNION ALL
         SELECT phone FROM contacts_contact WHERE merged_into_id = coalesce(c.merged_into_id, c.id)
     ) o
-    WHERE c.account_id = %s AND c.phone = ANY(%s)
+    WHERE c.account_id = (SELECT %s) AND c.phone = ANY(%s)
 """
 
 
@@ -131,7 +132,7 @@ def people_lock(*, account: Account, phones: Collection[str]) -> None:
     """
     contacts = Contact.objects.select_for_update(no_key=True).order_by("phone")
     theirs = numbers_of(account=account, phones=phones)
-    list(contacts.filter(account=account, phone__in=theirs).values_list("pk"))
+    list(contacts.filter(account=unguessed(account.pk), phone__in=theirs).values_list("pk"))
 
 
 def numbers_of(*, account: Account, phones: Collection[str]) -> list[str]:

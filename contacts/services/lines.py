@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from accounts.models import Account
+from common.sql import unguessed
 from contacts.choices import LineSource, LineType
 from contacts.models import Contact, LineFact
 
@@ -32,7 +33,7 @@ def line_types_keep(*, account: Account, told: Mapping[str, LineTold], at: datet
     """
     phones = sorted(told)
     contacts = Contact.objects.select_for_update(no_key=True).filter(
-        account=account, phone__in=phones
+        account=unguessed(account.pk), phone__in=phones
     )
     changed = []
     for contact in contacts.order_by("phone"):

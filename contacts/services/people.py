@@ -14,6 +14,7 @@ from django.db.models import Q
 from accounts.models import Account, User
 from common.clock import now
 from common.errors import NotFound
+from common.sql import unguessed
 from contacts import fields
 from contacts.choices import ConsentSource, RefusalReason
 from contacts.errors import ContactInvalid, PhoneTaken, TooManyRows
@@ -166,7 +167,8 @@ def contacts_upsert_many(
     if tags:
         made = tags_ensure(account=account, actor=actor, names=tags)
         tag_fill(account=account, tags=made, source=_SOURCE, params=params, moment=moment)
-    ids = dict(Contact.objects.filter(account=account, phone__in=people).values_list("phone", "pk"))
+    found = Contact.objects.filter(account=unguessed(account.pk), phone__in=people)
+    ids = dict(found.values_list("phone", "pk"))
     states = {phone: "new" if is_new else "updated" for phone, is_new in changed}
     if dry_run:
         transaction.set_rollback(True)
