@@ -33,7 +33,7 @@ def texts_lately(*, account_id: int, since: datetime, until: datetime) -> Sql:
         SELECT m.phone, {TAKEN_AT} AS at
         FROM messaging_message m
         WHERE m.batch_id IN (
-            SELECT id FROM messaging_batch WHERE account_id = %s AND kind = %s
+            SELECT id FROM messaging_batch WHERE account_id = (SELECT %s) AND kind = %s
               AND (finished_at IS NULL OR finished_at > %s))
           AND m.direction = %s
         UNION ALL
@@ -44,7 +44,7 @@ def texts_lately(*, account_id: int, since: datetime, until: datetime) -> Sql:
             SELECT phone FROM messaging_message
             WHERE batch_id = b.id AND recipient_no BETWEEN c.first_no AND c.last_no
               AND state = %s OFFSET 0) m
-        WHERE b.account_id = %s AND b.kind = %s AND b.state = %s
+        WHERE b.account_id = (SELECT %s) AND b.kind = %s AND b.state = %s
         """,
         [
             *(account_id, BatchKind.BLAST, since, Direction.OUT),

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from accounts.choices import CreditKind
 from accounts.models import CreditEntry
 from accounts.services import credits_adjust
+from common.sql import unguessed
 from messaging.choices import Outcome
 from messaging.gateways.base import Listed
 from messaging.models import Attempt, Batch, BatchCost, SenderNumber
@@ -45,7 +46,7 @@ def costs_keep(
     rows = Attempt.objects.filter(
         message__batch__in=batch_ids,
         message__our_number=sender.phone,
-        carrier_account=sender.carrier_account,
+        carrier_account=unguessed(sender.carrier_account_id),
         carrier_id__isnull=False,
     ).values_list("pk", "carrier_id", "carrier_segments", "cost_micros")
     news: list[tuple[int, int | None, int | None]] = []

@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Account
+from common.sql import unguessed
 from contacts.choices import ConsentKind, ConsentSource
 from contacts.models import ConsentEvent, OptOut
 from messaging.choices import Direction
@@ -72,7 +73,7 @@ def blocked_there(account: Account, *, phone: str = "") -> Iterator[Blocked]:
         account: Whose.
         phone: Only this one.
     """
-    out = OptOut.objects.filter(account=account, phone=OuterRef("phone"))
+    out = OptOut.objects.filter(account=unguessed(account.pk), phone=OuterRef("phone"))
     left = _told(account).filter(~Exists(out))
     if phone:
         left = left.filter(phone=phone)
@@ -90,7 +91,7 @@ def standing(account: Account) -> Iterator[tuple[str, datetime | None]]:
     None where it does not: the word was none of its own, or a short code got it.
     """
     told = _told(account).filter(phone=OuterRef("phone"))
-    phones = OptOut.objects.filter(Exists(told), account=account)
+    phones = OptOut.objects.filter(Exists(told), account=unguessed(account.pk))
     for history in _histories(account, phones.order_by("phone").values_list("phone", flat=True)):
         yield history.phone, history.blocked_at()
 
@@ -150,7 +151,8 @@ def _histories(account: Account, phones: QuerySet[Any, str]) -> Iterator[_Histor
 
 def _read(account: Account, phones: Sequence[str]) -> Iterable[_History]:
     by_phone: dict[str, list[ConsentEvent]] = defaultdict(list)
-    events = ConsentEvent.objects.filter(account=account, phone__in=phones).order_by("at", "id")
+    told = ConsentEvent.objects.filter(account=unguessed(account.pk), phone__in=phones)
+    events = told.order_by("at", "id")
     for event in events:
         by_phone[event.phone].append(event)
     ids = [event.message_id for found in by_phone.values() for event in found if event.message_id]

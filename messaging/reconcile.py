@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet
 
 from common.clock import now
 from common.jobs import enqueue
+from common.sql import unguessed
 from messaging import carrier_codes
 from messaging.carrier_list import SKEW, listed
 from messaging.choices import DIFFERENCES_SHOWN, EventKind, MessageState, Outcome
@@ -135,7 +136,7 @@ def _attempts(
     rows = Attempt.objects.filter(
         message__batch=batch,
         message__our_number=sender.phone,
-        carrier_account=sender.carrier_account,
+        carrier_account=unguessed(sender.carrier_account_id),
         outcome=Outcome.ACCEPTED,
         carrier_id__isnull=False,
         # What the carrier says of an attempt that was tried again is not the message's state.

@@ -62,8 +62,8 @@ def group_from(
         account: Whose group.
         actor: Who makes it.
         name: Of the new group.
-        contact_ids: Ids of contacts, one column, repeated or empty as they come; read by the
-            database, so that a list may be of any length.
+        contact_ids: Ids of the account's contacts, one column, repeated or empty as they come;
+            read by the database, so that a list may be of any length.
 
     Returns:
         The group and how many people are in it. Deleted contacts are left out; people who opted
@@ -83,10 +83,10 @@ def group_from(
             f"""
             INSERT INTO contacts_groupmember (account_id, group_id, contact_id, added_at)
             SELECT %s, %s, c.id, clock_timestamp() FROM contacts_contact c
-            WHERE c.account_id = %s AND c.deleted_at IS NULL AND c.id IN ({chosen})
+            WHERE c.id = ANY (ARRAY({chosen})) AND c.deleted_at IS NULL
             ORDER BY c.id
             """,
-            [account.pk, group.pk, account.pk, *params],
+            [account.pk, group.pk, *params],
         )
         people = cursor.rowcount
     if not people:

@@ -121,8 +121,12 @@ WITH recipients AS (
     FROM recipients r
     JOIN messaging_message m ON m.batch_id = r.batch_id AND m.recipient_no = r.no
     JOIN tracking_link l ON l.batch_id = r.batch_id
-    LEFT JOIN tracking_click c ON c.link_id = l.id AND c.recipient_no = r.no
-        AND c.verdict <> '{Verdict.PENDING.value}'
+    -- OFFSET 0: by the index of both, not all of a link's hits for each of its recipients.
+    LEFT JOIN LATERAL (
+        SELECT id, at, verdict FROM tracking_click
+        WHERE link_id = l.id AND recipient_no = r.no AND verdict <> '{Verdict.PENDING.value}'
+        OFFSET 0
+    ) c ON true
     GROUP BY m.id, m.batch_id, m.first_click_at, m.human_click_at
 ), marked AS (
     UPDATE messaging_message m

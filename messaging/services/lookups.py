@@ -37,12 +37,12 @@ _PEOPLE: Final = """
         o.id IS NOT NULL AS is_out,
         EXISTS (
             SELECT FROM messaging_lookup l JOIN messaging_lookuprun r ON r.id = l.run_id
-            WHERE r.account_id = %s AND r.state = 'running' AND l.phone = a.phone
+            WHERE r.account_id = (SELECT %s) AND r.state = 'running' AND l.phone = a.phone
         ) AS is_asked
     FROM ({audience}) a
     LEFT JOIN contacts_linefact f
-        ON f.account_id = %s AND f.phone = a.phone AND f.at > %s
-    LEFT JOIN contacts_optout o ON o.account_id = %s AND o.phone = a.phone
+        ON f.account_id = (SELECT %s) AND f.phone = a.phone AND f.at > %s
+    LEFT JOIN contacts_optout o ON o.account_id = (SELECT %s) AND o.phone = a.phone
 """
 
 
