@@ -85,7 +85,7 @@ _SOURCE = "SELECT * FROM import_people"
 _PEOPLE_KINDS = """
     SELECT count(o.id), count(*) FILTER (WHERE s.line_type = %(landline)s)
     FROM import_people s
-    LEFT JOIN contacts_optout o ON o.account_id = %(account)s AND o.phone = s.phone
+    LEFT JOIN contacts_optout o ON o.account_id = (SELECT %(account)s) AND o.phone = s.phone
 """
 
 

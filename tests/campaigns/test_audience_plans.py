@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from accounts.models import Account, User
@@ -12,7 +11,7 @@ from campaigns.services import blast_create
 from common.clock import now
 from common.sql import Sql
 from contacts.membership import members
-from contacts.models import Contact, Group, GroupMember
+from contacts.models import Contact, Group
 from contacts.rules import parse
 from contacts.rules_sql import fitting_ids
 from contacts.services import group_create
@@ -23,12 +22,12 @@ from messaging.rendering import compile_body
 from messaging.selectors.prices import prices_now
 from tests.campaigns.launched import launched
 from tests.plans import planned, quadratic
+from tests.unmet import PEOPLE, opted_out, unmet
 
 pytestmark = pytest.mark.django_db
-PEOPLE = 3000
 RULES = {
     "all": [
-        {"field": "line_type", "op": "is", "value": "mobile"},
+        {"field": "first_name", "op": "is", "value": "Ann"},
         {
             "any": [
                 {"not": {"did": "clicked"}},
@@ -42,26 +41,14 @@ RULES = {
 
 @pytest.fixture(params=["static", "smart"])
 def group(request: pytest.FixtureRequest, account: Account, other_account: Account) -> Group:
-    """Of an account whose contacts came after the statistics; half of them were texted."""
-    _people(other_account, 1, groups=30)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE contacts_contact, messaging_message, contacts_groupmember")
-    _people(account, 2)
+    """All of an account that is not in the statistics; half were texted, half left."""
+    unmet(other_account, account, _texted, _left)
     if request.param == "smart":
         return group_create(account=account, actor=None, name="Smart", rules=RULES)
     return Group.objects.get(account=account)
 
 
-def _people(account: Account, no: int, *, groups: int = 1) -> None:
-    contacts = Contact.objects.bulk_create(
-        Contact(account=account, phone=f"+1{no}02{n:07}", line_type="mobile") for n in range(PEOPLE)
-    )
-    names = [f"Imported {n}" for n in range(groups)]
-    made = [group_create(account=account, actor=None, name=name) for name in names]
-    GroupMember.objects.bulk_create(
-        GroupMember(account=account, group=made[no % groups], contact=contact)
-        for no, contact in enumerate(contacts)
-    )
+def _texted(account: Account, people: list[Contact]) -> None:
     Message.objects.bulk_create(
         Message(
             account=account,
@@ -70,8 +57,12 @@ def _people(account: Account, no: int, *, groups: int = 1) -> None:
             state=MessageState.DELIVERED,
             body="Hello",
         )
-        for contact in contacts[::2]
+        for contact in people[: PEOPLE // 2]
     )
+
+
+def _left(account: Account, people: list[Contact]) -> None:
+    opted_out(account, people[::2])
 
 
 def test_counting(account: Account, group: Group) -> None:
